@@ -1,0 +1,36 @@
+"""Bayesian contaminated mixtures of experts: models, estimation, and the rates they can reach."""
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.experts import Expert, expert_named, register_expert
+from bayes_cmoe.frozen import (
+    Frozen,
+    frozen_expert,
+    frozen_log_density,
+    frozen_predictions,
+    frozen_probabilities,
+)
+from bayes_cmoe.regime import Path, Rate, Regime
+from bayes_cmoe.simulate import simulate
+from bayes_cmoe.variant import Variant, register_variant, variant_named, variants
+
+__all__ = [
+    "Data",
+    "Expert",
+    "Frozen",
+    "InputError",
+    "Path",
+    "Rate",
+    "Regime",
+    "Variant",
+    "expert_named",
+    "frozen_expert",
+    "frozen_log_density",
+    "frozen_predictions",
+    "frozen_probabilities",
+    "register_expert",
+    "register_variant",
+    "simulate",
+    "variant_named",
+    "variants",
+]

@@ -1,0 +1,165 @@
+"""Rows in blocks: sums and maps over any number of rows by a function compiled once.
+
+Rows lie in chunks of one fixed capacity, and a compiled loop walks over those blocks of a chunk
+that are in use. So neither the number of rows nor their values ask for another compilation, the
+temporaries of a block stay in the processor's cache, and a loop over chunks takes any table.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_cmoe.errors import InputError
+
+__all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum"]
+
+BLOCK = 1024
+CHUNK = 128 * BLOCK
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Columns of data in chunks on the device.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    chunks : tuple of (columns, count)
+        For each chunk the columns, each of shape (CHUNK, ...), and how many rows are in use.
+    """
+
+    n: int
+    chunks: tuple[tuple[tuple[Array, ...], int], ...]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, NDArray], names: Sequence[str]) -> "Rows":
+        """Lay out the named columns, each of shape (n, ...).
+
+        Raises
+        ------
+        InputError
+            When a column is missing or the columns differ in length.
+        """
+        missing = [name for name in names if name not in columns]
+        if missing:
+            raise InputError(
+                f"the data lack {', '.join(missing)}: the model reads {', '.join(names)}"
+            )
+        arrays = [np.asarray(columns[name], dtype=float) for name in names]
+        n = len(arrays[0])
+        if any(len(array) != n for array in arrays):
+            lengths = ", ".join(f"{k} {len(a)}" for k, a in zip(names, arrays, strict=True))
+            raise InputError(f"the columns differ in length: {lengths}")
+        starts = range(0, n, CHUNK)
+        chunks = tuple(
+            (tuple(_chunk(array[start : start + CHUNK]) for array in arrays), min(CHUNK, n - start))
+            for start in starts
+        )
+        return cls(n, chunks)
+
+
+def _chunk(values: NDArray) -> Array:
+    """`values` at the head of an array of CHUNK rows; the unused pages are never touched.
+
+    The buffer is aligned so that XLA takes it over without a copy. The last block is filled up
+    with copies of the first row, which keeps the unused rows' values finite; they are masked.
+    """
+    shape = (CHUNK, *values.shape[1:])
+    memory = np.empty(int(np.prod(shape)) + 8)
+    offset = (-memory.ctypes.data % 64) // 8
+    chunk = memory[offset : offset + int(np.prod(shape))].reshape(shape)
+    count = len(values)
+    filled = -(-count // BLOCK) * BLOCK
+    chunk[:count] = values
+    chunk[count:filled] = values[:1]
+    return jnp.asarray(chunk)
+
+
+def _block(columns: tuple[Array, ...], i: Array) -> list[Array]:
+    return [jax.lax.dynamic_slice_in_dim(column, i * BLOCK, BLOCK) for column in columns]
+
+
+def blocked_sum(
+    function: Callable[[Array, list[Array], Array], Any], on_trace: Callable[[], None]
+) -> Callable[[Array, Rows], Any]:
+    """Sum over all rows of what `function` sums over one block.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(theta, columns, weights)`` for one block: columns of shape (BLOCK, ...),
+        weights (BLOCK,) equal to one for rows in use and to zero otherwise; returns any pytree.
+    on_trace : callable
+        Called once for each compilation.
+
+    Returns
+    -------
+    callable
+        ``total(theta, rows)``, the same pytree of NumPy arrays.
+    """
+
+    @jax.jit
+    def chunk_sum(theta: Array, columns: tuple[Array, ...], count: Array) -> Any:
+        on_trace()
+
+        def step(i: Array, total: Any) -> Any:
+            weights = (jnp.arange(BLOCK) < count - i * BLOCK).astype(float)
+            part = function(theta, _block(columns, i), weights)
+            return jax.tree.map(jnp.add, total, part)
+
+        shapes = jax.eval_shape(function, theta, _block(columns, 0), jnp.ones(BLOCK))
+        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, zero)
+
+    def total(theta: Array, rows: Rows) -> Any:
+        parts = [chunk_sum(theta, columns, count) for columns, count in rows.chunks]
+        return jax.tree.map(lambda *leaves: np.sum(np.asarray(leaves), axis=0), *parts)
+
+    return total
+
+
+def blocked_map(
+    function: Callable[[Array, list[Array]], Array], on_trace: Callable[[], None]
+) -> Callable[[Array, Rows], NDArray]:
+    """One output for each row, by a function of one block.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(theta, columns)`` for one block, returns an array of shape (BLOCK, ...).
+    on_trace : callable
+        Called once for each compilation.
+
+    Returns
+    -------
+    callable
+        ``mapped(theta, rows)``, array of shape (n, ...).
+    """
+
+    @jax.jit
+    def chunk_map(theta: Array, columns: tuple[Array, ...], count: Array) -> Array:
+        on_trace()
+        shape = jax.eval_shape(function, theta, _block(columns, 0)).shape[1:]
+
+        def step(i: Array, out: Array) -> Array:
+            return jax.lax.dynamic_update_slice_in_dim(
+                out, function(theta, _block(columns, i)), i * BLOCK, axis=0
+            )
+
+        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, jnp.zeros((CHUNK, *shape)))
+
+    def mapped(theta: Array, rows: Rows) -> NDArray:
+        parts = [
+            np.asarray(chunk_map(theta, columns, count))[:count] for columns, count in rows.chunks
+        ]
+        return np.concatenate(parts)
+
+    return mapped

@@ -1,0 +1,163 @@
+"""Expert functions h(x; eta): what an expert predicts at x.
+
+A scalar response reads h as its mean; a class response reads h as the logits of the
+first K - 1 classes, the last class being the reference with logit 0.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import ArrayLike, NDArray
+
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.graphs import jaxify
+
+__all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
+
+Tensor = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Expert:
+    """An expert function h(x; eta).
+
+    Parameters
+    ----------
+    name : str
+        How the registry, the command line and the reports call it.
+    dims : mapping of str to tuple of str
+        Dimensions of each parameter for a scalar response, for example
+        ``{"a": ("feature",), "b": ()}``. A class response puts ``"free_class"`` in front.
+    mean : callable
+        ``mean(x, **parameters)``, a PyTensor expression: x of shape (n, feature) gives (n,),
+        and (n, class - 1) when every parameter has the class axis in front.
+    bounded : bool
+        Whether h has a scale of its own (tanh, sigmoid) or takes the response's (linear, relu).
+        Only the default priors look at it.
+    """
+
+    name: str
+    dims: Mapping[str, tuple[str, ...]]
+    mean: Callable[..., Tensor]
+    bounded: bool = False
+
+
+def _identity(z: Tensor) -> Tensor:
+    return z
+
+
+def _sigmoid(z: Tensor) -> Tensor:
+    return pt.sigmoid(z)
+
+
+def _relu(z: Tensor) -> Tensor:
+    return pt.maximum(z, 0.0)
+
+
+def _gelu(z: Tensor) -> Tensor:
+    return 0.5 * z * pt.erfc(-z / np.sqrt(2.0))
+
+
+def _with_bias(activation: Callable[[Tensor], Tensor], x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return activation(x @ a.T + b)
+
+
+def _without_bias(activation: Callable[[Tensor], Tensor], x: Tensor, a: Tensor) -> Tensor:
+    return activation(x @ a.T)
+
+
+_ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "linear": (_identity, False),
+    "tanh": (pt.tanh, True),
+    "sigmoid": (_sigmoid, True),
+    "gelu": (_gelu, False),
+    "relu": (_relu, False),
+}
+
+_BIASED = MappingProxyType({"a": ("feature",), "b": ()})
+_UNBIASED = MappingProxyType({"a": ("feature",)})
+
+EXPERTS: dict[str, Expert] = {}
+for _name, (_activation, _bounded) in _ACTIVATIONS.items():
+    EXPERTS[_name] = Expert(_name, _BIASED, partial(_with_bias, _activation), _bounded)
+    EXPERTS[f"{_name}-nobias"] = Expert(
+        f"{_name}-nobias", _UNBIASED, partial(_without_bias, _activation), _bounded
+    )
+
+
+def register_expert(expert: Expert) -> Expert:
+    """Make an expert known by its name to every variant and to the command line.
+
+    Raises
+    ------
+    InputError
+        When the name is taken by another expert.
+
+    Examples
+    --------
+    >>> import pytensor.tensor as pt
+    >>> wave = Expert("sine", {"a": ("feature",)}, lambda x, a: pt.sin(x @ a.T), bounded=True)
+    >>> register_expert(wave).name
+    'sine'
+    >>> del EXPERTS["sine"]
+    """
+    if EXPERTS.get(expert.name, expert) is not expert:
+        raise InputError(f"an expert named {expert.name!r} exists already: choose another name")
+    EXPERTS[expert.name] = expert
+    return expert
+
+
+def expert_named(expert: str | Expert) -> Expert:
+    """Return the expert of that name; an `Expert` is returned as it is."""
+    if isinstance(expert, Expert):
+        return expert
+    return EXPERTS[choose("expert", expert, EXPERTS)]
+
+
+@lru_cache(maxsize=64)
+def _compiled(expert: Expert, ndims: tuple[tuple[str, int], ...]) -> Callable[..., Any]:
+    x = pt.matrix("x", dtype="float64")
+    parameters = {
+        name: pt.tensor(name, dtype="float64", shape=(None,) * ndim) for name, ndim in ndims
+    }
+    return jaxify([x, *parameters.values()], [expert.mean(x, **parameters)])
+
+
+def evaluate(expert: Expert, x: ArrayLike, parameters: Mapping[str, ArrayLike]) -> NDArray:
+    """h(x; eta) as numbers.
+
+    Parameters
+    ----------
+    expert : Expert
+    x : array, shape (n, feature)
+    parameters : mapping of str to array
+        One entry for each name in ``expert.dims``.
+
+    Returns
+    -------
+    array, shape (n,) or (n, class - 1)
+
+    Raises
+    ------
+    InputError
+        When a parameter is missing or unknown.
+
+    Examples
+    --------
+    >>> evaluate(EXPERTS["linear"], [[1.0], [2.0]], {"a": [3.0], "b": 1.0})
+    array([4., 7.])
+    """
+    if set(parameters) != set(expert.dims):
+        raise InputError(
+            f"expert {expert.name!r} takes the parameters {', '.join(expert.dims)}; "
+            f"got {', '.join(parameters) or 'none'}"
+        )
+    values = {name: np.asarray(parameters[name], dtype=float) for name in expert.dims}
+    compiled = _compiled(expert, tuple((name, value.ndim) for name, value in values.items()))
+    (mean,) = compiled(np.asarray(x, dtype=float), *values.values())
+    return np.array(mean)

@@ -1,0 +1,148 @@
+"""Response densities f(y | location, ...): each written once, with the sampler that belongs to it.
+
+`logp` builds a PyTensor expression, `random` draws with a NumPy generator; both take the
+family's arguments in the order of `arguments`, one value for each row (class probabilities:
+one vector for each row).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from bayes_cmoe.errors import choose
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "categorical",
+    "family_named",
+    "gaussian",
+    "laplace",
+    "multinomial_logistic",
+    "student_t",
+]
+
+Tensor = Any
+Draw = Callable[..., NDArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A response density with known arguments.
+
+    Parameters
+    ----------
+    name : str
+    arguments : tuple of str
+        What `logp` and `random` take after the response or the generator.
+    logp : callable
+        ``logp(y, *arguments)``, natural log-density for each row.
+    random : callable
+        ``random(rng, *arguments)``, one response for each row.
+    signature : str
+        Core dimensions of the arguments in NumPy's generalised-ufunc notation.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    logp: Callable[..., Tensor]
+    random: Draw
+    signature: tuple[str, ...]
+
+
+def _gaussian_logp(y: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    return -0.5 * (np.log(2.0 * np.pi) + pt.log(variance) + (y - mean) ** 2 / variance)
+
+
+def _gaussian_random(rng: Generator, mean: NDArray, variance: NDArray) -> NDArray:
+    return rng.normal(mean, np.sqrt(variance))
+
+
+def _laplace_logp(y: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    return -pt.log(2.0 * scale) - pt.abs(y - mean) / scale
+
+
+def _laplace_random(rng: Generator, mean: NDArray, scale: NDArray) -> NDArray:
+    return rng.laplace(mean, scale)
+
+
+def _student_t_logp(y: Tensor, mean: Tensor, scale: Tensor, df: Tensor) -> Tensor:
+    z = (y - mean) / scale
+    normalizer = (
+        pt.gammaln((df + 1.0) / 2.0)
+        - pt.gammaln(df / 2.0)
+        - 0.5 * pt.log(np.pi * df)
+        - pt.log(scale)
+    )
+    return normalizer - (df + 1.0) / 2.0 * pt.log1p(z**2 / df)
+
+
+def _student_t_random(rng: Generator, mean: NDArray, scale: NDArray, df: NDArray) -> NDArray:
+    return mean + scale * rng.standard_t(df)
+
+
+def _one_hot_pick(y: Tensor, log_probs: Tensor) -> Tensor:
+    classes = pt.arange(log_probs.shape[-1])
+    return pt.sum(pt.switch(pt.eq(y[..., None], classes), log_probs, 0.0), axis=-1)
+
+
+def _categorical_logp(y: Tensor, probs: Tensor) -> Tensor:
+    return _one_hot_pick(y, pt.log(probs))
+
+
+def _categorical_random(rng: Generator, probs: NDArray) -> NDArray:
+    edges = np.cumsum(probs, axis=-1)[..., :-1]
+    return np.sum(rng.random(probs.shape[:-1])[..., None] > edges, axis=-1)
+
+
+def _with_reference(logits: Tensor) -> Tensor:
+    return pt.concatenate([logits, pt.zeros_like(logits[..., :1])], axis=-1)
+
+
+def _multinomial_logp(y: Tensor, logits: Tensor) -> Tensor:
+    full = _with_reference(logits)
+    return _one_hot_pick(y, full) - pt.logsumexp(full, axis=-1)
+
+
+def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:
+    reference = np.zeros((*logits.shape[:-1], 1))
+    full = np.concatenate([logits, reference], axis=-1)
+    return _categorical_random(rng, np.exp(log_softmax(full, axis=-1)))
+
+
+gaussian = Family("gaussian", ("mean", "variance"), _gaussian_logp, _gaussian_random, ("()", "()"))
+"""N(y | mean, variance)."""
+
+laplace = Family("laplace", ("mean", "scale"), _laplace_logp, _laplace_random, ("()", "()"))
+"""exp(-|y - mean| / scale) / (2 scale); its variance is 2 scale²."""
+
+student_t = Family(
+    "student_t", ("mean", "scale", "df"), _student_t_logp, _student_t_random, ("()", "()", "()")
+)
+"""Student's t with df degrees of freedom, moved by mean and stretched by scale."""
+
+categorical = Family("categorical", ("probs",), _categorical_logp, _categorical_random, ("(k)",))
+"""P(y = k) = probs_k."""
+
+multinomial_logistic = Family(
+    "multinomial_logistic", ("logits",), _multinomial_logp, _multinomial_random, ("(j)",)
+)
+"""P(y = k) = exp(logit_k) / sum_l exp(logit_l), the last class having logit 0."""
+
+FAMILIES = {
+    family.name: family
+    for family in (gaussian, laplace, student_t, categorical, multinomial_logistic)
+}
+
+
+def family_named(family: str | Family) -> Family:
+    """Return the family of that name; a `Family` is returned as it is."""
+    if isinstance(family, Family):
+        return family
+    return FAMILIES[choose("family", family, FAMILIES)]

@@ -1,0 +1,173 @@
+"""From a PyMC model to compiled functions of (parameters, rows): the engine's view of a density.
+
+Everything here is derived from the model's own log-density; parameters are on their natural scale
+and lie in one flat vector (`Layout`), rows in chunks (`blocks.Rows`).
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+from numpy.typing import ArrayLike, NDArray
+from pymc.logprob.basic import conditional_logp
+from pytensor.compile import SharedVariable
+from pytensor.graph.replace import clone_replace
+
+from bayes_cmoe.blocks import Rows, blocked_map, blocked_sum
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.layout import Layout
+
+__all__ = ["Likelihood", "columns_of", "layout_of"]
+
+Array = Any
+
+
+def layout_of(model: pm.Model) -> Layout:
+    """The layout of a model's free random variables."""
+    variables = model.free_RVs
+    names = tuple(rv.name for rv in variables)
+    dims = tuple(tuple(model.named_vars_to_dims.get(name) or ()) for name in names)
+    shapes = tuple(tuple(int(s) for s in rv.shape.eval()) for rv in variables)
+    used = {dim for group in dims for dim in group}
+    coords = {dim: tuple(model.coords[dim]) for dim in used}
+    return Layout(names, shapes, dims, coords)
+
+
+def columns_of(model: pm.Model) -> dict[str, NDArray]:
+    """The model's own rows: all `pm.Data` with the dim ``obs`` in front."""
+    return {
+        name: np.asarray(model[name].get_value())
+        for name, dims in model.named_vars_to_dims.items()
+        if isinstance(model[name], SharedVariable) and tuple(dims)[:1] == ("obs",)
+    }
+
+
+class Likelihood:
+    """log p(y|x; theta) of a model with one observed response, for any rows.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model whose only observed variable has the dim ``obs``, and whose data are `pm.Data` with
+        ``obs`` as their first dim. Other data are taken as constants.
+
+    Attributes
+    ----------
+    layout : Layout
+        Names and shapes of theta on the natural scale.
+    columns : tuple of str
+        The data columns that a row has.
+    compilations : int
+        How many functions have been compiled so far.
+
+    Raises
+    ------
+    InputError
+        When the model has not exactly one observed variable, or its data are not `pm.Data`.
+
+    Examples
+    --------
+    >>> from bayes_cmoe import Data, frozen_predictions, variant_named
+    >>> data = Data(x=[0.0, 1.0, 2.0], y=[0.1, 0.9, 1.2])
+    >>> f0 = frozen_predictions("gaussian", mean=[0.0, 1.0, 2.0], scale=1.0)
+    >>> model = variant_named("constant_contaminated").build(data, frozen=f0)
+    >>> likelihood = Likelihood(model)
+    >>> theta = likelihood.layout.ravel({"lam": 0.5, "a": [1.0], "b": 0.0, "nu": 1.0})
+    >>> value, gradient = likelihood.value_and_gradient(theta, likelihood.rows(columns_of(model)))
+    >>> gradient.shape
+    (4,)
+    """
+
+    def __init__(self, model: pm.Model) -> None:
+        if len(model.observed_RVs) != 1:
+            raise InputError(
+                f"the model has {len(model.observed_RVs)} observed variables: it needs exactly one"
+            )
+        columns = tuple(columns_of(model))
+        (response,) = model.observed_RVs
+        observed = model.rvs_to_values[response]
+        if "x" not in columns or observed.name not in columns:
+            raise InputError("the model's x and response must be pm.Data with the first dim 'obs'")
+        self.layout = layout_of(model)
+        self.columns = columns
+        self.compilations = 0
+        self._row_logp = _row_function(model, columns)
+
+    def rows(self, columns: Mapping[str, ArrayLike]) -> Rows:
+        """Lay out columns (name to array with n rows) for the functions below."""
+        return Rows.of({name: np.asarray(value) for name, value in columns.items()}, self.columns)
+
+    def block_logp(self, theta: Array, columns: list[Array]) -> Array:
+        """Log-density of each row, shape (rows,); traceable by JAX."""
+        return self._row_logp(*self.layout.split(theta), *columns)[0]
+
+    def _block_sum(self, theta: Array, columns: list[Array], weights: Array) -> Array:
+        # `where`, not a product: a row out of use must not bring in a 0 x inf.
+        return jnp.sum(jnp.where(weights > 0, self.block_logp(theta, columns), 0.0))
+
+    def block_scores(self, theta: Array, columns: list[Array]) -> Array:
+        """Gradient of each row's log-density, shape (rows, parameter); traceable by JAX."""
+
+        def one(*row: Array) -> Array:
+            return jax.grad(lambda t: self.block_logp(t, [entry[None] for entry in row])[0])(theta)
+
+        return jax.vmap(one)(*columns)
+
+    def _count(self) -> None:
+        self.compilations += 1
+
+    @cached_property
+    def _value(self) -> Callable[[Array, Rows], NDArray]:
+        return blocked_sum(self._block_sum, self._count)
+
+    @cached_property
+    def _value_and_gradient(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
+        return blocked_sum(jax.value_and_grad(self._block_sum), self._count)
+
+    @cached_property
+    def _hessian(self) -> Callable[[Array, Rows], NDArray]:
+        return blocked_sum(jax.hessian(self._block_sum), self._count)
+
+    @cached_property
+    def _logp(self) -> Callable[[Array, Rows], NDArray]:
+        return blocked_map(self.block_logp, self._count)
+
+    @cached_property
+    def _scores(self) -> Callable[[Array, Rows], NDArray]:
+        return blocked_map(self.block_scores, self._count)
+
+    def value(self, theta: ArrayLike, rows: Rows) -> float:
+        """Log-likelihood, summed over the rows."""
+        return float(self._value(np.asarray(theta), rows))
+
+    def value_and_gradient(self, theta: ArrayLike, rows: Rows) -> tuple[float, NDArray]:
+        """Log-likelihood and its gradient in theta, shape (parameter,)."""
+        value, gradient = self._value_and_gradient(np.asarray(theta), rows)
+        return float(value), gradient
+
+    def hessian(self, theta: ArrayLike, rows: Rows) -> NDArray:
+        """Second derivatives of the log-likelihood, shape (parameter, parameter)."""
+        return self._hessian(np.asarray(theta), rows)
+
+    def logp(self, theta: ArrayLike, rows: Rows) -> NDArray:
+        """Log-density of each row, shape (n,)."""
+        return self._logp(np.asarray(theta), rows)
+
+    def scores(self, theta: ArrayLike, rows: Rows) -> NDArray:
+        """Gradient of each row's log-density, shape (n, parameter)."""
+        return self._scores(np.asarray(theta), rows)
+
+
+def _row_function(model: pm.Model, columns: tuple[str, ...]) -> Callable[..., tuple[Array, ...]]:
+    (response,) = model.observed_RVs
+    observed = model.rvs_to_values[response]
+    values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
+    logp = conditional_logp({**values, response: observed})[observed]
+    nodes = {model[name]: model[name].type(name=name) for name in columns}
+    graph = clone_replace([logp], replace=nodes, rebuild_strict=False)
+    return jaxify([*values.values(), *nodes.values()], graph)

@@ -1,0 +1,108 @@
+"""The contaminated mixture as a PyMC model: every contaminated variant is this, with its parts.
+
+p(y|x) = (1 - pi(x)) f0(y|x) + pi(x) f(y | h(x; eta), nu)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.families import Family
+from bayes_cmoe.frozen import Frozen
+
+__all__ = ["contaminated_response", "data_nodes"]
+
+Tensor = Any
+
+
+def data_nodes(data: Data, frozen: Frozen) -> dict[str, Tensor]:
+    """Put all that comes from the data into the model on the stack, as `pm.Data` with dims.
+
+    Returns
+    -------
+    dict of str to tensor
+        ``x`` (obs, feature), ``response`` (obs) and the frozen expert's columns.
+    """
+    model = pm.modelcontext(None)
+    model.add_coord("obs", np.arange(data.n))
+    model.add_coord("feature", data.features)
+    if data.classes is not None:
+        model.add_coord("class", np.arange(data.classes))
+        model.add_coord("free_class", np.arange(data.classes - 1))
+    columns = {"x": data.x, "response": data.y, **frozen.columns(data.x)}
+    # Only the number of rows may change: with the other lengths known, JAX can trace the graph.
+    return {
+        name: pm.Data(name, column, dims=_dims(name), shape=(None, *column.shape[1:]))
+        for name, column in columns.items()
+    }
+
+
+def _dims(column: str) -> tuple[str, ...]:
+    second = {"x": "feature", "frozen_probs": "class", "frozen_logits": "free_class"}
+    return ("obs", second[column]) if column in second else ("obs",)
+
+
+def contaminated_response(
+    nodes: dict[str, Tensor],
+    log_weights: tuple[Tensor, Tensor],
+    frozen: Family,
+    prompt: Family,
+    prompt_arguments: Sequence[Tensor],
+) -> Tensor:
+    """The observed response ``y`` of a contaminated mixture of experts.
+
+    Parameters
+    ----------
+    nodes : dict of str to tensor
+        What `data_nodes` returned.
+    log_weights : pair of tensors, shape () or (n,)
+        log (1 - pi(x)) and log pi(x), from a gate.
+    frozen, prompt : Family
+        Densities of the frozen and of the trainable expert.
+    prompt_arguments : sequence of tensors
+        The trainable expert's arguments at the rows of the data.
+
+    Returns
+    -------
+    The random variable ``y``, shape (n,): `pm.CustomDist` with its log-density and its sampler.
+    """
+    frozen_arguments = [nodes[f"frozen_{argument}"] for argument in frozen.arguments]
+    split = 2 + len(prompt_arguments)
+    signature = ("()", "()", *prompt.signature, *frozen.signature)
+    core_dimensions = [int(core != "()") for core in signature]
+
+    def logp(value: Tensor, *arguments: Tensor) -> Tensor:
+        log_frozen, log_prompt = arguments[:2]
+        return pt.logaddexp(
+            log_frozen + frozen.logp(value, *arguments[split:]),
+            log_prompt + prompt.logp(value, *arguments[2:split]),
+        )
+
+    def random(*arguments: NDArray, rng: Generator, size: tuple[int, ...] | None = None) -> NDArray:
+        if size is not None:
+            arguments = tuple(
+                np.broadcast_to(argument, (*size, *argument.shape[argument.ndim - core :]))
+                for argument, core in zip(arguments, core_dimensions, strict=True)
+            )
+        known = frozen.random(rng, *arguments[split:])
+        new = prompt.random(rng, *arguments[2:split])
+        return np.where(np.log(rng.random(np.shape(known))) < arguments[1], new, known)
+
+    return pm.CustomDist(
+        "y",
+        *log_weights,
+        *prompt_arguments,
+        *frozen_arguments,
+        logp=logp,
+        random=random,
+        signature=f"{','.join(signature)}->()",
+        observed=nodes["response"],
+        dims="obs",
+        class_name="ContaminatedMixture",
+    )

@@ -1,0 +1,128 @@
+"""A model as an optimiser and a sampler see it: likelihood, prior, bounds, unconstrained scale."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from numpy.typing import ArrayLike, NDArray
+from pymc.logprob.basic import conditional_logp
+
+from bayes_cmoe.blocks import Rows, blocked_sum
+from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.layout import Layout
+from bayes_cmoe.likelihood import Likelihood, columns_of
+
+__all__ = ["Posterior"]
+
+Array = Any
+
+
+class Posterior:
+    """A compiled model: its likelihood and its prior, on the natural and the unconstrained scale.
+
+    The natural scale theta is that of the parameters; the unconstrained scale u is PyMC's own
+    (interval, log and log-odds transforms), on which the log-density includes the log-Jacobian.
+
+    Parameters
+    ----------
+    model : pm.Model
+        As for `Likelihood`.
+
+    Attributes
+    ----------
+    likelihood : Likelihood
+    layout : Layout
+    lower, upper : array, shape (parameter,)
+        The support of each parameter on the natural scale; infinite where it has no edge.
+    """
+
+    def __init__(self, model: pm.Model) -> None:
+        self.likelihood = Likelihood(model)
+        self.layout: Layout = self.likelihood.layout
+        self.model = model
+        self._natural = _natural_function(model)
+        self._prior = _prior_function(model)
+        self._prior_unconstrained = _prior_unconstrained_function(model)
+        # PyMC's transforms reach the edges of the support at plus and minus infinity.
+        self.lower = np.array(self.natural(jnp.full(self.layout.size, -jnp.inf)))
+        self.upper = np.array(self.natural(jnp.full(self.layout.size, jnp.inf)))
+
+    def rows(self) -> Rows:
+        """The rows of the model's own data."""
+        return self.likelihood.rows(columns_of(self.model))
+
+    def natural(self, u: Array) -> Array:
+        """theta from u, shape (parameter,); traceable by JAX."""
+        parts = self._natural(*self.layout.split(u))
+        return jnp.concatenate([jnp.ravel(part) for part in parts])
+
+    def log_prior(self, theta: Array) -> Array:
+        """Log prior density of theta, without Jacobian; traceable by JAX."""
+        return self._prior(*self.layout.split(theta))[0]
+
+    def log_prior_unconstrained(self, u: Array) -> Array:
+        """Log prior density of u, the log-Jacobian included; traceable by JAX."""
+        return self._prior_unconstrained(*self.layout.split(u))[0]
+
+    @cached_property
+    def prior_derivatives(self) -> Callable[[Array], tuple[Array, Array, Array]]:
+        """theta -> (log prior, gradient, Hessian) on the natural scale."""
+
+        def derivatives(theta: Array) -> tuple[Array, Array, Array]:
+            value, gradient = jax.value_and_grad(self.log_prior)(theta)
+            return value, gradient, jax.hessian(self.log_prior)(theta)
+
+        return jax.jit(derivatives)
+
+    @cached_property
+    def _likelihood_unconstrained(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
+        def block(u: Array, columns: list[Array], weights: Array) -> Array:
+            logp = self.likelihood.block_logp(self.natural(u), columns)
+            return jnp.sum(jnp.where(weights > 0, logp, 0.0))
+
+        return blocked_sum(jax.value_and_grad(block), self.likelihood._count)
+
+    @cached_property
+    def _prior_gradient_unconstrained(self) -> Callable[[Array], tuple[Array, Array]]:
+        return jax.jit(jax.value_and_grad(self.log_prior_unconstrained))
+
+    def unconstrained(self, u: ArrayLike, rows: Rows) -> tuple[float, NDArray]:
+        """Log posterior density (up to a constant) and its gradient on the unconstrained scale."""
+        vector = np.asarray(u)
+        value, gradient = self._likelihood_unconstrained(vector, rows)
+        prior, prior_gradient = self._prior_gradient_unconstrained(vector)
+        return float(value + prior), gradient + np.asarray(prior_gradient)
+
+    @cached_property
+    def natural_many(self) -> Callable[[ArrayLike], NDArray]:
+        """u, shape (..., parameter), to theta of the same shape."""
+        mapped = jax.jit(jax.vmap(self.natural))
+
+        def natural_many(u: ArrayLike) -> NDArray:
+            table = np.asarray(u)
+            return np.asarray(mapped(table.reshape(-1, table.shape[-1]))).reshape(table.shape)
+
+        return natural_many
+
+
+def _values(model: pm.Model) -> list[Any]:
+    return [model.rvs_to_values[rv] for rv in model.free_RVs]
+
+
+def _natural_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
+    return jaxify(_values(model), model.replace_rvs_by_values(model.free_RVs))
+
+
+def _prior_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
+    values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
+    parts = conditional_logp(values).values()
+    return jaxify(list(values.values()), [sum(pt.sum(part) for part in parts)])
+
+
+def _prior_unconstrained_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
+    return jaxify(_values(model), [model.logp(vars=model.free_RVs, jacobian=True)])

@@ -1,0 +1,207 @@
+"""A regime: a named truth that may move with n, and the rates that are published for it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.frozen import Frozen
+
+__all__ = ["Exponent", "Path", "Rate", "Regime", "Shift", "Truth", "along"]
+
+Truth = dict[str, NDArray]
+Shift = Callable[[float], Mapping[str, NDArray]]
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """A rate's exponent on a truth path: error ~ n^(constant + alpha·A + gamma·G)
+
+    at gate exponent A and merging exponent G.
+
+    Examples
+    --------
+    >>> Exponent(Fraction(-1, 2), gamma=Fraction(2)).at(alpha=0.0, gamma=Fraction(1, 8))
+    Fraction(-1, 4)
+    """
+
+    constant: Fraction
+    alpha: Fraction = Fraction(0)
+    gamma: Fraction = Fraction(0)
+
+    def at(self, alpha: Fraction | float, gamma: Fraction | float) -> Fraction:
+        """The exponent at given (alpha, gamma)."""
+        return self.constant + self.alpha * Fraction(alpha) + self.gamma * Fraction(gamma)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A published rate for one parameter.
+
+    Parameters
+    ----------
+    parameter : str
+        A parameter's name, ``exp_tau``, or ``expert`` for the joint norm of the expert's.
+    upper : Exponent
+        Of the maximum-likelihood estimator's error.
+    lower : Exponent or None
+        Of the minimax lower bound, where one is published.
+    source : str
+        Paper and where in it.
+    condition : str
+        When it holds; empty when always.
+    mark : {"published", "derived"}
+        Stated in the paper, or worked out from an expansion that `source` names.
+    """
+
+    parameter: str
+    upper: Exponent
+    lower: Exponent | None
+    source: str
+    condition: str = ""
+    mark: str = "published"
+
+
+def along(**direction: ArrayLike) -> Shift:
+    """A shift by delta along a fixed direction.
+
+    Examples
+    --------
+    >>> along(a=[1.0, 0.0], nu=2.0)(0.5)
+    {'a': array([0.5, 0. ]), 'nu': array(1.)}
+    """
+    steps = {name: np.asarray(step, dtype=float) for name, step in direction.items()}
+    return lambda delta: {name: np.asarray(delta * step) for name, step in steps.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A truth that may move with n: the gate vanishes as n^-alpha, the prompt merges as n^-gamma.
+
+    The vanishing parameter (``lam``, or ``tau`` through exp tau) is multiplied by n^-alpha, and the
+    expert's parameters are ``frozen + shift(delta0 n^-gamma)``.
+
+    Parameters
+    ----------
+    gate : mapping of str to array
+        Gate parameters at alpha = 0.
+    center : mapping of str to array
+        Where the expert's parameters merge to; for a Gaussian frozen expert of the same form its
+        own (eta0, nu0).
+    shift : callable
+        ``shift(delta)`` gives the shift of each expert parameter at distance delta.
+    delta : float
+        Distance at gamma = 0.
+    alpha, gamma : Fraction
+        The regime's own exponents.
+    """
+
+    gate: Mapping[str, ArrayLike]
+    center: Mapping[str, ArrayLike]
+    shift: Shift
+    delta: float = 1.0
+    alpha: Fraction = Fraction(0)
+    gamma: Fraction = Fraction(0)
+
+    def at(
+        self, n: float, alpha: Fraction | float | None = None, gamma: Fraction | float | None = None
+    ) -> Truth:
+        """The truth at sample size n, with the regime's own exponents unless others are given."""
+        alpha = float(self.alpha if alpha is None else alpha)
+        gamma = float(self.gamma if gamma is None else gamma)
+        truth = {name: np.asarray(value, dtype=float) for name, value in self.gate.items()}
+        if "lam" in truth:
+            truth["lam"] = truth["lam"] * n**-alpha
+        else:
+            truth["tau"] = truth["tau"] - alpha * np.log(n)
+        shift = self.shift(self.delta * n**-gamma)
+        center = {name: np.asarray(value, dtype=float) for name, value in self.center.items()}
+        return truth | {name: value + shift.get(name, 0.0) for name, value in center.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Regime:
+    """A named setting in which a variant is studied.
+
+    Parameters
+    ----------
+    name, summary : str
+    path : Path
+        The truth as a function of n.
+    expert : str
+        The trainable expert's form.
+    frozen : Frozen
+        The frozen expert, known at any x.
+    features : int
+        Dimension of x; x ~ N(0, I) unless `inputs` says otherwise.
+    box : mapping of str to (lower, upper)
+        The compact set over which the flat prior is uniform.
+    options : mapping
+        What else the variant's factory takes (the multinomial's gate).
+    classes : int, optional
+        Number of classes of a class response.
+    published : tuple of Rate
+    inputs : callable, optional
+        ``inputs(rng, n)`` draws x, shape (n, features).
+    """
+
+    name: str
+    summary: str
+    path: Path
+    expert: str
+    frozen: Frozen
+    features: int
+    box: Mapping[str, tuple[float, float]]
+    options: Mapping[str, Any] = MappingProxyType({})
+    classes: int | None = None
+    published: tuple[Rate, ...] = ()
+    inputs: Callable[[Generator, int], NDArray] | None = None
+
+    def truth(
+        self, n: float, alpha: Fraction | float | None = None, gamma: Fraction | float | None = None
+    ) -> Truth:
+        """The true parameters at sample size n.
+
+        Parameters
+        ----------
+        n : float
+            Sample size; any size, since theory looks at n = 10^12 as well.
+        alpha, gamma : optional
+            Other exponents than the regime's own.
+
+        Raises
+        ------
+        InputError
+            When n < 1, or the truth lies outside the regime's box.
+        """
+        if not n >= 1:
+            raise InputError(f"a sample size of {n} makes no sense: give n >= 1")
+        truth = self.path.at(n, alpha, gamma)
+        for name, value in truth.items():
+            lower, upper = self.box[name]
+            if not (np.all(value >= lower) and np.all(value <= upper)):
+                raise InputError(
+                    f"regime {self.name!r} at n = {n:g}: the true {name} = {value} lies outside "
+                    f"the box [{lower:g}, {upper:g}]: choose a larger n or other exponents"
+                )
+        return truth
+
+    def draw_inputs(self, rng: Generator, n: int) -> NDArray:
+        """Inputs x, shape (n, features)."""
+        if self.inputs is not None:
+            return self.inputs(rng, n)
+        return rng.standard_normal((n, self.features))
+
+    def exponents(
+        self, alpha: Fraction | None = None, gamma: Fraction | None = None
+    ) -> dict[str, Fraction]:
+        """Published exponent of each parameter on the path."""
+        alpha = self.path.alpha if alpha is None else alpha
+        gamma = self.path.gamma if gamma is None else gamma
+        return {rate.parameter: rate.upper.at(alpha, gamma) for rate in self.published}

@@ -1,0 +1,1 @@
+"""Rates, figures and the report page."""

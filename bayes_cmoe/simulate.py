@@ -1,0 +1,118 @@
+"""Data from a model: the model's own sampler, at parameters set to the truth."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+from numpy.random import Generator, SeedSequence
+from numpy.typing import ArrayLike, NDArray
+from pytensor.graph.replace import clone_replace
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.layout import Layout
+from bayes_cmoe.likelihood import columns_of, layout_of
+from bayes_cmoe.variant import Regime, Variant, variant_named
+
+__all__ = ["Simulator", "simulate"]
+
+
+class Simulator:
+    """Draws responses from a model at any parameters and rows; compiled once.
+
+    Parameters
+    ----------
+    model : pm.Model
+        A model whose observed variable has a `random` method, as all of the suite's have.
+    """
+
+    def __init__(self, model: pm.Model) -> None:
+        self.layout: Layout = layout_of(model)
+        (response,) = model.observed_RVs
+        op = response.owner.op
+        self._draw: Callable[..., NDArray] = op.rng_fn
+        self._inputs = tuple(
+            name for name in columns_of(model) if name != model.rvs_to_values[response].name
+        )
+        values = [rv.type(name=rv.name) for rv in model.free_RVs]
+        nodes = [model[name].type(name=name) for name in self._inputs]
+        replace = dict(
+            zip(
+                [*model.free_RVs, *(model[k] for k in self._inputs)], [*values, *nodes], strict=True
+            )
+        )
+        arguments = clone_replace(
+            op.dist_params(response.owner), replace=replace, rebuild_strict=False
+        )
+        self._arguments: Callable[..., Any] = jaxify([*values, *nodes], arguments)
+
+    def draw(self, theta: ArrayLike, columns: Mapping[str, NDArray], rng: Generator) -> NDArray:
+        """Responses y, shape (n,).
+
+        Parameters
+        ----------
+        theta : array, shape (parameter,)
+            The truth, on the natural scale.
+        columns : mapping of str to array
+            The rows' inputs and the frozen expert's columns; a response in it is not looked at.
+        rng : numpy.random.Generator
+        """
+        known = [np.asarray(columns[name], dtype=float) for name in self._inputs]
+        parameters = self.layout.split(np.asarray(theta, dtype=float))
+        arguments = [np.asarray(value) for value in self._arguments(*parameters, *known)]
+        return np.asarray(self._draw(rng, *arguments, None), dtype=float)
+
+
+def prepare(variant: str | Variant, regime: str | Regime) -> tuple[pm.Model, Simulator]:
+    """A regime's model, to be given any data, and its simulator."""
+    chosen = variant_named(variant)
+    setting = chosen.regime(regime)
+    x = setting.draw_inputs(np.random.default_rng(0), 2)
+    model = chosen.model(setting, Data(x, np.zeros(2), classes=setting.classes))
+    return model, Simulator(model)
+
+
+def simulate(
+    variant: str | Variant,
+    regime: str | Regime,
+    n: int,
+    seed: int | SeedSequence | Generator,
+    *,
+    alpha: float | None = None,
+    gamma: float | None = None,
+) -> Data:
+    """Data of n rows from a variant at a regime's truth.
+
+    Parameters
+    ----------
+    variant, regime : str
+    n : int
+    seed : int, SeedSequence or Generator
+    alpha, gamma : float, optional
+        Other exponents of the truth path than the regime's own.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    InputError
+        When the variant or regime is unknown, or the truth lies outside the regime's box.
+
+    Examples
+    --------
+    >>> data = simulate("softmax_contaminated", "distinguishable", 100, seed=1)
+    >>> data.x.shape, data.y.shape
+    ((100, 2), (100,))
+    """
+    chosen = variant_named(variant)
+    setting = chosen.regime(regime)
+    truth = setting.truth(n, alpha, gamma)
+    rng = np.random.default_rng(seed)
+    x = setting.draw_inputs(rng, n)
+    _, simulator = prepare(chosen, setting)
+    columns = {"x": x, **setting.frozen.columns(x)}
+    y = simulator.draw(simulator.layout.ravel(truth), columns, rng)
+    return Data(x, y, classes=setting.classes)

@@ -1,0 +1,1 @@
+"""What rate to expect: published exponents and calculated bounds."""

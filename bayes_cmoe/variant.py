@@ -1,0 +1,106 @@
+"""A variant: what a file in `models/` declares; and the registry that finds these files."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.gates import Gate
+from bayes_cmoe.priors import Prior
+from bayes_cmoe.regime import Regime
+
+__all__ = ["Variant", "register_variant", "variant_named", "variants"]
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A model of the suite.
+
+    Parameters
+    ----------
+    name, title, source : str
+        Registry name, one line in words, and the paper.
+    build : callable
+        The factory ``build(data, *, frozen, expert, prior, **options)`` that returns a `pm.Model`.
+    gates : tuple of Gate
+        The gates that it can have, the default first.
+    regimes : mapping of str to Regime
+    scalar : bool
+        Whether the response is a number (True) or a class label.
+    """
+
+    name: str
+    title: str
+    source: str
+    build: Callable[..., Any]
+    gates: tuple[Gate, ...]
+    regimes: Mapping[str, Regime]
+    scalar: bool
+
+    def regime(self, name: str | Regime) -> Regime:
+        """The regime of that name; a `Regime` is returned as it is.
+
+        Raises
+        ------
+        InputError
+            When there is none; the message gives the nearest name.
+        """
+        if isinstance(name, Regime):
+            return name
+        return self.regimes[choose(f"regime of {self.name}", name, self.regimes)]
+
+    def model(self, regime: str | Regime, data: Data, prior: Prior | None = None) -> Any:
+        """The PyMC model of a regime for given data; flat prior on the regime's box by default."""
+        chosen = self.regime(regime)
+        return self.build(
+            data,
+            frozen=chosen.frozen,
+            expert=chosen.expert,
+            prior=dict(chosen.box) if prior is None else prior,
+            **chosen.options,
+        )
+
+
+_REGISTERED: dict[str, Variant] = {}
+
+
+def register_variant(variant: Variant) -> Variant:
+    """Make a variant known by its name, as the files in `models/` are.
+
+    Raises
+    ------
+    InputError
+        When the name is taken by another variant.
+    """
+    if _REGISTERED.get(variant.name, variant) is not variant:
+        raise InputError(f"a variant named {variant.name!r} exists already: choose another name")
+    _REGISTERED[variant.name] = variant
+    return variant
+
+
+@cache
+def _shipped() -> dict[str, Variant]:
+    package = importlib.import_module("bayes_cmoe.models")
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"bayes_cmoe.models.{info.name}")
+        if isinstance(getattr(module, "VARIANT", None), Variant):
+            found[module.VARIANT.name] = module.VARIANT
+    return found
+
+
+def variants() -> dict[str, Variant]:
+    """All known variants by name: one for each file in `models/`, and those registered."""
+    return {**_shipped(), **_REGISTERED}
+
+
+def variant_named(variant: str | Variant) -> Variant:
+    """Return the variant of that name; a `Variant` is returned as it is."""
+    if isinstance(variant, Variant):
+        return variant
+    known = variants()
+    return known[choose("variant", variant, known)]

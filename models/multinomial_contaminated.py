@@ -1,0 +1,217 @@
+"""Contaminated mixture of multinomial logistic experts (Yan et al. 2026, arXiv:2602.00939).
+
+    P(y=k|x) = (1 - pi(x)) P0(y=k|x) + pi(x) softmax_k(h(x; eta), 0),   k = 0..K-1
+
+The last class is the reference, with logit 0. The gate is softmax or constant. The prompt is
+homogeneous when it has the frozen expert's own form, and may then merge with it; heterogeneous when
+it has another form, and cannot.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.experts import Expert, expert_named
+from bayes_cmoe.families import multinomial_logistic
+from bayes_cmoe.frozen import Frozen, frozen_expert
+from bayes_cmoe.gates import Gate, constant, gate_named, softmax
+from bayes_cmoe.mixture import contaminated_response, data_nodes
+from bayes_cmoe.priors import Prior, free_parameters, priors_for
+from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
+from bayes_cmoe.variant import Variant
+
+__all__ = ["VARIANT", "build"]
+
+
+def build(
+    data: Data,
+    *,
+    frozen: Frozen,
+    expert: str | Expert = "linear",
+    prior: Prior = "weak",
+    gate: str | Gate = "softmax",
+) -> pm.Model:
+    """The PyMC model of the contaminated mixture of multinomial logistic experts.
+
+    Parameters
+    ----------
+    data : Data
+        Class labels 0..K-1; ``data.classes`` is K.
+    frozen : Frozen
+        The pre-trained classifier.
+    expert : str or Expert
+        Form of the trainable expert's logits h(x; eta).
+    prior : {"flat", "weak"} or mapping
+        See `bayes_cmoe.priors.priors_for`.
+    gate : {"softmax", "constant"} or Gate
+
+    Returns
+    -------
+    pm.Model with the gate's parameters (``beta`` (feature,) and ``tau``, or ``lam``), the expert's
+    (``a`` (free_class, feature), ``b`` (free_class,)) and the observed ``y`` (obs,).
+
+    Raises
+    ------
+    InputError
+        When the data have no number of classes, the expert, gate or prior is unknown, or the
+        frozen columns do not fit the data.
+    """
+    if data.classes is None:
+        raise InputError("a multinomial variant needs class labels: give Data(..., classes=K)")
+    form, chosen = expert_named(expert), gate_named(gate)
+    priors = priors_for(prior, data, chosen, form)
+    with pm.Model() as model:
+        nodes = data_nodes(data, frozen)
+        unknown = {
+            name: priors[name].variable(name, dims)
+            for name, dims in free_parameters(chosen, form, scalar=False).items()
+        }
+        logits = form.mean(nodes["x"], **{name: unknown[name] for name in form.dims})
+        logits = pt.specify_shape(logits, (None, data.classes - 1))
+        log_weights = chosen.log_weights(
+            nodes["x"], **{name: unknown[name] for name in chosen.dims}
+        )
+        contaminated_response(nodes, log_weights, frozen.family, multinomial_logistic, [logits])
+    return model
+
+
+PAPER = "arXiv:2602.00939"
+HALF = Fraction(1, 2)
+
+
+def _rates(case: str, condition: str, **gamma: int) -> tuple[Rate, ...]:
+    """exp tau, beta and the expert's joint norm at n^-1/2 ‖Delta‖^-gamma."""
+    source = f"{PAPER}, {case} (claim of the abstract; form derived from arXiv:2505.18455)"
+    return tuple(
+        Rate(name, exponent, exponent, source, condition, mark="derived")
+        for name, power in gamma.items()
+        for exponent in [Exponent(-HALF, gamma=Fraction(power))]
+    )
+
+
+_HETEROGENEOUS = _rates("heterogeneous", "fixed gate", exp_tau=0, beta=0, expert=0)
+_HOMOGENEOUS = _rates(
+    "homogeneous", "fixed gate, sqrt(n) Delta^2 -> infinity", exp_tau=2, beta=1, expert=1
+)
+
+_FROZEN_LINEAR = {"a": [[1.5, 0.0], [0.0, 1.5]], "b": [0.5, 0.0]}
+_BOX = MappingProxyType(
+    {
+        "lam": (0.0, 1.0),
+        "beta": (-10.0, 10.0),
+        "tau": (-30.0, 30.0),
+        "a": (-10.0, 10.0),
+        "b": (-10.0, 10.0),
+    }
+)
+_LINEAR = frozen_expert("multinomial_logistic", "linear", _FROZEN_LINEAR)
+_VARYING = {"beta": [1.0, -1.0], "tau": 0.5}
+_LEVEL = {"beta": [0.0, 0.0], "tau": 0.5}
+_AWAY = along(a=[[-3.0, 0.0], [0.0, -3.0]], b=[0.0, 0.5])
+_ALL_WAYS = along(a=[[1.0, -1.0], [-1.0, -1.0]], b=[-1.0, 1.0])
+
+
+def _regime(
+    name: str,
+    summary: str,
+    expert: str,
+    gate: Mapping[str, Any],
+    shift: Shift,
+    rates: tuple[Rate, ...],
+    *,
+    delta: float = 2.0,
+    alpha: Fraction = Fraction(0),
+    gamma: Fraction = Fraction(0),
+) -> Regime:
+    form = constant if "lam" in gate else softmax
+    box = {k: v for k, v in _BOX.items() if k in form.dims or k in ("a", "b")}
+    return Regime(
+        name,
+        summary,
+        Path(gate, _FROZEN_LINEAR, shift, delta, alpha, gamma),
+        expert,
+        _LINEAR,
+        features=2,
+        box=MappingProxyType(box),
+        options=MappingProxyType({"gate": form.name}),
+        classes=3,
+        published=rates,
+    )
+
+
+_EIGHTH, _SIXTEENTH, _QUARTER = Fraction(1, 8), Fraction(1, 16), Fraction(1, 4)
+
+_REGIMES = (
+    _regime(
+        "distinguishable",
+        "linear logits on both sides, the prompt far from the frozen expert, varying gate",
+        "linear",
+        _VARYING,
+        _AWAY,
+        _HETEROGENEOUS,
+        delta=1.0,
+    ),
+    _regime(
+        "vanishing",
+        "as distinguishable, with odds exp tau vanishing as n^-1/4 (not the paper's compact set)",
+        "linear",
+        _VARYING,
+        _AWAY,
+        (),
+        delta=1.0,
+        alpha=_QUARTER,
+    ),
+    _regime(
+        "merging",
+        "linear logits on both sides, merging as n^-1/8, varying gate",
+        "linear",
+        _VARYING,
+        _ALL_WAYS,
+        _HOMOGENEOUS,
+        gamma=_EIGHTH,
+    ),
+    _regime(
+        "vanishing-merging",
+        "as merging, with odds n^-1/8 (not the paper's compact set) and distance n^-1/16",
+        "linear",
+        _VARYING,
+        _ALL_WAYS,
+        (),
+        alpha=_EIGHTH,
+        gamma=_SIXTEENTH,
+    ),
+    _regime(
+        "heterogeneous",
+        "tanh prompt beside a linear f0, its parameters approaching f0's as n^-1/8, level gate",
+        "tanh",
+        _LEVEL,
+        _ALL_WAYS,
+        _HETEROGENEOUS,
+        gamma=_EIGHTH,
+    ),
+    _regime(
+        "homogeneous-merging",
+        "linear prompt beside a linear frozen expert, merging as n^-1/8, level gate",
+        "linear",
+        _LEVEL,
+        _ALL_WAYS,
+        _HOMOGENEOUS,
+        gamma=_EIGHTH,
+    ),
+)
+
+VARIANT = Variant(
+    name="multinomial_contaminated",
+    title="Contaminated mixture of multinomial logistic experts",
+    source=PAPER,
+    build=build,
+    gates=(softmax, constant),
+    regimes={regime.name: regime for regime in _REGIMES},
+    scalar=False,
+)

@@ -1,0 +1,239 @@
+"""Contaminated mixture of experts with a softmax gate (Yan et al. 2025, arXiv:2505.18455).
+
+    p(y|x) = (1 - pi(x)) f0(y|x) + pi(x) N(y | h(x; eta), nu)
+    pi(x) = 1 / (1 + exp(-beta'x - tau))
+
+The gate's intercept is measured by exp tau, the odds of the prompt at x = 0. The published rates of
+the merging case are the worst case beta* = 0: a gate that varies with x tells the prompt's share
+from its shift, and most parameters keep n^-1/2.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.experts import Expert, expert_named
+from bayes_cmoe.families import gaussian
+from bayes_cmoe.frozen import Frozen, frozen_expert
+from bayes_cmoe.gates import softmax
+from bayes_cmoe.mixture import contaminated_response, data_nodes
+from bayes_cmoe.priors import Prior, free_parameters, priors_for
+from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
+from bayes_cmoe.variant import Variant
+
+__all__ = ["VARIANT", "build"]
+
+
+def build(
+    data: Data, *, frozen: Frozen, expert: str | Expert = "tanh", prior: Prior = "weak"
+) -> pm.Model:
+    """The PyMC model of the softmax-gate contaminated mixture of experts.
+
+    Parameters
+    ----------
+    data : Data
+        Scalar responses.
+    frozen : Frozen
+        The pre-trained expert.
+    expert : str or Expert
+        Form of the trainable expert's mean h(x; eta).
+    prior : {"flat", "weak"} or mapping
+        See `bayes_cmoe.priors.priors_for`.
+
+    Returns
+    -------
+    pm.Model with the parameters ``beta`` (feature,), ``tau``, the expert's (``a`` (feature,),
+    ``b``), ``nu`` (variance) and the observed ``y`` (obs,).
+
+    Raises
+    ------
+    InputError
+        When the expert or the prior is unknown, or the frozen columns do not fit the data.
+    """
+    form = expert_named(expert)
+    priors = priors_for(prior, data, softmax, form)
+    with pm.Model() as model:
+        nodes = data_nodes(data, frozen)
+        unknown = {
+            name: priors[name].variable(name, dims)
+            for name, dims in free_parameters(softmax, form, scalar=True).items()
+        }
+        mean = form.mean(nodes["x"], **{name: unknown[name] for name in form.dims})
+        log_weights = softmax.log_weights(nodes["x"], unknown["beta"], unknown["tau"])
+        contaminated_response(nodes, log_weights, frozen.family, gaussian, [mean, unknown["nu"]])
+    return model
+
+
+PAPER = "arXiv:2505.18455"
+HALF = Fraction(1, 2)
+
+
+def _rates(case: str, condition: str, **gamma: int) -> tuple[Rate, ...]:
+    """exp tau, beta and the expert's joint norm at n^-1/2 ‖Delta‖^-gamma."""
+    return tuple(
+        Rate(name, exponent, exponent, f"{PAPER}, {case}", condition)
+        for name, power in gamma.items()
+        for exponent in [Exponent(-HALF, gamma=Fraction(power))]
+    )
+
+
+_DISTINGUISHABLE = _rates("distinguishable", "fixed gate", exp_tau=0, beta=0, expert=0)
+_MERGING = _rates(
+    "non-distinguishable", "fixed gate, sqrt(n) Delta^2 -> infinity", exp_tau=2, beta=1, expert=1
+)
+
+_TWO = {"a": [1.0, 0.5], "nu": 1.0}
+_BOX = MappingProxyType(
+    {"beta": (-10.0, 10.0), "tau": (-30.0, 30.0), "a": (-5.0, 5.0), "nu": (0.05, 10.0)}
+)
+_LAPLACE = frozen_expert("laplace", "tanh-nobias", {"a": _TWO["a"]}, scale=HALF**0.5)
+_GAUSSIAN = frozen_expert("gaussian", "tanh-nobias", {"a": _TWO["a"]}, scale=1.0)
+_VARYING = {"beta": [0.8, -0.5], "tau": 0.5}
+_LEVEL = {"beta": [0.0, 0.0], "tau": 0.0}
+_AWAY = along(a=[-2.0, 0.0], nu=-0.5)
+_ALL_WAYS = along(a=[3**-0.5, 3**-0.5], nu=3**-0.5)
+
+
+def _regime(
+    name: str,
+    summary: str,
+    frozen: Frozen,
+    gate: Mapping[str, Any],
+    shift: Shift,
+    rates: tuple[Rate, ...],
+    *,
+    delta: float = 2.0,
+    alpha: Fraction = Fraction(0),
+    gamma: Fraction = Fraction(0),
+) -> Regime:
+    path = Path(gate, _TWO, shift, delta, alpha, gamma)
+    return Regime(name, summary, path, "tanh-nobias", frozen, features=2, box=_BOX, published=rates)
+
+
+def _paper_b(
+    name: str,
+    summary: str,
+    family: str,
+    shift: Shift,
+    rates: tuple[Rate, ...],
+    *,
+    nu: float = 0.001,
+    beta: float = 8**-0.5,
+    start: float = 1.0,
+    delta: float = 1.0,
+    gamma: Fraction = Fraction(0),
+) -> Regime:
+    """A design of the paper's experiments: d = 8, x ~ N(0, I), tanh(eta'x), eta0 = e1."""
+    first = np.eye(8)[0]
+    scale = (nu / 2.0) ** 0.5 if family == "laplace" else nu**0.5
+    frozen = frozen_expert(family, "tanh-nobias", {"a": first}, scale=scale)
+    gate = {"beta": np.full(8, beta), "tau": 1.0}
+    path = Path(gate, {"a": start * first, "nu": nu}, shift, delta, gamma=gamma)
+    box = MappingProxyType(
+        {"beta": (-10.0, 10.0), "tau": (-30.0, 30.0), "a": (-5.0, 5.0), "nu": (nu / 100, nu * 100)}
+    )
+    return Regime(name, summary, path, "tanh-nobias", frozen, features=8, box=box, published=rates)
+
+
+_EIGHTH, _SIXTEENTH, _QUARTER = Fraction(1, 8), Fraction(1, 16), Fraction(1, 4)
+_FIRST = along(a=np.eye(8)[0])
+
+_REGIMES = (
+    _regime(
+        "distinguishable",
+        "Laplace f0 with a tanh mean, tanh prompt far from it",
+        _LAPLACE,
+        _VARYING,
+        _AWAY,
+        _DISTINGUISHABLE,
+        delta=1.0,
+    ),
+    _regime(
+        "vanishing",
+        "as distinguishable, with odds exp tau vanishing as n^-1/4 (not the paper's compact set)",
+        _LAPLACE,
+        _VARYING,
+        _AWAY,
+        (),
+        delta=1.0,
+        alpha=_QUARTER,
+    ),
+    _regime(
+        "merging",
+        "Gaussian f0 and prompt of the same tanh form, merging as n^-1/8, level gate beta* = 0",
+        _GAUSSIAN,
+        _LEVEL,
+        _ALL_WAYS,
+        _MERGING,
+        gamma=_EIGHTH,
+    ),
+    _regime(
+        "merging-varying-gate",
+        "as merging, with a gate that varies with x (beta* away from 0)",
+        _GAUSSIAN,
+        _VARYING,
+        _ALL_WAYS,
+        _MERGING,
+        gamma=_EIGHTH,
+    ),
+    _regime(
+        "vanishing-merging",
+        "as merging, with odds n^-1/8 (not the paper's compact set) and distance n^-1/16",
+        _GAUSSIAN,
+        _LEVEL,
+        _ALL_WAYS,
+        (),
+        alpha=_EIGHTH,
+        gamma=_SIXTEENTH,
+    ),
+    _paper_b(
+        "paper-b-a",
+        "paper's design (a): Laplace f0, eta* = -e1, nu* = nu0 = 0.001, d = 8",
+        "laplace",
+        along(a=np.zeros(8)),
+        _DISTINGUISHABLE,
+        start=-1.0,
+    ),
+    _paper_b(
+        "paper-b-b1",
+        "paper's design (b)(i): Gaussian f0, eta* = eta0 (1 + n^-1/8), nu* = nu0 = 0.001, d = 8",
+        "gaussian",
+        _FIRST,
+        _MERGING,
+        gamma=_EIGHTH,
+    ),
+    _paper_b(
+        "paper-b-b2",
+        "paper's design (b)(ii): Gaussian f0, eta* = -e1, nu* = nu0 (1 + n^-1/8), d = 8",
+        "gaussian",
+        along(nu=0.001),
+        _MERGING,
+        start=-1.0,
+        gamma=_EIGHTH,
+    ),
+    _paper_b(
+        "paper-b-mended",
+        "(b)(i) where the theory speaks: beta* = 0 and nu0 = 1, so merging is local, d = 8",
+        "gaussian",
+        _FIRST,
+        _MERGING,
+        nu=1.0,
+        beta=0.0,
+        gamma=_EIGHTH,
+    ),
+)
+
+VARIANT = Variant(
+    name="softmax_contaminated",
+    title="Contaminated Gaussian MoE, softmax gate",
+    source=PAPER,
+    build=build,
+    gates=(softmax,),
+    regimes={regime.name: regime for regime in _REGIMES},
+    scalar=True,
+)

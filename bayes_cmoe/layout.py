@@ -90,6 +90,6 @@ class Layout:
         """Named values from flat vectors, shape (..., size)."""
         table = np.asarray(vectors)
         return {
-            name: table[..., self.slices[name]].reshape(*table.shape[:-1], *shape)
+            name: table[..., self.slices[name]].reshape((*table.shape[:-1], *shape))
             for name, shape in zip(self.names, self.shapes, strict=True)
         }

@@ -1,0 +1,148 @@
+"""From a start to an optimum: bounded quasi-Newton, then Newton steps to full precision."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from bayes_cmoe.estimate.objective import Objective
+
+__all__ = ["Optimum", "Status", "descend", "polish"]
+
+
+class Status(StrEnum):
+    """How an optimisation ended."""
+
+    CONVERGED = "converged"
+    EDGE = "edge"
+    STALLED = "stalled"
+    NON_FINITE = "non-finite"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Where an optimisation ended.
+
+    Parameters
+    ----------
+    w : array, shape (parameter,)
+        Working coordinates.
+    value : float
+        The objective: minus the log posterior density a row.
+    gradient_norm : float
+        Largest entry of the gradient a row in w, along the directions that the edges leave free.
+    status : Status
+    iterations : int
+    """
+
+    w: NDArray
+    value: float
+    gradient_norm: float
+    status: Status
+    iterations: int
+
+
+LOSS = 1e-7
+"""A Newton step that promises less than this in the summed log posterior is the end."""
+NEWTON_STEPS = 60
+QUASI_NEWTON_STEPS = 200
+
+
+def descend(objective: Objective, start: NDArray) -> Optimum:
+    """L-BFGS-B from a start, in coordinates scaled by the curvature there.
+
+    Parameters
+    ----------
+    objective : Objective
+    start : array, shape (parameter,)
+        In working coordinates, inside the bounds.
+    """
+    working = objective.working
+    value, gradient = objective.value_and_gradient(start)
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        return Optimum(start, value, np.inf, Status.NON_FINITE, 0)
+    diagonal = np.abs(np.diag(objective.hessian(start, gradient)))
+    usable = np.isfinite(diagonal) & (diagonal > 1e-8 * np.nanmax(diagonal))
+    scale = 1.0 / np.sqrt(np.where(usable, diagonal, np.nanmax(diagonal) or 1.0))
+
+    def scaled(z: NDArray) -> tuple[float, NDArray]:
+        value, gradient = objective.value_and_gradient(z * scale)
+        return value, gradient * scale
+
+    found = minimize(
+        scaled,
+        start / scale,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(working.lower / scale, working.upper / scale, strict=True)),
+        options={"maxiter": QUASI_NEWTON_STEPS, "ftol": 1e-12, "gtol": 1e-6},
+    )
+    w = np.clip(found.x * scale, working.lower, working.upper)
+    if not (np.isfinite(found.fun) and np.isfinite(found.jac).all()):
+        return Optimum(w, float(found.fun), np.inf, Status.NON_FINITE, int(found.nit))
+    gradient = found.jac / scale
+    norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
+    return Optimum(w, float(found.fun), norm, Status.STALLED, int(found.nit))
+
+
+def _free(objective: Objective, w: NDArray, gradient: NDArray) -> NDArray:
+    """Entries that no edge holds: inside the bounds, or at one with the descent leading inwards."""
+    working = objective.working
+    held = ((w <= working.lower) & (gradient > 0)) | ((w >= working.upper) & (gradient < 0))
+    return ~held
+
+
+def polish(objective: Objective, optimum: Optimum) -> Optimum:
+    """Newton steps, damped and kept within the bounds, until nothing is left to gain.
+
+    L-BFGS-B stops on a relative change of the objective, which at large n leaves an error above
+    the statistical one and flattens measured rates. The Newton decrement, summed over the rows,
+    measures what is left in units of log-likelihood.
+    """
+    if optimum.status is Status.NON_FINITE:
+        return optimum
+    working, n = objective.working, objective.rows.n
+    w = optimum.w
+    value, gradient = objective.value_and_gradient(w)
+    damping, iterations, status = 0.0, optimum.iterations, Status.STALLED
+    for _ in range(NEWTON_STEPS):
+        hessian = objective.hessian(w, gradient)
+        free = _free(objective, w, gradient)
+        if not np.isfinite(hessian).all():
+            status = Status.NON_FINITE
+            break
+        # Equilibrated, so that damping means the same in every coordinate.
+        scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian))[free], 1e-300))
+        eigenvalues, directions = np.linalg.eigh(
+            hessian[np.ix_(free, free)] * np.outer(scale, scale)
+        )
+        slope = directions.T @ (gradient[free] * scale)
+        sound = eigenvalues > 1e-13
+        if sound.all() and n * np.sum(slope**2 / eigenvalues) / 2.0 < LOSS:
+            status = Status.CONVERGED if free.all() else Status.EDGE
+            break
+        if not free.all() and not sound.all() and n * np.sum(slope**2) < LOSS:
+            status = Status.EDGE
+            break
+        moved = False
+        while damping < 1e12:
+            curvature = np.maximum(np.abs(eigenvalues), 1e-13) + damping
+            step = np.zeros_like(w)
+            step[free] = -scale * (directions @ (slope / curvature))
+            trial = np.clip(w + step, working.lower, working.upper)
+            trial_value, trial_gradient = objective.value_and_gradient(trial)
+            # Close to the optimum the value is flat to rounding; a tie counts as progress there.
+            if np.isfinite(trial_gradient).all() and trial_value <= value + 4e-16 * abs(value):
+                moved = bool(np.any(trial != w))
+                w, value, gradient = trial, trial_value, trial_gradient
+                damping = 0.0 if damping < 1e-6 else damping / 10.0
+                break
+            damping = max(10.0 * damping, 1e-6)
+        iterations += 1
+        if not moved:
+            break
+    norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
+    return Optimum(w, value, norm, status, iterations)

@@ -1,0 +1,54 @@
+"""What MAP minimises: minus the log posterior density a row, in working coordinates."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_cmoe.blocks import Rows
+from bayes_cmoe.estimate.coordinates import Working, working_coordinates
+from bayes_cmoe.posterior import Posterior
+
+__all__ = ["Objective"]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """-(log p(y|x; theta) + log p(theta)) / n; the log-Jacobian is left out.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    rows : Rows
+    """
+
+    posterior: Posterior
+    rows: Rows
+
+    @cached_property
+    def working(self) -> Working:
+        """The coordinates w."""
+        return working_coordinates(self.posterior.lower, self.posterior.upper)
+
+    def value_and_gradient(self, w: NDArray) -> tuple[float, NDArray]:
+        """The objective and its gradient in w."""
+        theta = self.working.natural(w)
+        value, gradient = self.posterior.likelihood.value_and_gradient(theta, self.rows)
+        prior, prior_gradient, _ = self.posterior.prior_derivatives(theta)
+        total = gradient + np.asarray(prior_gradient)
+        return -(value + float(prior)) / self.rows.n, -self.working.gradient(
+            theta, total
+        ) / self.rows.n
+
+    def natural_hessian(self, theta: NDArray) -> NDArray:
+        """Second derivatives of the log posterior density in theta, summed over rows."""
+        _, _, prior = self.posterior.prior_derivatives(theta)
+        return self.posterior.likelihood.hessian(theta, self.rows) + np.asarray(prior)
+
+    def hessian(self, w: NDArray, gradient: NDArray) -> NDArray:
+        """The Hessian in w, at the point whose gradient in w is given."""
+        theta = self.working.natural(w)
+        natural_gradient = gradient / self.working.slope(theta)
+        natural = -self.natural_hessian(theta) / self.rows.n
+        return self.working.hessian(theta, natural_gradient, natural)

@@ -88,8 +88,10 @@ def _block(columns: tuple[Array, ...], i: Array) -> list[Array]:
 
 
 def blocked_sum(
-    function: Callable[[Array, list[Array], Array], Any], on_trace: Callable[[], None]
-) -> Callable[[Array, Rows], Any]:
+    function: Callable[[Any, list[Array], Array], Any],
+    on_trace: Callable[[], None],
+    once: Callable[[Any], Any] | None = None,
+) -> Callable[[Any, Rows], Any]:
     """Sum over all rows of what `function` sums over one block.
 
     Parameters
@@ -97,8 +99,11 @@ def blocked_sum(
     function : callable
         ``function(theta, columns, weights)`` for one block: columns of shape (BLOCK, ...),
         weights (BLOCK,) equal to one for rows in use and to zero otherwise; returns any pytree.
+        theta is any pytree of arrays.
     on_trace : callable
         Called once for each compilation.
+    once : callable, optional
+        ``once(theta)``, the same pytree, added a single time whatever the number of rows.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def blocked_sum(
     """
 
     @jax.jit
-    def chunk_sum(theta: Array, columns: tuple[Array, ...], count: Array) -> Any:
+    def chunk_sum(theta: Any, columns: tuple[Array, ...], count: Array, first: Array) -> Any:
         on_trace()
 
         def step(i: Array, total: Any) -> Any:
@@ -116,12 +121,19 @@ def blocked_sum(
             return jax.tree.map(jnp.add, total, part)
 
         shapes = jax.eval_shape(function, theta, _block(columns, 0), jnp.ones(BLOCK))
-        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, zero)
+        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        if once is not None:
+            start = jax.tree.map(lambda leaf: jnp.where(first, leaf, 0.0), once(theta))
+        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, start)
 
-    def total(theta: Array, rows: Rows) -> Any:
-        parts = [chunk_sum(theta, columns, count) for columns, count in rows.chunks]
-        return jax.tree.map(lambda *leaves: np.sum(np.asarray(leaves), axis=0), *parts)
+    def total(theta: Any, rows: Rows) -> Any:
+        parts = [
+            chunk_sum(theta, columns, count, index == 0)
+            for index, (columns, count) in enumerate(rows.chunks)
+        ]
+        if len(parts) == 1:
+            return jax.tree.map(np.asarray, parts[0])
+        return jax.tree.map(lambda *leaves: np.sum(leaves, axis=0), *parts)
 
     return total
 

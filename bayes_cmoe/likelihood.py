@@ -112,34 +112,32 @@ class Likelihood:
 
     def block_scores(self, theta: Array, columns: list[Array]) -> Array:
         """Gradient of each row's log-density, shape (rows, parameter); traceable by JAX."""
+        # Forward mode: a row's score depends on that row alone, and the parameters are few.
+        return jax.jacfwd(lambda t: self.block_logp(t, columns))(theta)
 
-        def one(*row: Array) -> Array:
-            return jax.grad(lambda t: self.block_logp(t, [entry[None] for entry in row])[0])(theta)
-
-        return jax.vmap(one)(*columns)
-
-    def _count(self) -> None:
+    def count_compilation(self) -> None:
+        """Note that a function is being compiled."""
         self.compilations += 1
 
     @cached_property
     def _value(self) -> Callable[[Array, Rows], NDArray]:
-        return blocked_sum(self._block_sum, self._count)
+        return blocked_sum(self._block_sum, self.count_compilation)
 
     @cached_property
     def _value_and_gradient(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
-        return blocked_sum(jax.value_and_grad(self._block_sum), self._count)
+        return blocked_sum(jax.value_and_grad(self._block_sum), self.count_compilation)
 
     @cached_property
     def _hessian(self) -> Callable[[Array, Rows], NDArray]:
-        return blocked_sum(jax.hessian(self._block_sum), self._count)
+        return blocked_sum(jax.hessian(self._block_sum), self.count_compilation)
 
     @cached_property
     def _logp(self) -> Callable[[Array, Rows], NDArray]:
-        return blocked_map(self.block_logp, self._count)
+        return blocked_map(self.block_logp, self.count_compilation)
 
     @cached_property
     def _scores(self) -> Callable[[Array, Rows], NDArray]:
-        return blocked_map(self.block_scores, self._count)
+        return blocked_map(self.block_scores, self.count_compilation)
 
     def value(self, theta: ArrayLike, rows: Rows) -> float:
         """Log-likelihood, summed over the rows."""

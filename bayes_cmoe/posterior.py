@@ -46,15 +46,20 @@ class Posterior:
         self.layout: Layout = self.likelihood.layout
         self.model = model
         self._natural = _natural_function(model)
+        self._forward = _forward_function(model)
         self._prior = _prior_function(model)
         self._prior_unconstrained = _prior_unconstrained_function(model)
         # PyMC's transforms reach the edges of the support at plus and minus infinity.
         self.lower = np.array(self.natural(jnp.full(self.layout.size, -jnp.inf)))
         self.upper = np.array(self.natural(jnp.full(self.layout.size, jnp.inf)))
 
+    def rows_of(self, model: pm.Model) -> Rows:
+        """The rows of a model of the same form."""
+        return self.likelihood.rows(columns_of(model))
+
     def rows(self) -> Rows:
-        """The rows of the model's own data."""
-        return self.likelihood.rows(columns_of(self.model))
+        """The rows of the model that was compiled."""
+        return self.rows_of(self.model)
 
     def natural(self, u: Array) -> Array:
         """theta from u, shape (parameter,); traceable by JAX."""
@@ -80,23 +85,61 @@ class Posterior:
         return jax.jit(derivatives)
 
     @cached_property
-    def _likelihood_unconstrained(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
+    def _whitened(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
+        def likelihood(z: Array, frame: Any, columns: list[Array], weights: Array) -> Array:
+            center, scale = frame
+            logp = self.likelihood.block_logp(self.natural(center + scale @ z), columns)
+            return jnp.sum(jnp.where(weights > 0, logp, 0.0))
+
+        def prior(z: Array, frame: Any) -> Array:
+            center, scale = frame
+            return self.log_prior_unconstrained(center + scale @ z)
+
+        return blocked_sum(
+            lambda at, columns, weights: jax.value_and_grad(likelihood)(*at, columns, weights),
+            self.likelihood.count_compilation,
+            once=lambda at: jax.value_and_grad(prior)(*at),
+        )
+
+    def whitened(
+        self, z: ArrayLike, frame: tuple[NDArray, NDArray], rows: Rows
+    ) -> tuple[float, NDArray]:
+        """Log posterior density at u = center + scale z, up to a constant, and its gradient in z.
+
+        Parameters
+        ----------
+        z : array, shape (parameter,)
+        frame : (center, scale), shapes (parameter,) and (parameter, parameter)
+        rows : Rows
+        """
+        value, gradient = self._whitened((np.asarray(z), frame), rows)
+        return float(value), gradient
+
+    def unconstrained(self, u: ArrayLike, rows: Rows) -> tuple[float, NDArray]:
+        """Log posterior density (up to a constant) and its gradient on the unconstrained scale."""
+        size = self.layout.size
+        return self.whitened(u, (np.zeros(size), np.eye(size)), rows)
+
+    @cached_property
+    def _hessian_unconstrained(self) -> Callable[[Array, Rows], NDArray]:
         def block(u: Array, columns: list[Array], weights: Array) -> Array:
             logp = self.likelihood.block_logp(self.natural(u), columns)
             return jnp.sum(jnp.where(weights > 0, logp, 0.0))
 
-        return blocked_sum(jax.value_and_grad(block), self.likelihood._count)
+        return blocked_sum(
+            jax.hessian(block),
+            self.likelihood.count_compilation,
+            once=jax.hessian(self.log_prior_unconstrained),
+        )
 
-    @cached_property
-    def _prior_gradient_unconstrained(self) -> Callable[[Array], tuple[Array, Array]]:
-        return jax.jit(jax.value_and_grad(self.log_prior_unconstrained))
+    def hessian_unconstrained(self, u: ArrayLike, rows: Rows) -> NDArray:
+        """Second derivatives of the log posterior density in u, shape (parameter, parameter)."""
+        return self._hessian_unconstrained(np.asarray(u), rows)
 
-    def unconstrained(self, u: ArrayLike, rows: Rows) -> tuple[float, NDArray]:
-        """Log posterior density (up to a constant) and its gradient on the unconstrained scale."""
-        vector = np.asarray(u)
-        value, gradient = self._likelihood_unconstrained(vector, rows)
-        prior, prior_gradient = self._prior_gradient_unconstrained(vector)
-        return float(value + prior), gradient + np.asarray(prior_gradient)
+    def unconstrained_from(self, theta: ArrayLike) -> NDArray:
+        """u from theta, shape (parameter,); an edge of the support is at infinity."""
+        parts = self._forward(*self.layout.split(np.asarray(theta, dtype=float)))
+        return np.concatenate([np.ravel(part) for part in parts])
 
     @cached_property
     def natural_many(self) -> Callable[[ArrayLike], NDArray]:
@@ -116,6 +159,16 @@ def _values(model: pm.Model) -> list[Any]:
 
 def _natural_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
     return jaxify(_values(model), model.replace_rvs_by_values(model.free_RVs))
+
+
+def _forward_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
+    values = [rv.type(name=rv.name) for rv in model.free_RVs]
+    transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
+    forward = [
+        value if transform is None else transform.forward(value, *rv.owner.inputs)
+        for rv, value, transform in zip(model.free_RVs, values, transforms, strict=True)
+    ]
+    return jaxify(values, forward)
 
 
 def _prior_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:

@@ -18,7 +18,7 @@ def _cover(objective: Objective) -> tuple[NDArray, NDArray]:
     working = objective.working
     origin = np.clip(np.zeros_like(working.lower), working.lower, working.upper)
     inside = np.isfinite(working.lower) & np.isfinite(working.upper)
-    origin = np.where(inside, (working.lower + working.upper) / 2.0, origin)
+    origin[inside] = (working.lower[inside] + working.upper[inside]) / 2.0
     theta = working.natural(origin)
     _, gradient, hessian = (np.asarray(d) for d in objective.posterior.prior_derivatives(theta))
     curvature = -np.diag(working.hessian(theta, gradient, hessian))

@@ -1,0 +1,83 @@
+"""How a sampling went: divergences, R-hat and effective draws, in one line, with a remedy."""
+
+from dataclasses import dataclass
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+__all__ = ["Convergence", "SamplingWarning", "convergence", "remedy"]
+
+WORST_RHAT = 1.01
+FEWEST_EFFECTIVE = 100
+
+
+class SamplingWarning(UserWarning):
+    """The draws may not represent the posterior; the message says what to try."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """The worst figures over all parameters.
+
+    Parameters
+    ----------
+    chains, draws : int
+    divergences : int
+    rhat : float
+        Largest rank-normalised split R-hat (Vehtari et al. 2021, doi:10.1214/20-BA1221).
+    ess_bulk, ess_tail : float
+        Smallest effective number of draws.
+    """
+
+    chains: int
+    draws: int
+    divergences: int
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+
+    @property
+    def line(self) -> str:
+        """One line for a log or a terminal."""
+        return (
+            f"{self.chains} chains x {self.draws} draws, {self.divergences} divergences, "
+            f"worst R-hat {self.rhat:.3f}, least ESS {self.ess_bulk:.0f} bulk, "
+            f"{self.ess_tail:.0f} tail"
+        )
+
+
+def _extreme(dataset: xr.Dataset, pick: str) -> float:
+    values = np.concatenate([np.ravel(variable) for variable in dataset.data_vars.values()])
+    return float(np.nanmax(values) if pick == "max" else np.nanmin(values))
+
+
+def convergence(tree: xr.DataTree) -> Convergence:
+    """The worst convergence figures of a tree with ``posterior`` and ``sample_stats``."""
+    posterior = tree["posterior"].to_dataset()
+    diverging = tree["sample_stats"]["diverging"]
+    several = posterior.sizes["chain"] > 1
+    return Convergence(
+        chains=posterior.sizes["chain"],
+        draws=posterior.sizes["draw"],
+        divergences=int(diverging.sum()),
+        rhat=_extreme(az.rhat(posterior), "max") if several else float("nan"),
+        ess_bulk=_extreme(az.ess(posterior), "min"),
+        ess_tail=_extreme(az.ess(posterior, method="tail"), "min"),
+    )
+
+
+def remedy(report: Convergence) -> str:
+    """What to try, in one line; empty when nothing is wrong."""
+    if report.divergences:
+        return (
+            f"{report.divergences} divergences: the posterior has a narrow ridge; raise "
+            "target_accept (0.95), or use the weak prior, or check with `diagnose` whether the "
+            "data tell the prompt from the frozen expert"
+        )
+    if report.rhat > WORST_RHAT or report.ess_bulk < FEWEST_EFFECTIVE * report.chains:
+        return (
+            f"worst R-hat {report.rhat:.3f}, least ESS {report.ess_bulk:.0f}: the chains have not "
+            "mixed; draw more (draws, tune), or use the weak prior"
+        )
+    return ""

@@ -1,0 +1,352 @@
+"""Fisher information at a truth, the bound on the error that follows, and the hardest direction.
+
+I = E[s s'], s the score of one row at the truth; no regular estimator of psi(theta) from n rows
+has an error below sqrt(D I^-1 D' / n), D the derivative of psi (Cramér-Rao, Hájek-Le Cam). The
+expectation is over draws from the model itself, and each number comes with its Monte-Carlo error.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from fractions import Fraction
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
+
+from bayes_cmoe.blocks import BLOCK
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.layout import Layout
+from bayes_cmoe.regime import Regime
+from bayes_cmoe.theory.scores import scores_of
+from bayes_cmoe.variant import Variant, variant_named
+
+__all__ = [
+    "Information",
+    "Targets",
+    "combination",
+    "information",
+    "information_along",
+    "targets_of",
+    "truth_at",
+]
+
+Function = Callable[[dict[str, Any]], Any]
+Targets = dict[str, NDArray]
+
+DRAWS = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Information:
+    """Fisher information of one row, in factors that keep its small eigenvalues.
+
+    I = root' W root, W the mean of `blocks`.
+
+    Parameters
+    ----------
+    layout : Layout
+    theta : array, shape (parameter,)
+        The truth.
+    root : array, shape (parameter, parameter)
+        Upper triangular.
+    blocks : array, shape (block, parameter, parameter)
+        Mean of the whitened score's z z' in independent blocks of draws (or of data).
+    rows : int
+        Number of draws (or of data).
+    """
+
+    layout: Layout
+    theta: NDArray
+    root: NDArray
+    blocks: NDArray
+    rows: int
+
+    @cached_property
+    def _white(self) -> NDArray:
+        return self.blocks.mean(axis=0)
+
+    @cached_property
+    def matrix(self) -> NDArray:
+        """I, shape (parameter, parameter)."""
+        return self.root.T @ self._white @ self.root
+
+    @cached_property
+    def scale(self) -> NDArray:
+        """sqrt(diag I): one over the error of each entry were all others known, n = 1."""
+        return np.sqrt(np.diag(self.matrix))
+
+    @cached_property
+    def covariance(self) -> NDArray:
+        """I^-1, shape (parameter, parameter)."""
+        inverse = solve_triangular(self.root, np.eye(len(self.root)))
+        return inverse @ np.linalg.solve(self._white, inverse.T)
+
+    @cached_property
+    def spectrum(self) -> tuple[NDArray, NDArray]:
+        """Eigenvalues, smallest first, and eigenvectors (rows) of I scaled to unit diagonal."""
+        factor = np.linalg.cholesky(self._white).T @ self.root / self.scale
+        _, singular, right = np.linalg.svd(factor)
+        sign = np.sign(right[np.arange(len(right)), np.argmax(np.abs(right), axis=1)])
+        return singular[::-1] ** 2, (right * sign[:, None])[::-1]
+
+    def deviation(self, jacobian: NDArray) -> tuple[float, NDArray]:
+        """sqrt(trace D I^-1 D') and how each block of draws pulls its logarithm.
+
+        Parameters
+        ----------
+        jacobian : array, shape (component, parameter)
+            D, the derivative of the target.
+
+        Returns
+        -------
+        deviation : float
+            Bound on the target's error at n = 1.
+        influence : array, shape (block,)
+            Its mean is zero; its standard deviation over sqrt(blocks) is the Monte-Carlo error of
+            the deviation's logarithm.
+        """
+        pulled = solve_triangular(self.root, jacobian.T, trans=1)
+        direction = np.linalg.solve(self._white, pulled)
+        variance = float(np.sum(pulled * direction))
+        if not variance > 0:
+            return 0.0, np.zeros(len(self.blocks))
+        spread = np.einsum("ik,bij,jk->b", direction, self.blocks, direction, optimize=True)
+        return variance**0.5, -0.5 * (spread / variance - 1.0)
+
+    def binding(self, jacobian: NDArray) -> NDArray:
+        """The direction along which a target is hardest to learn, in units of `scale`; (parameter,)
+
+        The first principal component of I^-1 D', of unit length.
+        """
+        moved = self.covariance @ jacobian.T * self.scale[:, None]
+        left, *_ = np.linalg.svd(moved)
+        return left[:, 0] * np.sign(left[np.argmax(np.abs(left[:, 0])), 0])
+
+
+def combination(labels: Sequence[str], weights: NDArray, least: float = 0.15) -> str:
+    """A linear combination in words; entries below `least` of the largest are left out.
+
+    Examples
+    --------
+    >>> combination(["lam", "b", "nu"], np.array([0.8, -0.6, 0.01]))
+    '0.80 lam - 0.60 b'
+    """
+    order = [i for i in np.argsort(-np.abs(weights)) if abs(weights[i]) > least * max(abs(weights))]
+    words = [f"{'-' if weights[i] < 0 else '+'} {abs(weights[i]):.2f} {labels[i]}" for i in order]
+    return " ".join(words).removeprefix("+ ").replace("- ", "-", 1 if weights[order[0]] < 0 else 0)
+
+
+def targets_of(
+    layout: Layout,
+    theta: NDArray,
+    expert: Sequence[str],
+    functions: Mapping[str, Function] | None = None,
+) -> Targets:
+    """Derivatives of all that a bound is given for: name -> D, shape (component, parameter).
+
+    Every parameter (a vector as a whole: Euclidean norm), ``exp_tau`` where there is a tau,
+    ``expert`` (the joint norm of all of the expert's parameters), and the given functions.
+
+    Parameters
+    ----------
+    layout : Layout
+    theta : array, shape (parameter,)
+    expert : sequence of str
+        The expert's parameters.
+    functions : mapping of str to callable, optional
+        Each takes the named parameters and returns a number or a vector, by JAX.
+    """
+    unit = np.eye(layout.size)
+    targets = {name: unit[part] for name, part in layout.slices.items()}
+    if "tau" in layout.names:
+        where = layout.slices["tau"]
+        targets["exp_tau"] = np.exp(theta[where])[:, None] * unit[where]
+    if expert:
+        targets["expert"] = np.concatenate([targets[name] for name in expert])
+    for name, function in (functions or {}).items():
+
+        def of_vector(vector: Any, function: Function = function) -> Any:
+            named = dict(zip(layout.names, layout.split(vector), strict=True))
+            return jax.numpy.ravel(jax.numpy.asarray(function(named)))
+
+        targets[name] = np.asarray(jax.jacobian(of_vector)(theta))
+    return targets
+
+
+def expert_parameters(variant: Variant, layout: Layout) -> tuple[str, ...]:
+    """The parameters that are not a gate's."""
+    gate = {name for gate in variant.gates for name in gate.dims}
+    return tuple(name for name in layout.names if name not in gate)
+
+
+def truth_at(
+    regime: Regime,
+    n: float,
+    alpha: Fraction | float | None = None,
+    gamma: Fraction | float | None = None,
+    truth: Mapping[str, ArrayLike] | None = None,
+) -> dict[str, NDArray]:
+    """The regime's truth at n, with some parameters replaced.
+
+    Raises
+    ------
+    InputError
+        When a replaced parameter is unknown or lies outside the regime's box.
+    """
+    values = regime.truth(n, alpha, gamma)
+    for name, value in (truth or {}).items():
+        lower, upper = regime.box[choose("parameter", name, values)]
+        given = np.asarray(value, dtype=float)
+        if given.shape != values[name].shape:
+            raise InputError(f"{name} has shape {given.shape}: give {values[name].shape}")
+        if not np.all((given >= lower) & (given <= upper)):
+            raise InputError(
+                f"the truth {name} = {given} lies outside the box [{lower:g}, {upper:g}]: "
+                "choose a point inside"
+            )
+        values[name] = given
+    return values
+
+
+def information_along(
+    variant: str | Variant,
+    regime: str | Regime,
+    truths: Sequence[Mapping[str, ArrayLike]],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> list[Information]:
+    """Information at several truths from common random numbers.
+
+    Parameters
+    ----------
+    variant : str or Variant
+    regime : str or Regime
+        Gives the experts and the inputs.
+    truths : sequence of mappings of str to array
+    draws : int
+        Monte-Carlo draws at each truth, rounded up to a multiple of 1024.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        When a truth is singular (which parameters are not identified), or the draws are fewer than
+        the information needs.
+    """
+    chosen = variant_named(variant)
+    setting = chosen.regime(regime)
+    engine = scores_of(chosen, setting)
+    least = max(16 * BLOCK, 200 * engine.layout.size)
+    if draws < least:
+        raise InputError(
+            f"{draws} draws are too few for {engine.layout.size} parameters: give at least {least}"
+        )
+    thetas = [engine.layout.ravel(truth) for truth in truths]
+    drawn = -(-draws // BLOCK) * BLOCK
+    roots, moments = engine.draws(setting, thetas, drawn, seed)
+    return [
+        Information(engine.layout, theta, root, blocks, drawn)
+        for theta, root, blocks in zip(thetas, roots, moments, strict=True)
+    ]
+
+
+def check_accuracy(name: str, error: float, draws: int, accuracy: float) -> None:
+    """Raise an InputError that says how many draws are needed, when `draws` are too few."""
+    if not error <= accuracy:
+        needed = draws * (error / accuracy) ** 2 * 1.2
+        raise InputError(
+            f"{draws} draws give the bound of {name} to {error:.1%} only, {accuracy:.1%} is wanted:"
+            f" about {needed:.1g} draws are needed"
+        )
+
+
+def information(
+    variant: str | Variant,
+    regime: str | Regime,
+    *,
+    n: float = 1e4,
+    alpha: Fraction | float | None = None,
+    gamma: Fraction | float | None = None,
+    truth: Mapping[str, ArrayLike] | None = None,
+    functions: Mapping[str, Function] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    accuracy: float = 0.05,
+) -> xr.Dataset:
+    """Information bound at one truth.
+
+    Parameters
+    ----------
+    variant : str or Variant
+    regime : str or Regime
+    n : float
+        Sample size: of the bound, and of the truth where it moves.
+    alpha, gamma : optional
+        Other exponents of the truth path than the regime's own.
+    truth : mapping of str to array, optional
+        Replaces parameters of the regime's truth.
+    functions : mapping of str to callable, optional
+        More targets: each takes the named parameters and returns a number or vector, by JAX.
+    draws, seed : int
+        Of the Monte-Carlo expectation.
+    accuracy : float
+        Largest relative Monte-Carlo error at which a bound is given.
+
+    Returns
+    -------
+    xarray.Dataset with ``bound`` and ``bound_se`` (parameter) on the RMSE at n, ``truth`` (entry),
+    ``information`` (entry, entry_), and of the information scaled to unit diagonal ``eigenvalue``
+    (direction), ``eigenvector`` (direction, entry); attributes ``condition`` and ``hardest`` (the
+    combination that is hardest to learn, each entry in units of its error were the others known).
+
+    Raises
+    ------
+    InputError
+        When the truth is outside the box or singular, or the draws are too few.
+
+    Examples
+    --------
+    >>> found = information("constant_contaminated", "distinguishable", n=1e4)
+    >>> bool(found.bound.sel(parameter="lam") < found.bound.sel(parameter="expert"))
+    True
+    """
+    chosen = variant_named(variant)
+    setting = chosen.regime(regime)
+    values = truth_at(setting, n, alpha, gamma, truth)
+    (found,) = information_along(chosen, setting, [values], draws=draws, seed=seed)
+    layout = found.layout
+    targets = targets_of(layout, found.theta, expert_parameters(chosen, layout), functions)
+    bounds, errors = [], []
+    for name, jacobian in targets.items():
+        deviation, influence = found.deviation(jacobian)
+        error = float(influence.std(ddof=1) / len(influence) ** 0.5)
+        check_accuracy(name, error, found.rows, accuracy)
+        bounds.append(deviation / n**0.5)
+        errors.append(error * bounds[-1])
+    eigenvalues, eigenvectors = found.spectrum
+    labels = list(layout.labels)
+    return xr.Dataset(
+        {
+            "bound": ("parameter", bounds),
+            "bound_se": ("parameter", errors),
+            "truth": ("entry", found.theta),
+            "information": (("entry", "entry_"), found.matrix),
+            "eigenvalue": ("direction", eigenvalues),
+            "eigenvector": (("direction", "entry"), eigenvectors),
+        },
+        coords={"parameter": list(targets), "entry": labels, "entry_": labels},
+        attrs={
+            "variant": chosen.name,
+            "regime": setting.name,
+            "n": float(n),
+            "draws": found.rows,
+            "seed": seed,
+            "condition": float(eigenvalues[-1] / eigenvalues[0]),
+            "hardest": combination(labels, eigenvectors[0]),
+        },
+    )

@@ -1,0 +1,254 @@
+"""Second moments of the score, whitened so that nearly singular information keeps its digits.
+
+Where a prompt merges, eigenvalues of the Fisher information fall like delta^4 to delta^8, and
+the matrix E[s s'] formed in double precision loses them. So a triangular root R of the
+information is taken from the QR factors of a pilot's scores, the scores are whitened by it,
+z = R^-T s, and what is averaged is E[z z'], which is near the identity: I = R' E[z z'] R. What is
+left of rounding is measured, by moving the inputs by a few units in their last place.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from bayes_cmoe.blocks import BLOCK, CHUNK
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.layout import Layout
+from bayes_cmoe.likelihood import Likelihood
+from bayes_cmoe.regime import Regime
+from bayes_cmoe.simulate import Simulator
+from bayes_cmoe.variant import Variant
+
+__all__ = ["ROUNDING", "Scores", "rounding_noise", "scores_of", "triangular_root"]
+
+Array = Any
+Columns = dict[str, NDArray]
+
+PILOT = 4 * BLOCK
+ROUNDING = 0.03
+"""Largest rounding error of a whitened score at which a bound is given (its error squared)."""
+NUDGE = 2.0**-50
+
+
+class Scores:
+    """Scores of a model, compiled once for any truth and any rows.
+
+    Parameters
+    ----------
+    model : pm.Model
+        As for `Likelihood`; its own data are not looked at.
+    """
+
+    def __init__(self, model: pm.Model) -> None:
+        self.likelihood = Likelihood(model)
+        self.simulator = Simulator(model)
+        (response,) = model.observed_RVs
+        self.response: str = model.rvs_to_values[response].name
+        self._moments = _moments_function(self.likelihood)
+
+    @property
+    def layout(self) -> Layout:
+        """Names and shapes of the parameters."""
+        return self.likelihood.layout
+
+    def moments(self, theta: NDArray, root: NDArray, columns: Columns) -> NDArray:
+        """Mean of z z' in each block of BLOCK rows, z = root^-T s.
+
+        Parameters
+        ----------
+        theta : array, shape (parameter,)
+        root : array, shape (parameter, parameter)
+            Upper triangular.
+        columns : dict of str to array
+            A whole number of blocks.
+
+        Returns
+        -------
+        array, shape (block, parameter, parameter)
+        """
+        rows = self.likelihood.rows(columns)
+        inverse = solve_triangular(root, np.eye(len(root)))
+        parts = [
+            np.asarray(self._moments(theta, inverse, chunk, count))[: -(-count // BLOCK)]
+            for chunk, count in rows.chunks
+        ]
+        return np.concatenate(parts)
+
+    def at_rows(self, theta: NDArray, columns: Columns) -> NDArray:
+        """Scores themselves, shape (rows, parameter)."""
+        return self.likelihood.scores(theta, self.likelihood.rows(columns))
+
+    def draws(
+        self, regime: Regime, thetas: Sequence[NDArray], draws: int, seed: int
+    ) -> tuple[list[NDArray], list[NDArray]]:
+        """Roots and whitened moments at several truths, from draws with common random numbers.
+
+        Parameters
+        ----------
+        regime : Regime
+            Gives the inputs and the frozen expert.
+        thetas : sequence of array, shape (parameter,)
+        draws : int
+            A multiple of BLOCK.
+        seed : int
+
+        Returns
+        -------
+        roots : list of array, shape (parameter, parameter)
+        moments : list of array, shape (draws / BLOCK, parameter, parameter)
+        """
+
+        def columns(chunk: int, count: int) -> Columns:
+            rng = np.random.default_rng(SeedSequence(seed, spawn_key=(chunk, 0)))
+            x = regime.draw_inputs(rng, count)
+            return {"x": x, **regime.frozen.columns(x)}
+
+        def complete(theta: NDArray, known: Columns, chunk: int) -> Columns:
+            rng = np.random.default_rng(SeedSequence(seed, spawn_key=(chunk, 1)))
+            return {**known, self.response: self.simulator.draw(theta, known, rng)}
+
+        pilot = columns(0, min(draws, PILOT))
+        roots = []
+        for theta in thetas:
+            rows = complete(theta, pilot, 0)
+            roots.append(_pilot_root(self, theta, rows))
+
+        def work(task: tuple[int, range]) -> list[NDArray]:
+            chunk, members = task
+            known = columns(chunk, min(CHUNK, draws - chunk * CHUNK))
+            return [
+                self.moments(thetas[k], roots[k], complete(thetas[k], known, chunk))
+                for k in members
+            ]
+
+        workers = os.cpu_count() or 1
+        chunks = range(-(-draws // CHUNK))
+        groups = [range(k, len(thetas), workers) for k in range(min(workers, len(thetas)))]
+        tasks = [(chunk, members) for members in groups for chunk in chunks]
+        with ThreadPoolExecutor(workers) as pool:
+            parts = dict(zip(tasks, pool.map(work, tasks), strict=True))
+        moments = [
+            np.concatenate([parts[chunk, groups[k % workers]][k // workers] for chunk in chunks])
+            for k in range(len(thetas))
+        ]
+        return roots, moments
+
+
+def _moments_function(likelihood: Likelihood) -> Callable[..., Array]:
+    @jax.jit
+    def moments(theta: Array, inverse: Array, columns: tuple[Array, ...], count: Array) -> Array:
+        size = likelihood.layout.size
+
+        def step(i: Array, out: Array) -> Array:
+            block = [jax.lax.dynamic_slice_in_dim(c, i * BLOCK, BLOCK) for c in columns]
+            white = likelihood.block_scores(theta, block) @ inverse
+            used = jnp.arange(BLOCK)[:, None] < count - i * BLOCK
+            white = jnp.where(used, white, 0.0)
+            return out.at[i].set(white.T @ white / jnp.sum(used))
+
+        blocks = (count + BLOCK - 1) // BLOCK
+        return jax.lax.fori_loop(0, blocks, step, jnp.zeros((CHUNK // BLOCK, size, size)))
+
+    return moments
+
+
+def triangular_root(scores: NDArray) -> NDArray:
+    """Upper triangular R with R'R the mean of s s', by QR of the scores scaled to unit columns.
+
+    Parameters
+    ----------
+    scores : array, shape (rows, parameter)
+        No column zero.
+
+    Returns
+    -------
+    array, shape (parameter, parameter)
+    """
+    scale = np.sqrt(np.mean(scores**2, axis=0))
+    root = np.linalg.qr(scores / scale, mode="r") / np.sqrt(len(scores))
+    return np.asarray(root * scale)
+
+
+def rounding_noise(
+    scores: Callable[[Columns], NDArray], columns: Columns
+) -> tuple[NDArray, NDArray]:
+    """Scores at the rows, and how far rounding of the inputs moves them.
+
+    Returns
+    -------
+    pair of arrays, shape (rows, parameter)
+    """
+    here = scores(columns)
+    return here, scores({**columns, "x": columns["x"] * (1.0 + NUDGE)}) - here
+
+
+def _pilot_root(engine: Scores, theta: NDArray, columns: Columns) -> NDArray:
+    layout = engine.layout
+
+    def scores(rows: Columns) -> NDArray:
+        return engine.at_rows(theta, rows)
+
+    here, noise = rounding_noise(scores, columns)
+    if not np.isfinite(here).all():
+        raise InputError(_edge_statement(engine, theta, columns))
+    size, error = (np.sqrt(np.mean(part**2, axis=0)) for part in (here, noise))
+    silent = [label for label, s, e in zip(layout.labels, size, error, strict=True) if s <= 10 * e]
+    if silent:
+        raise InputError(
+            f"singular truth: {', '.join(silent)} not identified there, the likelihood does not "
+            "change with it: move the truth away from the point where the experts coincide"
+        )
+    root = triangular_root(here)
+    if np.min(np.abs(np.diag(root)) / size) > 0:
+        white = solve_triangular(root, noise.T, trans=1)
+        if np.sqrt(np.max(np.mean(white**2, axis=1))) <= ROUNDING:
+            return root
+    *_, right = np.linalg.svd(root / size)
+    worst = [labels for labels, v in zip(layout.labels, right[-1], strict=True) if abs(v) > 0.1]
+    raise InputError(
+        f"singular truth: the data do not tell {', '.join(worst)} apart there, to the 16 digits of "
+        "double precision: move the truth away from the point where the experts coincide"
+    )
+
+
+def _edge_statement(engine: Scores, theta: NDArray, columns: Columns) -> str:
+    """What is not identified where the score is not finite, from its limit just beside."""
+    labels = np.array(engine.layout.labels)
+    wrong = ~np.isfinite(engine.at_rows(theta, columns)).all(axis=0)
+    sizes = []
+    for step in (1e-6, 2e-6):
+        inside = np.where(wrong, np.where(theta > 0.5, theta - step, theta + step), theta)
+        sizes.append(np.sqrt(np.mean(engine.at_rows(inside, columns) ** 2, axis=0)))
+    vanishing = labels[sizes[0] < 0.75 * sizes[1]]
+    edge = ", ".join(f"{label} = {value:g}" for label, value in zip(labels, theta, strict=True))
+    if len(vanishing):
+        return (
+            f"singular truth: {', '.join(vanishing)} not identified there, the prompt has no "
+            f"share ({', '.join(labels[wrong])} at its edge): give the prompt a positive share"
+        )
+    return f"the score is not finite at {edge}: move the truth inside its range"
+
+
+@lru_cache(maxsize=32)
+def _compiled(variant: Variant, frozen: Any, expert: Any, options: Any, shape: Any) -> Scores:
+    features, classes = shape
+    data = Data(np.zeros((2, features)) + [[0.0], [1.0]], np.array([0.0, 1.0]), classes=classes)
+    return Scores(variant.build(data, frozen=frozen, expert=expert, **dict(options)))
+
+
+def scores_of(variant: Variant, regime: Regime) -> Scores:
+    """Compiled scores of a regime's model; regimes of the same experts share them."""
+    options = tuple(sorted(regime.options.items()))
+    shape = (regime.features, regime.classes)
+    return _compiled(variant, regime.frozen, regime.expert, options, shape)

@@ -1,0 +1,86 @@
+"""The command line: what the commands are, and how errors end.
+
+Exit status: 0 done, 2 bad input (one line on stderr), 3 a fit that did not converge, 130 Ctrl-C.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from cyclopts import App, CycloptsError
+
+from bayes_cmoe.errors import InputError
+
+__all__ = ["app", "main"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+app = App(
+    name="bayes-cmoe",
+    help="Bayesian contaminated mixtures of experts: data, fits, and the rates they can reach.",
+)
+# Named, not imported: a command's modules are loaded when it runs.
+for _name, _help in (
+    ("variants", "List the variants with their gates, experts and regimes."),
+    ("simulate", "Draw data from a variant at a regime's truth and write them to a file."),
+    ("fit", "Fit a variant to a table by MAP or NUTS."),
+):
+    app.command(f"bayes_cmoe.commands.{_name}:{_name}", name=_name, help=_help)
+
+
+def _one_line(kind: str, message: object) -> str:
+    return f"bayes-cmoe: {kind}: {' '.join(str(message).split())}"
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(_one_line("warning", message), file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after the program's name; those of the process when left out.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+            sys.stdout.flush()
+        except CycloptsError as error:
+            error.verbose = False
+            print(_one_line("error", error), file=sys.stderr)
+            return BAD_INPUT
+        except InputError as error:
+            print(_one_line("error", error), file=sys.stderr)
+            return BAD_INPUT
+        except MemoryError:
+            print(_one_line("error", "out of memory: use fewer rows or draws"), file=sys.stderr)
+            return BAD_INPUT
+        except KeyboardInterrupt:
+            print(_one_line("error", "interrupted"), file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read stdout has gone; what Python still wants to flush goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return PIPE_CLOSED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,204 @@
+"""`bayes-cmoe fit`: a variant fitted to a table by MAP or NUTS."""
+
+import contextlib
+import json as json_format
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import xarray as xr
+from cyclopts import Parameter
+from rich.console import Console
+
+from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
+from bayes_cmoe.commands.outputs import check_folder_writable, whole_folder
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.estimate.nuts import fit_nuts
+from bayes_cmoe.posterior import Posterior
+from bayes_cmoe.report.fit_figures import fit_figures
+from bayes_cmoe.report.fit_summary import fit_record, fit_table
+
+__all__ = ["fit"]
+
+NOT_CONVERGED = 3
+FINISHED = ("converged", "edge")
+MOST = {"starts": 4096, "draws": 10**6, "tune": 10**6, "chains": 1000}
+
+
+def fit(
+    variant: str,
+    data: Path,
+    *,
+    y: Annotated[str, Parameter(name=["-y", "--response"])],
+    x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
+    expert: str | None = None,
+    bias: bool = True,
+    frozen_family: str | None = None,
+    frozen_mean: str | None = None,
+    frozen_scale: str | None = None,
+    frozen_df: str | None = None,
+    frozen_probs: str | None = None,
+    frozen_logp: str | None = None,
+    gate: str | None = None,
+    prior: str | None = None,
+    method: str = "map",
+    seed: int = 0,
+    starts: int = 8,
+    draws: int = 1000,
+    tune: int = 300,
+    chains: int = 4,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+) -> int:
+    """Fit a variant to a table by MAP or NUTS.
+
+    Exit status 3 says that the fit did not converge.
+
+    Parameters
+    ----------
+    variant
+        Name of the variant; `bayes-cmoe variants` lists them.
+    data
+        The table: .csv, .tsv or .parquet.
+    y
+        Column of the response: numbers, or class labels 0..K-1.
+    x
+        Columns of the inputs, separated by commas.
+    expert
+        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu.
+    bias
+        Whether the trainable expert has an intercept.
+    frozen_family
+        Density of the frozen expert: gaussian, laplace, student_t.
+    frozen_mean
+        Column of the frozen expert's predictions.
+    frozen_scale
+        Column of their standard deviation (gaussian) or scale (laplace, student_t).
+    frozen_df
+        Column of degrees of freedom (student_t).
+    frozen_probs
+        Columns of the frozen expert's class probabilities, in the order of the labels.
+    frozen_logp
+        Column of log f0(y|x), the frozen expert's log-density at the response.
+    gate
+        constant or softmax, where the variant leaves a choice.
+    prior
+        flat (default for map) or weak (default for nuts).
+    method
+        map or nuts.
+    seed
+        Seed of the random numbers.
+    starts
+        Starts of the optimiser.
+    draws
+        Kept draws of each chain (nuts).
+    tune
+        Warm-up draws of each chain (nuts).
+    chains
+        Number of chains (nuts).
+    json
+        Print one JSON object instead of a table.
+    output
+        Folder for the results (fit.nc) and figures (PNG).
+    """
+    choose("method", method, ("map", "nuts"))
+    prior = choose("prior", prior or ("flat" if method == "map" else "weak"), ("flat", "weak"))
+    counts = {"starts": starts, "draws": draws, "tune": tune, "chains": chains}
+    for name, count in counts.items():
+        if not 1 <= count <= MOST[name]:
+            raise InputError(f"--{name} {count}: give a number from 1 to {MOST[name]}")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: give a whole number from 0 on")
+    frozen = FrozenColumns(
+        frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
+    )
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
+    if output is not None:
+        check_folder_writable(output)
+    # Whatever a library prints while it works belongs to the reader, not to the JSON.
+    with contextlib.redirect_stdout(sys.stderr):
+        tree = _fitted(setting, prior, method, seed, counts)
+    tree.attrs["seed"] = seed
+    record = fit_record(tree)
+    if output is not None:
+        _save(tree, output)
+    if json:
+        print(json_format.dumps(record, allow_nan=False))
+    else:
+        _show(tree, record)
+    if record["status"] == "edge":
+        at_edge = tree["optimizer_result"].attrs["at_edge"]
+        warnings.warn(
+            f"the estimate lies at the edge of the box in {at_edge}: the data do not bound it; "
+            "look at the data, or use --prior weak",
+            UserWarning,
+            stacklevel=2,
+        )
+    if record["status"] in FINISHED:
+        return 0
+    print(
+        f"bayes-cmoe: not converged ({record['status']}): try more --starts, fewer parameters, "
+        "--prior weak, or for nuts more --tune and --draws",
+        file=sys.stderr,
+    )
+    return NOT_CONVERGED
+
+
+def _fitted(
+    setting: Setting, prior: str, method: str, seed: int, counts: dict[str, int]
+) -> xr.DataTree:
+    begun = time.perf_counter()
+    model = setting.model(prior)
+    posterior = Posterior(model)
+    tree = fit_map(model, starts=counts["starts"], seed=seed, posterior=posterior)
+    if method == "nuts":
+        point = tree
+        tree = fit_nuts(
+            model,
+            draws=counts["draws"],
+            tune=counts["tune"],
+            chains=counts["chains"],
+            seed=seed,
+            start=point,
+            posterior=posterior,
+        )
+        tree["standard_error"] = point["standard_error"].copy()
+    tree.attrs |= {
+        "variant": setting.variant.name,
+        "expert": setting.expert.name,
+        "gate": setting.gate.name,
+        "frozen": setting.frozen.description,
+        "prior": prior,
+        "method": method,
+        "seconds": time.perf_counter() - begun,
+    }
+    return tree
+
+
+def _save(tree: xr.DataTree, output: Path) -> None:
+    with whole_folder(output) as staging:
+        tree.to_netcdf(staging / "fit.nc", engine="h5netcdf")
+        figures = fit_figures(tree)
+        for name, figure in figures.items():
+            figure.savefig(staging / f"{name}.png", dpi=150)
+    names = ", ".join(["fit.nc", *(f"{name}.png" for name in figures)])
+    print(f"wrote {names} to {output}", file=sys.stderr)
+
+
+def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.print(
+        f"{record['variant']}, {tree.attrs['expert']} prompt, {tree.attrs['gate']} gate, "
+        f"{tree.attrs['prior']} prior, n = {record['n']}"
+    )
+    console.print(fit_table(tree))
+    loglik = "not finite" if record["loglik"] is None else f"{record['loglik']:.3f}"
+    console.print(
+        f"{record['method']}: {record['status']}, log-likelihood at the MAP {loglik}, "
+        f"{record['seconds']:.1f} s"
+    )
+    if "summary" in tree.attrs:
+        console.print(tree.attrs["summary"])

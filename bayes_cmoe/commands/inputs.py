@@ -1,0 +1,216 @@
+"""From the words of a command line to a variant, its parts and the data, all checked."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bayes_cmoe.columns import (
+    Table,
+    check_class_labels,
+    check_not_constant,
+    check_positive,
+    check_probabilities,
+    check_row_count,
+)
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.experts import EXPERTS, Expert, expert_named
+from bayes_cmoe.frozen import (
+    Frozen,
+    frozen_log_density,
+    frozen_predictions,
+    frozen_probabilities,
+)
+from bayes_cmoe.gates import Gate
+from bayes_cmoe.priors import Prior, free_parameters
+from bayes_cmoe.tables import read_table
+from bayes_cmoe.variant import Variant, variant_named
+
+__all__ = ["FrozenColumns", "Setting", "read_setting"]
+
+FAMILIES = ("gaussian", "laplace", "student_t")
+LARGEST_DF = 1e6
+
+
+@dataclass(frozen=True)
+class FrozenColumns:
+    """What the options ``--frozen-...`` say: a family's name and names of columns."""
+
+    family: str | None = None
+    mean: str | None = None
+    scale: str | None = None
+    df: str | None = None
+    probs: str | None = None
+    logp: str | None = None
+
+    def check(self, scalar: bool) -> None:
+        """Refuse a choice that does not state one frozen expert for the kind of response.
+
+        Raises
+        ------
+        InputError
+        """
+        predictions = (self.family, self.mean, self.scale, self.df)
+        ways = sum([predictions != (None,) * 4, self.probs is not None, self.logp is not None])
+        way = (
+            "--frozen-family, --frozen-mean and --frozen-scale" if scalar else "--frozen-probs"
+        ) + ", or --frozen-logp"
+        wrong = self.probs is not None if scalar else predictions != (None,) * 4
+        if ways != 1 or wrong:
+            kind = "a number" if scalar else "a class"
+            raise InputError(f"the response is {kind}: state the frozen expert by {way}")
+        if self.logp is not None or self.probs is not None:
+            return
+        needed = {"family": self.family, "mean": self.mean, "scale": self.scale}
+        for name, value in needed.items():
+            if value is None:
+                raise InputError(f"--frozen-{name} is missing: state the frozen expert by {way}")
+        choose("frozen family", str(self.family), FAMILIES)
+        if (self.family == "student_t") != (self.df is not None):
+            raise InputError(
+                f"--frozen-df does not go with {self.family}: leave it out"
+                if self.df is not None
+                else "--frozen-df is missing: a student_t needs its degrees of freedom"
+            )
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that the frozen expert needs."""
+        if self.probs is not None:
+            return split_names("--frozen-probs", [self.probs])
+        return [name for name in (self.mean, self.scale, self.df, self.logp) if name is not None]
+
+    def read(self, table: Table) -> Frozen:
+        """The frozen expert of a table, its columns checked."""
+        if self.logp is not None:
+            return frozen_log_density(table.columns[self.logp])
+        if self.probs is not None:
+            check_probabilities(table, self.names)
+            return frozen_probabilities(table.matrix(self.names))
+        mean, scale = table.columns[str(self.mean)], table.columns[str(self.scale)]
+        check_positive(table, str(self.scale))
+        if self.df is None:
+            return frozen_predictions(str(self.family), mean, scale)
+        check_positive(table, self.df, LARGEST_DF)
+        return frozen_predictions(str(self.family), mean, scale, table.columns[self.df])
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A variant with its parts and data, ready to be built."""
+
+    variant: Variant
+    data: Data
+    frozen: Frozen
+    expert: Expert
+    gate: Gate
+
+    def model(self, prior: Prior) -> Any:
+        """The PyMC model under a prior."""
+        gate = {"gate": self.gate} if len(self.variant.gates) > 1 else {}
+        return self.variant.build(
+            self.data, frozen=self.frozen, expert=self.expert, prior=prior, **gate
+        )
+
+
+def split_names(option: str, words: Sequence[str]) -> list[str]:
+    """Column names from comma-separated words.
+
+    Raises
+    ------
+    InputError
+        When there is none, an empty one, or one twice.
+
+    Examples
+    --------
+    >>> split_names("-x", ["x1,x2", "age"])
+    ['x1', 'x2', 'age']
+    """
+    names = [name.strip() for word in words for name in word.split(",")]
+    if not names or "" in names:
+        raise InputError(f"{option}: an empty name: give column names separated by commas")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{option}: column {name!r} is named twice: name it once")
+    return names
+
+
+def _chosen_expert(variant: Variant, name: str | None, bias: bool) -> Expert:
+    if name is None:
+        name = str(inspect.signature(variant.build).parameters["expert"].default)
+    choose("expert", name, EXPERTS)
+    if bias or name.endswith("-nobias"):
+        return expert_named(name)
+    if f"{name}-nobias" not in EXPERTS:
+        raise InputError(f"expert {name!r} has no form without bias: leave --no-bias out")
+    return expert_named(f"{name}-nobias")
+
+
+def _chosen_gate(variant: Variant, name: str | None) -> Gate:
+    gates = {gate.name: gate for gate in variant.gates}
+    if name is None:
+        return variant.gates[0]
+    return gates[choose(f"gate of {variant.name}", name, gates)]
+
+
+def read_setting(
+    variant: str,
+    data: Path,
+    response: str,
+    features: Sequence[str],
+    frozen: FrozenColumns,
+    expert: str | None = None,
+    bias: bool = True,
+    gate: str | None = None,
+) -> Setting:
+    """Choose the parts, read the table and check it against them.
+
+    Parameters
+    ----------
+    variant, expert, gate : str
+        Names; the variant's own default expert and gate when left out.
+    data : Path
+        The table's file.
+    response : str
+        Column of the response.
+    features : sequence of str
+        Columns of the inputs, one or several separated by commas in each entry.
+    frozen : FrozenColumns
+    bias : bool
+        False picks the expert's form without bias.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, the options do not go together, or the table will not do.
+    """
+    chosen = variant_named(variant)
+    form = _chosen_expert(chosen, expert, bias)
+    weights = _chosen_gate(chosen, gate)
+    frozen.check(chosen.scalar)
+    inputs = split_names("-x", features)
+    if response in inputs:
+        raise InputError(f"column {response!r} is both response and feature: take it out of -x")
+    table = read_table(data, [response, *inputs, *frozen.names])
+    classes = None
+    if chosen.scalar:
+        check_not_constant(table, response)
+    else:
+        known = len(frozen.names) if frozen.probs is not None else None
+        classes = check_class_labels(table, response, known)
+    unknown = free_parameters(weights, form, scalar=chosen.scalar)
+    sizes = {"feature": len(inputs), "free_class": (classes or 1) - 1}
+    count = 0
+    for dims in unknown.values():
+        size = 1
+        for dim in dims:
+            size *= sizes[dim]
+        count += size
+    check_row_count(table, count)
+    for name in inputs:
+        check_not_constant(table, name)
+    known_expert = frozen.read(table)
+    rows = Data(table.matrix(inputs), table.columns[response], inputs, classes)
+    return Setting(chosen, rows, known_expert, form, weights)

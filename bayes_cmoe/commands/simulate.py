@@ -1,0 +1,120 @@
+"""`bayes-cmoe simulate`: data from a variant at a regime's truth, as a file to fit."""
+
+import shlex
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from bayes_cmoe.commands.outputs import check_file_writable, whole_file
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.regime import Regime, Truth
+from bayes_cmoe.simulate import simulate as draw
+from bayes_cmoe.tables import check_ending, write_table
+from bayes_cmoe.variant import Variant, variant_named
+
+__all__ = ["simulate"]
+
+MOST_ROWS = 10**9
+
+
+def simulate(
+    variant: str,
+    *,
+    regime: str,
+    n: Annotated[int, Parameter(name="-n")],
+    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    seed: int = 0,
+    alpha: str | None = None,
+    gamma: str | None = None,
+) -> int:
+    """Draw data from a variant at a regime's truth and write them with the frozen expert's columns.
+
+    The truth, and the command that fits the file, go to stderr.
+
+    Parameters
+    ----------
+    variant
+        Name of the variant; `bayes-cmoe variants` lists them.
+    regime
+        Name of the regime.
+    n
+        Number of rows.
+    output
+        The file: .csv, .tsv or .parquet.
+    seed
+        Seed of the random numbers.
+    alpha
+        Exponent at which the prompt vanishes, such as 1/8, in place of the regime's own.
+    gamma
+        Exponent at which the prompt merges with the frozen expert, likewise.
+    """
+    chosen = variant_named(variant)
+    setting = chosen.regime(regime)
+    if not 1 <= n <= MOST_ROWS:
+        raise InputError(f"-n {n}: give a number of rows from 1 to {MOST_ROWS}")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: give a whole number from 0 on")
+    exponents = {"alpha": _exponent("alpha", alpha), "gamma": _exponent("gamma", gamma)}
+    truth = setting.truth(n, **exponents)
+    check_ending(output)
+    check_file_writable(output)
+    data = draw(chosen, setting, n, seed, **exponents)
+    with whole_file(output) as staging:
+        write_table(_columns(setting, data), staging)
+    print(f"truth: {_spelled(truth)}", file=sys.stderr)
+    print(shlex.join(_fit_command(chosen, setting, output)), file=sys.stderr)
+    return 0
+
+
+def _exponent(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        value = np.nan
+    if not 0 <= value <= 1:
+        raise InputError(f"--{name} {text}: give an exponent from 0 to 1, such as 1/8 or 0.125")
+    return value
+
+
+def _columns(regime: Regime, data: Data) -> dict[str, NDArray]:
+    response = data.y if data.classes is None else data.y.astype(np.int64)
+    columns = {name: data.x[:, j] for j, name in enumerate(data.features)} | {"y": response}
+    frozen = regime.frozen.columns(data.x)
+    if "frozen_logits" in frozen:
+        logits = frozen.pop("frozen_logits")
+        frozen["frozen_probs"] = softmax(np.column_stack([logits, np.zeros(data.n)]), axis=1)
+    if "frozen_probs" in frozen:
+        probs = frozen.pop("frozen_probs")
+        frozen |= {f"frozen_p{k}": probs[:, k] for k in range(probs.shape[1])}
+    return columns | frozen
+
+
+def _spelled(truth: Truth) -> str:
+    return ", ".join(f"{name} = {np.round(value, 6).tolist()}" for name, value in truth.items())
+
+
+def _fit_command(variant: Variant, regime: Regime, output: Path) -> list[str]:
+    features = ",".join(f"x{j + 1}" for j in range(regime.features))
+    expert = regime.expert.removesuffix("-nobias")
+    command = ["bayes-cmoe", "fit", variant.name, str(output), "-y", "y", "-x", features]
+    command += ["--expert", expert]
+    if expert != regime.expert:
+        command.append("--no-bias")
+    if regime.classes is None:
+        family = regime.frozen.family
+        command += ["--frozen-family", family.name]
+        for argument in family.arguments:
+            command += [f"--frozen-{argument}", f"frozen_{argument}"]
+    else:
+        command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]
+        command += ["--gate", str(regime.options["gate"])]
+    return command

@@ -1,0 +1,54 @@
+"""`bayes-cmoe variants`: what there is to choose from."""
+
+import json as json_format
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from bayes_cmoe.experts import EXPERTS
+from bayes_cmoe.variant import variants as known_variants
+
+__all__ = ["variants"]
+
+
+def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """List the variants with their gates, experts and regimes.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead of a table.
+    """
+    experts = [name for name in EXPERTS if not name.endswith("-nobias")]
+    known = known_variants().values()
+    if json:
+        print(
+            json_format.dumps(
+                {
+                    variant.name: {
+                        "title": variant.title,
+                        "source": variant.source,
+                        "response": "number" if variant.scalar else "class",
+                        "gates": [gate.name for gate in variant.gates],
+                        "experts": list(EXPERTS),
+                        "regimes": {r.name: r.summary for r in variant.regimes.values()},
+                    }
+                    for variant in known
+                }
+            )
+        )
+        return 0
+    console = Console(markup=False, highlight=False, emoji=False)
+    table = Table("variant", "response", "gates", "regimes", show_lines=True)
+    for variant in known:
+        table.add_row(
+            f"{variant.name}\n{variant.source}",
+            "number" if variant.scalar else "class",
+            "\n".join(gate.name for gate in variant.gates),
+            "\n".join(variant.regimes),
+        )
+    console.print(table)
+    console.print(f"experts of every variant: {', '.join(experts)} (each also with --no-bias)")
+    return 0

@@ -1,0 +1,140 @@
+"""The figures of a fit: the data with both experts and the gate, the estimates, the posterior."""
+
+import numpy as np
+import pytensor.tensor as pt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from bayes_cmoe.experts import evaluate, expert_named
+from bayes_cmoe.gates import gate_named
+from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.report.fit_summary import INTERVAL, labelled
+
+__all__ = ["fit_figures"]
+
+Z90 = 1.6448536269514722
+MOST_MARGINALS = 24
+MOST_POINTS = 5000
+
+
+def fit_figures(tree: xr.DataTree) -> dict[str, Figure]:
+    """The figures of a fit by name.
+
+    Parameters
+    ----------
+    tree : DataTree
+        As for `fit_record`; its attrs also name the ``expert`` and the ``gate``.
+
+    Returns
+    -------
+    dict of str to Figure
+        ``fit`` (one feature and a scalar response only), ``estimates``, and for NUTS
+        ``posterior``.
+    """
+    figures = {"estimates": _estimates(tree)}
+    one_feature = tree["constant_data"].sizes["feature"] == 1
+    if one_feature and "free_class" not in tree["point_estimate"].dims:
+        figures["fit"] = _data_with_lines(tree)
+    if "posterior" in tree.children:
+        figures["posterior"] = _marginals(tree)
+    return figures
+
+
+def _data_with_lines(tree: xr.DataTree) -> Figure:
+    data, point = tree["constant_data"].to_dataset(), tree["point_estimate"].to_dataset()
+    x, y = data["x"].to_numpy()[:, 0], tree["observed_data"]["y"].to_numpy()
+    shown = slice(None, None, -(-len(x) // MOST_POINTS))
+    grid = np.linspace(x.min(), x.max(), 400)
+    expert, gate = expert_named(tree.attrs["expert"]), gate_named(tree.attrs["gate"])
+    values = {name: point[name].to_numpy() for name in expert.dims}
+    prompt, spread = evaluate(expert, grid[:, None], values), np.sqrt(point["nu"].item())
+    share = _share(tree, grid)
+
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot(x[shown], y[shown], ".", color="0.6", markersize=3, label="data", zorder=1)
+    if "frozen_mean" in data:
+        order = np.argsort(x)
+        mean = data["frozen_mean"].to_numpy()[order]
+        above.plot(x[order], mean, "--", color="black", label="frozen expert's mean")
+    above.plot(grid, prompt, color="tab:blue", linewidth=2, label="prompt's mean (MAP)")
+    above.fill_between(
+        grid, prompt - spread, prompt + spread, color="tab:blue", alpha=0.2, label="± 1 sd, prompt"
+    )
+    above.set_ylabel("y (units of the data)")
+    above.legend(fontsize="small")
+    below.plot(grid, share, color="tab:blue")
+    below.set_ylim(-0.02, 1.02)
+    below.set_ylabel(f"prompt's share\n({gate.name} gate)")
+    below.set_xlabel(f"{data['feature'].values[0]} (units of the data)")
+    figure.suptitle(f"{tree.attrs['variant']}: {expert.name} prompt, n = {len(x)}")
+    return figure
+
+
+def _share(tree: xr.DataTree, grid: np.ndarray) -> np.ndarray:
+    """pi(x) at the estimate, from the gate's own expression."""
+    gate = gate_named(tree.attrs["gate"])
+    x, point = pt.matrix("x", dtype="float64"), tree["point_estimate"].to_dataset()
+    nodes = {name: pt.as_tensor(point[name].to_numpy()) for name in gate.dims}
+    (log_share,) = jaxify([x], [gate.log_weights(x, **nodes)[1]])(grid[:, None])
+    return np.broadcast_to(np.exp(log_share), grid.shape)
+
+
+def _intervals(tree: xr.DataTree, name: str) -> tuple[np.ndarray, np.ndarray]:
+    if "posterior" in tree.children:
+        edges = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+        draws = tree["posterior"].to_dataset()[name]
+        low, high = draws.quantile(edges, ("chain", "draw")).to_numpy()
+        return np.ravel(low), np.ravel(high)
+    center = np.ravel(tree["point_estimate"].to_dataset()[name])
+    half = Z90 * np.ravel(tree["standard_error"].to_dataset()[name])
+    return center - half, center + half
+
+
+def _estimates(tree: xr.DataTree) -> Figure:
+    """One panel a parameter, because their units differ."""
+    point = tree["point_estimate"].to_dataset()
+    rows = [labelled(variable) for variable in point.data_vars.values()]
+    heights = [len(entries) + 1 for entries in rows]
+    figure = Figure(figsize=(7, 1.2 + 0.3 * sum(heights)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    sampled = "posterior" in tree.children
+    for panel, name, entries in zip(panels, point.data_vars, rows, strict=True):
+        places = np.arange(len(entries))[::-1]
+        low, high = _intervals(tree, str(name))
+        panel.hlines(places, low, high, color="tab:blue")
+        panel.plot([value for _, value in entries], places, "o", color="black", markersize=4)
+        panel.set_yticks(places, [label for label, _ in entries], parse_math=False)
+        panel.set_ylim(-0.7, len(entries) - 0.3)
+        panel.margins(x=0.1)
+    panels[-1].set_xlabel("parameter, natural scale")
+    kind = "90% equal-tailed posterior interval" if sampled else "90% interval (± 1.645 se)"
+    figure.suptitle(f"{tree.attrs['variant']}: MAP (dot) and {kind}", fontsize="medium")
+    return figure
+
+
+def _marginals(tree: xr.DataTree) -> Figure:
+    posterior, point = tree["posterior"].to_dataset(), tree["point_estimate"].to_dataset()
+    entries, modes = [], []
+    for name, variable in point.data_vars.items():
+        draws = posterior[name].to_numpy().reshape(-1, variable.size).T
+        entries += [(label, own) for (label, _), own in zip(labelled(variable), draws, strict=True)]
+        modes += [value for _, value in labelled(variable)]
+    count = min(len(entries), MOST_MARGINALS)
+    columns = min(3, count)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(3 * columns, 2.1 * lines + 0.5), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel, (label, draws), mode in zip(panels, entries, modes, strict=False):
+        low, high = np.quantile(draws, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+        panel.hist(draws, bins=40, density=True, color="0.75")
+        panel.axvspan(low, high, color="tab:blue", alpha=0.15, label="90% interval")
+        panel.axvline(mode, color="black", linestyle="--", label="MAP")
+        panel.set_xlabel(label, parse_math=False)
+        panel.set_ylabel("density")
+    for panel in panels[count:]:
+        panel.set_axis_off()
+    panels[0].legend(fontsize="x-small")
+    part = "" if count == len(entries) else f" (first {count} of {len(entries)})"
+    figure.suptitle(f"{tree.attrs['variant']}: posterior marginals{part}")
+    return figure

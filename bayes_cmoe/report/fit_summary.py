@@ -1,0 +1,138 @@
+"""A fit as plain values: for JSON, and as a table for the terminal."""
+
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+from rich import box
+from rich.table import Table
+
+__all__ = ["fit_record", "fit_table", "labelled"]
+
+INTERVAL = 0.9
+INTERVAL_NAME = "90% equal-tailed"
+UNMIXED_RHAT = 1.1
+"""Above this R-hat the chains disagree so far that the draws are no posterior."""
+
+
+def labelled(variable: xr.DataArray) -> list[tuple[str, float]]:
+    """Every entry of a parameter with its readable name, such as ``a[x1]``.
+
+    Examples
+    --------
+    >>> a = xr.DataArray([1.0, 2.0], dims="feature", coords={"feature": ["x1", "x2"]}, name="a")
+    >>> labelled(a)
+    [('a[x1]', 1.0), ('a[x2]', 2.0)]
+    """
+    entries = []
+    for index in np.ndindex(*variable.shape):
+        marks = [str(variable[d].values[i]) for d, i in zip(variable.dims, index, strict=True)]
+        label = f"{variable.name}[{','.join(marks)}]" if marks else str(variable.name)
+        entries.append((label, float(variable.values[index])))
+    return entries
+
+
+def fit_record(tree: xr.DataTree) -> dict[str, Any]:
+    """A fit's figures as numbers, strings and nested lists; what is not finite is None.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of `fit_map`, or of `fit_nuts` with the group ``standard_error`` of the MAP fit; its attrs
+        name the ``variant`` and the ``method`` and give the ``seconds``.
+
+    Returns
+    -------
+    dict with variant, n, method, status, loglik, logp, estimate, stderr, seconds; for nuts also
+    posterior (mean, sd, interval as [lower, upper], rhat, ess_bulk of each parameter), interval
+    (which one) and divergences.
+    """
+    result = tree["optimizer_result"].to_dataset()
+    record = {
+        "variant": tree.attrs["variant"],
+        "n": int(result["n"]),
+        "method": tree.attrs["method"],
+        "status": str(result["status"].item()),
+        "loglik": _plain(result["loglik"]),
+        "logp": _plain(result["logp"]),
+        "estimate": _plain_each(tree["point_estimate"].to_dataset()),
+        "stderr": _plain_each(tree["standard_error"].to_dataset()),
+        "seconds": float(tree.attrs["seconds"]),
+    }
+    if "posterior" not in tree.children:
+        return record
+    posterior = _posterior_figures(tree["posterior"].to_dataset())
+    finished = record["status"] in ("converged", "edge")
+    rhat = [float(figures["rhat"].max()) for figures in posterior.values()]
+    if finished and np.nanmax([1.0, *rhat]) > UNMIXED_RHAT:
+        record["status"] = "unmixed"
+    plain = {
+        name: {figure: _plain(values) for figure, values in figures.items()}
+        for name, figures in posterior.items()
+    }
+    divergences = int(tree["sample_stats"]["diverging"].sum())
+    return record | {
+        "posterior": plain, "interval": INTERVAL_NAME, "divergences": divergences
+    }  # fmt: skip
+
+
+def _posterior_figures(posterior: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
+    draws = ("chain", "draw")
+    edges = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+    several = posterior.sizes["chain"] > 1
+    ess = az.ess(posterior)
+    rhat = az.rhat(posterior) if several else xr.full_like(ess, np.nan)
+    return {
+        str(name): {
+            "mean": variable.mean(draws),
+            "sd": variable.std(draws, ddof=1),
+            "interval": variable.quantile(edges, draws),
+            "rhat": rhat[name],
+            "ess_bulk": ess[name],
+        }
+        for name, variable in posterior.data_vars.items()
+    }
+
+
+def _plain_each(group: xr.Dataset) -> dict[str, Any]:
+    return {str(name): _plain(variable) for name, variable in group.data_vars.items()}
+
+
+def _plain(values: xr.DataArray) -> Any:
+    numbers = np.array(values, dtype=float)
+    objects = numbers.astype(object)
+    objects[~np.isfinite(numbers)] = None
+    return objects.tolist()
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "-"
+
+
+def fit_table(tree: xr.DataTree) -> Table:
+    """Every parameter of a fit in a row."""
+    estimate, error = tree["point_estimate"].to_dataset(), tree["standard_error"].to_dataset()
+    columns = ["parameter", "MAP", "se"]
+    sampled = "posterior" in tree.children
+    if sampled:
+        columns += ["mean", "sd", "5%", "95%", "R-hat", "ESS"]
+        figures = _posterior_figures(tree["posterior"].to_dataset())
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for column in table.columns:
+        column.no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in estimate.data_vars:
+        columns_of_values = [labelled(error[name])]
+        if sampled:
+            own = figures[str(name)]
+            columns_of_values += [labelled(own["mean"]), labelled(own["sd"])]
+            columns_of_values += [labelled(own["interval"].isel(quantile=i)) for i in (0, 1)]
+            columns_of_values += [labelled(own["rhat"]), labelled(own["ess_bulk"])]
+        for row, (label, value) in enumerate(labelled(estimate[name])):
+            others = [_short(column[row][1]) for column in columns_of_values]
+            if sampled:
+                others[-1] = f"{float(others[-1]):.0f}"
+            table.add_row(label, _short(value), *others)
+    return table

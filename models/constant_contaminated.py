@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from numpy.typing import ArrayLike
 
 from bayes_cmoe.data import Data
 from bayes_cmoe.experts import Expert, expert_named
@@ -114,7 +115,7 @@ def _degenerate(delta: float) -> dict[str, Any]:
     return {"b": np.asarray(delta), "nu": np.asarray(delta**2 / 3.0)}
 
 
-_CENTER = {"a": [1.0], "b": 0.3, "nu": 1.0}
+_CENTER: dict[str, ArrayLike] = {"a": [1.0], "b": 0.3, "nu": 1.0}
 _BOX = MappingProxyType({"lam": (0.0, 1.0), "a": (-5.0, 5.0), "b": (-5.0, 5.0), "nu": (0.05, 10.0)})
 _LAPLACE_TANH = frozen_expert("laplace", "tanh", {"a": [1.0], "b": 0.3}, scale=HALF**0.5)
 _GAUSSIAN_TANH = frozen_expert("gaussian", "tanh", {"a": [1.0], "b": 0.3}, scale=1.0)

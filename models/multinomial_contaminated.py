@@ -10,10 +10,10 @@ it has another form, and cannot.
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
 
 import pymc as pm
 import pytensor.tensor as pt
+from numpy.typing import ArrayLike
 
 from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
@@ -100,7 +100,7 @@ _HOMOGENEOUS = _rates(
     "homogeneous", "fixed gate, sqrt(n) Delta^2 -> infinity", exp_tau=2, beta=1, expert=1
 )
 
-_FROZEN_LINEAR = {"a": [[1.5, 0.0], [0.0, 1.5]], "b": [0.5, 0.0]}
+_FROZEN_LINEAR: dict[str, ArrayLike] = {"a": [[1.5, 0.0], [0.0, 1.5]], "b": [0.5, 0.0]}
 _BOX = MappingProxyType(
     {
         "lam": (0.0, 1.0),
@@ -111,8 +111,8 @@ _BOX = MappingProxyType(
     }
 )
 _LINEAR = frozen_expert("multinomial_logistic", "linear", _FROZEN_LINEAR)
-_VARYING = {"beta": [1.0, -1.0], "tau": 0.5}
-_LEVEL = {"beta": [0.0, 0.0], "tau": 0.5}
+_VARYING: dict[str, ArrayLike] = {"beta": [1.0, -1.0], "tau": 0.5}
+_LEVEL: dict[str, ArrayLike] = {"beta": [0.0, 0.0], "tau": 0.5}
 _AWAY = along(a=[[-3.0, 0.0], [0.0, -3.0]], b=[0.0, 0.5])
 _ALL_WAYS = along(a=[[1.0, -1.0], [-1.0, -1.0]], b=[-1.0, 1.0])
 
@@ -121,7 +121,7 @@ def _regime(
     name: str,
     summary: str,
     expert: str,
-    gate: Mapping[str, Any],
+    gate: Mapping[str, ArrayLike],
     shift: Shift,
     rates: tuple[Rate, ...],
     *,

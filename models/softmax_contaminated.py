@@ -11,10 +11,10 @@ from its shift, and most parameters keep n^-1/2.
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pymc as pm
+from numpy.typing import ArrayLike
 
 from bayes_cmoe.data import Data
 from bayes_cmoe.experts import Expert, expert_named
@@ -87,14 +87,14 @@ _MERGING = _rates(
     "non-distinguishable", "fixed gate, sqrt(n) Delta^2 -> infinity", exp_tau=2, beta=1, expert=1
 )
 
-_TWO = {"a": [1.0, 0.5], "nu": 1.0}
+_TWO: dict[str, ArrayLike] = {"a": [1.0, 0.5], "nu": 1.0}
 _BOX = MappingProxyType(
     {"beta": (-10.0, 10.0), "tau": (-30.0, 30.0), "a": (-5.0, 5.0), "nu": (0.05, 10.0)}
 )
 _LAPLACE = frozen_expert("laplace", "tanh-nobias", {"a": _TWO["a"]}, scale=HALF**0.5)
 _GAUSSIAN = frozen_expert("gaussian", "tanh-nobias", {"a": _TWO["a"]}, scale=1.0)
-_VARYING = {"beta": [0.8, -0.5], "tau": 0.5}
-_LEVEL = {"beta": [0.0, 0.0], "tau": 0.0}
+_VARYING: dict[str, ArrayLike] = {"beta": [0.8, -0.5], "tau": 0.5}
+_LEVEL: dict[str, ArrayLike] = {"beta": [0.0, 0.0], "tau": 0.0}
 _AWAY = along(a=[-2.0, 0.0], nu=-0.5)
 _ALL_WAYS = along(a=[3**-0.5, 3**-0.5], nu=3**-0.5)
 
@@ -103,7 +103,7 @@ def _regime(
     name: str,
     summary: str,
     frozen: Frozen,
-    gate: Mapping[str, Any],
+    gate: Mapping[str, ArrayLike],
     shift: Shift,
     rates: tuple[Rate, ...],
     *,
@@ -132,7 +132,7 @@ def _paper_b(
     first = np.eye(8)[0]
     scale = (nu / 2.0) ** 0.5 if family == "laplace" else nu**0.5
     frozen = frozen_expert(family, "tanh-nobias", {"a": first}, scale=scale)
-    gate = {"beta": np.full(8, beta), "tau": 1.0}
+    gate: dict[str, ArrayLike] = {"beta": np.full(8, beta), "tau": 1.0}
     path = Path(gate, {"a": start * first, "nu": nu}, shift, delta, gamma=gamma)
     box = MappingProxyType(
         {"beta": (-10.0, 10.0), "tau": (-30.0, 30.0), "a": (-5.0, 5.0), "nu": (nu / 100, nu * 100)}

@@ -1,0 +1,98 @@
+"""Small studies for the estimators: simulated data, and the same likelihood in plain NumPy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pymc as pm
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from bayes_cmoe import Data, simulate, variant_named
+from bayes_cmoe.posterior import Posterior
+from tests import reference
+
+
+@dataclass(frozen=True)
+class Study:
+    """One data set of a regime."""
+
+    variant: str
+    regime: str
+    family: str
+    n: int
+    seed: int
+
+    @cached_property
+    def data(self) -> Data:
+        return simulate(self.variant, self.regime, self.n, seed=self.seed)
+
+    @cached_property
+    def truth(self) -> dict[str, NDArray]:
+        return variant_named(self.variant).regime(self.regime).truth(self.n)
+
+    @cached_property
+    def model(self) -> pm.Model:
+        return variant_named(self.variant).model(self.regime, self.data)
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        return Posterior(self.model)
+
+    @cached_property
+    def bounds(self) -> list[tuple[float, float]]:
+        """Bounds of each entry of theta: the regime's box."""
+        box = variant_named(self.variant).regime(self.regime).box
+        return [box[label.split("[")[0]] for label in self.posterior.layout.labels]
+
+    @cached_property
+    def log_likelihood(self) -> Callable[[NDArray], float]:
+        """theta -> summed log-likelihood, by NumPy and SciPy alone."""
+        setting = variant_named(self.variant).regime(self.regime)
+        columns = {
+            "x": self.data.x,
+            "response": self.data.y,
+            **setting.frozen.columns(self.data.x),
+        }
+        unravel = self.posterior.layout.unravel
+
+        def total(theta: NDArray) -> float:
+            parameters = unravel(np.asarray(theta))
+            return float(
+                reference.contaminated(setting.expert, self.family, parameters, columns).sum()
+            )
+
+        return total
+
+    def independent_maximum(
+        self, log_prior: Callable[[NDArray], float] = lambda theta: 0.0
+    ) -> NDArray:
+        """The maximum of the NumPy log-likelihood over the box, by SciPy from the truth."""
+        theta = self.posterior.layout.ravel(self.truth)
+        scale = np.maximum(np.abs(theta), 0.1)
+        bounds = [
+            (low / s + 1e-9 * (high - low) / s, high / s - 1e-9 * (high - low) / s)
+            for (low, high), s in zip(self.bounds, scale, strict=True)
+        ]
+
+        def loss(z: NDArray) -> float:
+            return -(self.log_likelihood(z * scale) + log_prior(z * scale)) / self.n
+
+        z = theta / scale
+        for _ in range(4):
+            z = minimize(
+                loss, z, method="L-BFGS-B", jac="3-point", bounds=bounds,
+                options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
+            ).x  # fmt: skip
+        return z * scale
+
+
+STUDIES = (
+    Study("constant_contaminated", "distinguishable", "laplace", 700, 1),
+    Study("constant_contaminated", "linear-merging-a", "gaussian", 1500, 2),
+    Study("softmax_contaminated", "distinguishable", "laplace", 700, 3),
+    Study("softmax_contaminated", "paper-b-b2", "gaussian", 1000, 4),
+    Study("multinomial_contaminated", "distinguishable", "multinomial_logistic", 1500, 5),
+)
+IDS = [f"{study.variant}-{study.regime}" for study in STUDIES]

@@ -1,0 +1,107 @@
+import warnings
+
+import arviz as az
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from bayes_cmoe.estimate.diagnostics import Convergence, SamplingWarning, remedy
+from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.estimate.nuts import fit_nuts
+from tests.estimate.studies import STUDIES, Study
+
+SMALL = Study("constant_contaminated", "distinguishable", "laplace", 400, 11)
+
+
+@pytest.fixture(scope="module")
+def sampled() -> xr.DataTree:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return fit_nuts(
+            SMALL.model, draws=1000, seed=5, log_likelihood=True, posterior=SMALL.posterior
+        )
+
+
+def test_posterior_agrees_with_importance_sampling_of_an_independent_density(
+    sampled: xr.DataTree,
+) -> None:
+    """Flat prior on the box: the posterior is the NumPy likelihood; a multivariate t covers it."""
+    names = SMALL.posterior.layout.names
+    flat = np.column_stack([sampled["posterior"][name].to_numpy().ravel() for name in names])
+    proposal = stats.multivariate_t(flat.mean(axis=0), 1.5 * np.cov(flat.T), df=5, seed=1)
+    draws = proposal.rvs(6000)
+    bounds = np.array(SMALL.bounds)
+    inside = ((draws > bounds[:, 0]) & (draws < bounds[:, 1])).all(axis=1)
+    log_weight = np.full(len(draws), -np.inf)
+    log_weight[inside] = [SMALL.log_likelihood(draw) for draw in draws[inside]]
+    log_weight[inside] -= proposal.logpdf(draws[inside])
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    expected = weight @ draws
+    error = np.sqrt(weight**2 @ (draws - expected) ** 2)
+    ess = np.array([float(az.ess(sampled["posterior"][name]).min()) for name in names])
+    error = np.hypot(error, flat.std(axis=0) / np.sqrt(ess))
+    assert np.abs(flat.mean(axis=0) - expected).max() < 5.0 * error.max()
+    assert (np.abs(flat.mean(axis=0) - expected) < 5.0 * error).all()
+    spread = np.sqrt(weight @ (draws - expected) ** 2)
+    assert flat.std(axis=0) == pytest.approx(spread, rel=0.1)
+
+
+def test_tree_is_what_arviz_reads(sampled: xr.DataTree) -> None:
+    summary = az.summary(sampled, var_names=["lam", "a"])
+    assert list(summary.index) == ["lam", "a[x1]"]
+    loo = az.loo(sampled)
+    assert np.isfinite(loo.elpd)
+    assert sampled["sample_stats"]["diverging"].dtype == bool
+    assert set(sampled.children) >= {"posterior", "sample_stats", "observed_data", "constant_data"}
+    assert "4 chains x 1000 draws" in sampled.attrs["summary"]
+
+
+def test_pointwise_log_likelihood_is_that_of_the_draws(sampled: xr.DataTree) -> None:
+    posterior = sampled["posterior"]
+    theta = SMALL.posterior.layout.ravel(
+        {name: posterior[name][2, 17].to_numpy() for name in SMALL.posterior.layout.names}
+    )
+    total = float(sampled["log_likelihood"]["y"][2, 17].sum())
+    assert total == pytest.approx(SMALL.log_likelihood(theta), rel=1e-10)
+
+
+def test_same_seed_same_draws(sampled: xr.DataTree) -> None:
+    again = fit_nuts(SMALL.model, draws=1000, seed=5, posterior=SMALL.posterior)
+    xr.testing.assert_identical(sampled["posterior"].to_dataset(), again["posterior"].to_dataset())
+
+
+@pytest.mark.parametrize("study", [STUDIES[0], STUDIES[4]], ids=["constant", "multinomial"])
+def test_map_and_nuts_agree_at_large_n(study: Study) -> None:
+    """Bernstein-von Mises: mean at the MAP to O(1/n), sd equal to the standard error."""
+    large = Study(study.variant, study.regime, study.family, 20_000, study.seed)
+    point = fit_map(large.model, near=large.truth, posterior=study.posterior)
+    tree = fit_nuts(large.model, draws=500, start=point, posterior=study.posterior)
+    for name in study.posterior.layout.names:
+        draws = tree["posterior"][name]
+        error = point["standard_error"][name].to_numpy()
+        shift = (draws.mean(("chain", "draw")) - point["point_estimate"][name]).to_numpy() / error
+        assert np.abs(shift).max() < 0.35
+        assert draws.std(("chain", "draw")).to_numpy() / error == pytest.approx(1.0, abs=0.15)
+
+
+def test_too_few_draws_come_with_a_warning_and_a_remedy() -> None:
+    with pytest.warns(SamplingWarning, match="draw more"):
+        fit_nuts(SMALL.model, draws=20, tune=30, chains=2, seed=1, posterior=SMALL.posterior)
+
+
+def test_remedy_names_divergences_first() -> None:
+    good = Convergence(4, 1000, 0, 1.001, 2000.0, 1500.0)
+    assert remedy(good) == ""
+    assert "target_accept" in remedy(Convergence(4, 1000, 3, 1.001, 2000.0, 1500.0))
+    assert "draw more" in remedy(Convergence(4, 1000, 0, 1.2, 2000.0, 1500.0))
+
+
+def test_tree_survives_netcdf(sampled: xr.DataTree, tmp_path) -> None:
+    sampled.to_netcdf(tmp_path / "fit.nc", engine="h5netcdf")
+    back = xr.open_datatree(tmp_path / "fit.nc", engine="h5netcdf")
+    xr.testing.assert_identical(
+        sampled["posterior"].to_dataset(), back["posterior"].load().to_dataset()
+    )
+    assert back.attrs["summary"] == sampled.attrs["summary"]

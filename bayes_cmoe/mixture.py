@@ -13,6 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.families import Family
 from bayes_cmoe.frozen import Frozen
 
@@ -28,19 +29,47 @@ def data_nodes(data: Data, frozen: Frozen) -> dict[str, Tensor]:
     -------
     dict of str to tensor
         ``x`` (obs, feature), ``response`` (obs) and the frozen expert's columns.
+
+    Raises
+    ------
+    InputError
+        When the frozen expert predicts another kind of response, other classes or other rows.
     """
+    frozen_columns = frozen.columns(data.x)
+    _check_response(data, frozen.family, frozen_columns)
     model = pm.modelcontext(None)
     model.add_coord("obs", np.arange(data.n))
     model.add_coord("feature", data.features)
     if data.classes is not None:
         model.add_coord("class", np.arange(data.classes))
         model.add_coord("free_class", np.arange(data.classes - 1))
-    columns = {"x": data.x, "response": data.y, **frozen.columns(data.x)}
+    columns = {"x": data.x, "response": data.y, **frozen_columns}
     # Only the number of rows may change: with the other lengths known, JAX can trace the graph.
     return {
         name: pm.Data(name, column, dims=_dims(name), shape=(None, *column.shape[1:]))
         for name, column in columns.items()
     }
+
+
+def _check_response(data: Data, family: Family, columns: dict[str, NDArray]) -> None:
+    """Refuse a density beside a probability; a given log-density may be either."""
+    if "logp" in family.arguments:
+        return
+    of_classes = "mean" not in family.arguments
+    if of_classes != (data.classes is not None):
+        kinds = ("class labels", "numbers") if of_classes else ("numbers", "class labels")
+        raise InputError(
+            f"the frozen {family.name} expert predicts {kinds[0]} and the response holds "
+            f"{kinds[1]}: give a frozen expert for {kinds[1]}"
+        )
+    if of_classes:
+        (name,) = columns
+        count = columns[name].shape[1] + (name == "frozen_logits")
+        if count != data.classes:
+            raise InputError(
+                f"the frozen expert has {count} classes and the response {data.classes}: "
+                "give one probability (or logit) for each class"
+            )
 
 
 def _dims(column: str) -> tuple[str, ...]:

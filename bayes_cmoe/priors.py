@@ -53,7 +53,8 @@ class Weak:
             return pm.Normal(name, center, sd, dims=dims)
         if self.kind == "lognormal":
             return pm.LogNormal(name, np.log(center), sd, dims=dims)
-        return pm.Beta(name, 1.5, 1.5, dims=dims)
+        shape = np.asarray(1.5)  # an array: PyTensor would take a bare 1.5 for single precision
+        return pm.Beta(name, shape, shape, dims=dims)
 
 
 Prior = str | Mapping[str, Box | Weak | tuple[float, float]]

@@ -1,0 +1,141 @@
+"""The frozen expert: the same density however it is stated, and clear words when it is not one."""
+
+import numpy as np
+import pytest
+
+from bayes_cmoe import (
+    Data,
+    InputError,
+    frozen_expert,
+    frozen_log_density,
+    frozen_predictions,
+    frozen_probabilities,
+    variant_named,
+)
+from bayes_cmoe.frozen import Frozen
+from bayes_cmoe.likelihood import Likelihood, columns_of
+from tests import reference
+
+RNG = np.random.default_rng(12)
+X = RNG.standard_normal((15, 2))
+ETA = {"a": np.array([0.7, -0.4]), "b": np.asarray(0.2)}
+LABELS = np.arange(15.0) % 3
+CLASS_ETA = {"a": RNG.standard_normal((2, 2)), "b": np.array([0.3, -0.1])}
+THETA = {"lam": 0.4, "a": np.array([0.1, 0.9]), "b": -0.3, "nu": 0.6}
+CLASS_THETA = {"lam": 0.4, "a": -CLASS_ETA["a"], "b": np.zeros(2)}
+
+
+def row_log_density(frozen: Frozen, *, classes: int | None = None) -> np.ndarray:
+    y = np.sin(np.arange(15.0)) if classes is None else LABELS
+    options = {} if classes is None else {"gate": "constant", "expert": "linear"}
+    variant = "constant_contaminated" if classes is None else "multinomial_contaminated"
+    model = variant_named(variant).build(Data(X, y, classes=classes), frozen=frozen, **options)
+    likelihood = Likelihood(model)
+    theta = likelihood.layout.ravel(THETA if classes is None else CLASS_THETA)
+    return likelihood.logp(theta, likelihood.rows(columns_of(model)))
+
+
+@pytest.mark.parametrize(
+    ("family", "df"), [("gaussian", None), ("laplace", None), ("student_t", 4.0)]
+)
+def test_three_ways_to_state_a_scalar_density(family: str, df: float | None) -> None:
+    mean = reference.mean("tanh", X, ETA)
+    y = np.sin(np.arange(15.0))
+    columns = {"response": y, "frozen_mean": mean, "frozen_scale": 0.8, "frozen_df": df}
+    ways = [
+        frozen_expert(family, "tanh", ETA, scale=0.8, df=df),
+        frozen_predictions(family, mean, 0.8, df),
+        frozen_log_density(reference.frozen_log_density(family, columns)),
+    ]
+    first, *others = [row_log_density(way) for way in ways]
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-12, atol=1e-13)
+
+
+def test_three_ways_to_state_class_probabilities() -> None:
+    logits = reference.mean("linear", X, CLASS_ETA)
+    labels = [np.full(15, float(k)) for k in range(3)]
+    log_probs = np.stack([reference.multinomial(logits, y) for y in labels], axis=1)
+    ways = [
+        frozen_expert("multinomial_logistic", "linear", CLASS_ETA),
+        frozen_probabilities(np.exp(log_probs)),
+        frozen_log_density(reference.multinomial(logits, LABELS)),
+    ]
+    first, *others = [row_log_density(way, classes=3) for way in ways]
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-12, atol=1e-13)
+
+
+def test_an_expert_is_known_at_any_inputs_and_predictions_only_at_their_own() -> None:
+    known = frozen_expert("laplace", "linear", ETA, scale=2.0)
+    for n in (1, 4, 15):
+        columns = known.columns(X[:n])
+        np.testing.assert_allclose(columns["frozen_mean"], X[:n] @ ETA["a"] + 0.2, rtol=1e-14)
+        np.testing.assert_array_equal(columns["frozen_scale"], np.full(n, 2.0))
+    with pytest.raises(InputError, match="frozen_mean has 15 rows and the data 4"):
+        frozen_predictions("gaussian", np.zeros(15), 1.0).columns(X[:4])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gausian", [0.0], 1.0), "did you mean 'gaussian'"),
+        (("multinomial_logistic", [0.0], 1.0), "known: gaussian, laplace, student_t"),
+        (("gaussian", [0.0, np.nan], 1.0), "frozen_mean is not finite in row 1"),
+        (("gaussian", [0.0, 0.0], [1.0, 0.0]), "frozen_scale is not positive in row 1"),
+        (("gaussian", [0.0, 0.0], [-1.0, 1.0]), "frozen_scale is not positive in row 0"),
+        (("laplace", [0.0], [np.inf]), "frozen_scale is not finite in row 0"),
+        (("laplace", [0.0], 1.0, 3.0), "no degrees of freedom"),
+        (("student_t", [0.0], 1.0), "needs its degrees of freedom"),
+        (("student_t", [0.0], 1.0, 0.0), "frozen_df is not positive in row 0"),
+        (("gaussian", [[0.0]], 1.0), "give one number for each row"),
+    ],
+)
+def test_wrong_predictions_are_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        frozen_predictions(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("probs", "message"),
+    [
+        ([0.5, 0.5], "give \\(n, classes\\)"),
+        ([[1.0]], "give \\(n, classes\\)"),
+        ([[0.5, 0.5], [0.7, 0.4]], "not summing to one in row 1"),
+        ([[1.2, -0.2]], "negative or not a number in row 0"),
+        ([[np.nan, 1.0]], "negative or not a number in row 0"),
+        ([[np.inf, 1.0]], "not summing to one in row 0"),
+    ],
+)
+def test_wrong_probabilities_are_refused(probs: list, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        frozen_probabilities(probs)
+
+
+def test_rounded_probabilities_are_made_exact() -> None:
+    probs = frozen_probabilities([[0.3333333, 0.3333333, 0.3333333]]).columns(np.zeros((1, 1)))
+    np.testing.assert_allclose(probs["frozen_probs"].sum(axis=1), 1.0, rtol=1e-15)
+
+
+def test_log_densities_must_be_numbers() -> None:
+    for wrong in (np.nan, -np.inf):
+        with pytest.raises(InputError, match="frozen_logp is not finite in row 2"):
+            frozen_log_density([0.0, -1.0, wrong])
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "message"),
+    [
+        ("gaussian", {}, "frozen_scale of a frozen gaussian is None"),
+        ("gaussian", {"scale": 0.0}, "give a positive number"),
+        ("gaussian", {"scale": float("nan")}, "give a positive number"),
+        ("gaussian", {"scale": 1.0, "df": 3.0}, "no degrees of freedom"),
+        ("student_t", {"scale": 1.0}, "needs its degrees of freedom"),
+        ("student_t", {"scale": 1.0, "df": -2.0}, "give a positive number"),
+        ("multinomial_logistic", {"scale": 1.0}, "has no scale"),
+        ("poisson", {"scale": 1.0}, "unknown frozen family"),
+    ],
+)
+def test_wrong_experts_are_refused(family: str, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        frozen_expert(family, "linear", ETA, **options)

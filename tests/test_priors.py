@@ -1,0 +1,109 @@
+"""Priors: proper, on the data's scale, and uniform on a box when asked for."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import stats
+
+from bayes_cmoe import Data, InputError
+from bayes_cmoe.experts import EXPERTS
+from bayes_cmoe.gates import GATES
+from bayes_cmoe.priors import Box, Weak, free_parameters, priors_for
+
+RNG = np.random.default_rng(6)
+DATA = Data(
+    np.column_stack([RNG.normal(50, 2, 300), RNG.normal(0, 0.1, 300)]), RNG.normal(9, 3, 300)
+)
+CLASSES = Data(DATA.x, np.arange(300) % 3, classes=3)
+
+
+@pytest.mark.parametrize("prior", ["flat", "weak"])
+@pytest.mark.parametrize("gate", ["constant", "softmax"])
+@pytest.mark.parametrize("expert", ["tanh", "linear-nobias"])
+@pytest.mark.parametrize("data", [DATA, CLASSES], ids=["scalar", "classes"])
+def test_every_unknown_has_a_proper_prior(prior: str, gate: str, expert: str, data: Data) -> None:
+    wanted = free_parameters(GATES[gate], EXPERTS[expert], scalar=data.classes is None)
+    priors = priors_for(prior, data, GATES[gate], EXPERTS[expert])
+    assert set(priors) == set(wanted)
+    assert all(isinstance(p, Box if prior == "flat" else Weak) for p in priors.values())
+    with pm.Model(coords={"feature": range(2), "free_class": range(2)}) as model:
+        for name, dims in wanted.items():
+            priors[name].variable(name, dims)
+    for rv in model.free_RVs:
+        draw = pm.draw(rv, random_seed=1, mode="FAST_COMPILE")
+        assert draw.shape == tuple(2 for _ in wanted[rv.name])
+        assert np.all(np.isfinite(draw))
+
+
+def test_weak_densities_are_scipys() -> None:
+    cases = {
+        Weak("normal", 1.0, 2.0): stats.norm(1.0, 2.0),
+        Weak("lognormal", 3.0, 1.5): stats.lognorm(s=1.5, scale=3.0),
+        Weak("beta"): stats.beta(1.5, 1.5),
+        Box(-1.0, 4.0): stats.uniform(-1.0, 5.0),
+    }
+    for prior, expected in cases.items():
+        with pm.Model():
+            variable = prior.variable("v", ())
+        for value in (0.1, 0.5, 0.9):
+            actual = pm.logp(variable, value).eval(mode="FAST_COMPILE")
+            np.testing.assert_allclose(actual, expected.logpdf(value), rtol=1e-12)
+
+
+def test_scales_follow_the_units() -> None:
+    """Measuring x in units ten times smaller makes its slopes ten times smaller, a and beta alike."""
+    gate, expert = GATES["softmax"], EXPERTS["linear"]
+    first = priors_for("weak", DATA, gate, expert)
+    second = priors_for("weak", Data(10.0 * DATA.x, DATA.y), gate, expert)
+    for name in ("a", "beta"):
+        np.testing.assert_allclose(second[name].sd, np.array(first[name].sd) / 10.0, rtol=1e-12)
+    third = priors_for("weak", Data(DATA.x, 10.0 * DATA.y), gate, expert)
+    np.testing.assert_allclose(third["a"].sd, np.array(first["a"].sd) * 10.0, rtol=1e-12)
+    np.testing.assert_allclose(third["nu"].center, first["nu"].center * 100.0, rtol=1e-12)
+
+
+def test_flat_box_covers_the_weak_prior() -> None:
+    gate, expert = GATES["softmax"], EXPERTS["linear"]
+    weak = priors_for("weak", DATA, gate, expert)
+    flat = priors_for("flat", DATA, gate, expert)
+    for name in ("a", "b", "beta", "tau"):
+        center, sd = np.asarray(weak[name].center), np.asarray(weak[name].sd)
+        np.testing.assert_allclose(flat[name].lower, center - 10.0 * sd, rtol=1e-12)
+        np.testing.assert_allclose(flat[name].upper, center + 10.0 * sd, rtol=1e-12)
+    variance = DATA.y.var()
+    np.testing.assert_allclose(flat["nu"].lower, 1e-6 * variance, rtol=1e-12)
+    np.testing.assert_allclose(flat["nu"].upper, 1e2 * variance, rtol=1e-12)
+
+
+def test_constant_columns_keep_a_finite_scale() -> None:
+    data = Data(np.ones((5, 1)), np.full(5, 2.0))
+    for prior in priors_for("weak", data, GATES["softmax"], EXPERTS["linear"]).values():
+        assert np.all(np.isfinite(prior.sd))
+        assert np.all(np.asarray(prior.sd) > 0)
+        assert np.all(np.isfinite(prior.center))
+
+
+def test_a_mapping_replaces_what_it_names() -> None:
+    weak = priors_for("weak", DATA, GATES["constant"], EXPERTS["tanh"])
+    chosen = priors_for(
+        {"lam": (0.0, 0.3), "b": Weak("normal", 2.0, 0.1)}, DATA, GATES["constant"], EXPERTS["tanh"]
+    )
+    assert chosen["lam"] == Box(0.0, 0.3)
+    assert chosen["b"] == Weak("normal", 2.0, 0.1)
+    assert chosen["a"] == weak["a"]
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ("weka", "did you mean 'weak'"),
+        ({"lamb": (0.0, 1.0)}, "did you mean 'lam'"),
+        ({"beta": (0.0, 1.0)}, "unknown parameter 'beta'"),
+        ({"lam": (1.0, 0.0)}, "box of lam is empty"),
+        ({"lam": (0.5, 0.5)}, "box of lam is empty"),
+        ({"lam": (float("nan"), 1.0)}, "box of lam is empty"),
+    ],
+)
+def test_wrong_priors_are_refused(prior: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        priors_for(prior, DATA, GATES["constant"], EXPERTS["tanh"])

@@ -139,39 +139,48 @@ def blocked_sum(
 
 
 def blocked_map(
-    function: Callable[[Array, list[Array]], Array], on_trace: Callable[[], None]
-) -> Callable[[Array, Rows], NDArray]:
+    function: Callable[[Any, list[Array]], Any], on_trace: Callable[[], None] = lambda: None
+) -> Callable[[Any, Rows], Any]:
     """One output for each row, by a function of one block.
 
     Parameters
     ----------
     function : callable
-        ``function(theta, columns)`` for one block, returns an array of shape (BLOCK, ...).
+        ``function(theta, columns)`` for one block, returns a pytree of arrays (BLOCK, ...).
     on_trace : callable
         Called once for each compilation.
 
     Returns
     -------
     callable
-        ``mapped(theta, rows)``, array of shape (n, ...).
+        ``mapped(theta, rows)``, the same pytree of NumPy arrays of shape (n, ...).
     """
 
     @jax.jit
-    def chunk_map(theta: Array, columns: tuple[Array, ...], count: Array) -> Array:
+    def chunk_map(theta: Any, columns: tuple[Array, ...], count: Array) -> Any:
         on_trace()
-        shape = jax.eval_shape(function, theta, _block(columns, 0)).shape[1:]
+        shapes = jax.eval_shape(function, theta, _block(columns, 0))
 
-        def step(i: Array, out: Array) -> Array:
-            return jax.lax.dynamic_update_slice_in_dim(
-                out, function(theta, _block(columns, i)), i * BLOCK, axis=0
+        def step(i: Array, out: Any) -> Any:
+            part = function(theta, _block(columns, i))
+            return jax.tree.map(
+                lambda whole, block: jax.lax.dynamic_update_slice_in_dim(
+                    whole, block, i * BLOCK, axis=0
+                ),
+                out,
+                part,
             )
 
-        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, jnp.zeros((CHUNK, *shape)))
+        empty = jax.tree.map(lambda leaf: jnp.zeros((CHUNK, *leaf.shape[1:]), leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, empty)
 
-    def mapped(theta: Array, rows: Rows) -> NDArray:
+    def mapped(theta: Any, rows: Rows) -> Any:
         parts = [
-            np.asarray(chunk_map(theta, columns, count))[:count] for columns, count in rows.chunks
+            jax.tree.map(
+                lambda out, used=count: np.asarray(out)[:used], chunk_map(theta, columns, count)
+            )
+            for columns, count in rows.chunks
         ]
-        return np.concatenate(parts)
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
     return mapped

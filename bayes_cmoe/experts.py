@@ -14,6 +14,7 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.blocks import Rows, blocked_map
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.graphs import jaxify
 
@@ -120,12 +121,14 @@ def expert_named(expert: str | Expert) -> Expert:
 
 
 @lru_cache(maxsize=64)
-def _compiled(expert: Expert, ndims: tuple[tuple[str, int], ...]) -> Callable[..., Any]:
+def _compiled(expert: Expert, ndims: tuple[int, ...]) -> Callable[[Any, Rows], Any]:
     x = pt.matrix("x", dtype="float64")
     parameters = {
-        name: pt.tensor(name, dtype="float64", shape=(None,) * ndim) for name, ndim in ndims
+        name: pt.tensor(name, dtype="float64", shape=(None,) * ndim)
+        for name, ndim in zip(expert.dims, ndims, strict=True)
     }
-    return jaxify([x, *parameters.values()], [expert.mean(x, **parameters)])
+    mean = jaxify([x, *parameters.values()], [expert.mean(x, **parameters)])
+    return blocked_map(lambda values, columns: mean(*columns, *values)[0])
 
 
 def evaluate(expert: Expert, x: ArrayLike, parameters: Mapping[str, ArrayLike]) -> NDArray:
@@ -157,7 +160,6 @@ def evaluate(expert: Expert, x: ArrayLike, parameters: Mapping[str, ArrayLike]) 
             f"expert {expert.name!r} takes the parameters {', '.join(expert.dims)}; "
             f"got {', '.join(parameters) or 'none'}"
         )
-    values = {name: np.asarray(parameters[name], dtype=float) for name in expert.dims}
-    compiled = _compiled(expert, tuple((name, value.ndim) for name, value in values.items()))
-    (mean,) = compiled(np.asarray(x, dtype=float), *values.values())
-    return np.array(mean)
+    values = [np.asarray(parameters[name], dtype=float) for name in expert.dims]
+    compiled = _compiled(expert, tuple(value.ndim for value in values))
+    return compiled(values, Rows.of({"x": np.asarray(x, dtype=float)}, ("x",)))

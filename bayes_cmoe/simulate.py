@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 from numpy.random import Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
 from pytensor.graph.replace import clone_replace
 
+from bayes_cmoe.blocks import BLOCK, Rows, blocked_map
 from bayes_cmoe.data import Data
 from bayes_cmoe.graphs import jaxify
 from bayes_cmoe.layout import Layout
@@ -45,7 +47,17 @@ class Simulator:
         arguments = clone_replace(
             op.dist_params(response.owner), replace=replace, rebuild_strict=False
         )
-        self._arguments: Callable[..., Any] = jaxify([*values, *nodes], arguments)
+        row_arguments = jaxify([*values, *nodes], arguments)
+        cores: tuple[int, ...] = op.ndims_params
+
+        def block(theta: Any, columns: list[Any]) -> tuple[Any, ...]:
+            found = row_arguments(*self.layout.split(theta), *columns)
+            return tuple(
+                jnp.broadcast_to(value, (BLOCK, *value.shape[value.ndim - core :]))
+                for value, core in zip(found, cores, strict=True)
+            )
+
+        self._arguments = blocked_map(block)
 
     def draw(self, theta: ArrayLike, columns: Mapping[str, NDArray], rng: Generator) -> NDArray:
         """Responses y, shape (n,).
@@ -58,9 +70,8 @@ class Simulator:
             The rows' inputs and the frozen expert's columns; a response in it is not looked at.
         rng : numpy.random.Generator
         """
-        known = [np.asarray(columns[name], dtype=float) for name in self._inputs]
-        parameters = self.layout.split(np.asarray(theta, dtype=float))
-        arguments = [np.asarray(value) for value in self._arguments(*parameters, *known)]
+        rows = Rows.of(columns, self._inputs)
+        arguments = self._arguments(np.asarray(theta, dtype=float), rows)
         return np.asarray(self._draw(rng, *arguments, None), dtype=float)
 
 

@@ -13,15 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.theory.information import (
     DRAWS,
-    Function,
     Information,
     check_accuracy,
-    expert_parameters,
     information_along,
-    targets_of,
     truth_at,
 )
 from bayes_cmoe.theory.published import boundary, rate_of
+from bayes_cmoe.theory.targets import Function, expert_parameters, targets_of
 from bayes_cmoe.variant import Variant, variant_named
 
 __all__ = ["exponents", "phase_diagram", "powers"]

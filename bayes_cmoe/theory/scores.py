@@ -8,7 +8,7 @@ left of rounding is measured, by moving the inputs by a few units in their last 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -30,7 +30,13 @@ from bayes_cmoe.regime import Regime
 from bayes_cmoe.simulate import Simulator
 from bayes_cmoe.variant import Variant
 
-__all__ = ["ROUNDING", "Scores", "rounding_noise", "scores_of", "triangular_root"]
+__all__ = [
+    "ROUNDING",
+    "Scores",
+    "rounding_noise",
+    "scores_of",
+    "stacked_root",
+]
 
 Array = Any
 Columns = dict[str, NDArray]
@@ -48,10 +54,12 @@ class Scores:
     ----------
     model : pm.Model
         As for `Likelihood`; its own data are not looked at.
+    likelihood : Likelihood, optional
+        The model's, where it is compiled already.
     """
 
-    def __init__(self, model: pm.Model) -> None:
-        self.likelihood = Likelihood(model)
+    def __init__(self, model: pm.Model, likelihood: Likelihood | None = None) -> None:
+        self.likelihood = Likelihood(model) if likelihood is None else likelihood
         self.simulator = Simulator(model)
         (response,) = model.observed_RVs
         self.response: str = model.rvs_to_values[response].name
@@ -163,21 +171,29 @@ def _moments_function(likelihood: Likelihood) -> Callable[..., Array]:
     return moments
 
 
-def triangular_root(scores: NDArray) -> NDArray:
+def stacked_root(parts: Iterable[NDArray], size: int) -> tuple[NDArray, NDArray]:
     """Upper triangular R with R'R the mean of s s', by QR of the scores scaled to unit columns.
 
     Parameters
     ----------
-    scores : array, shape (rows, parameter)
-        No column zero.
+    parts : iterable of array, shape (rows, parameter)
+        The scores, in any number of parts.
+    size : int
+        Number of parameters.
 
     Returns
     -------
-    array, shape (parameter, parameter)
+    root : array, shape (parameter, parameter)
+    scale : array, shape (parameter,)
+        Root mean square of each column.
     """
-    scale = np.sqrt(np.mean(scores**2, axis=0))
-    root = np.linalg.qr(scores / scale, mode="r") / np.sqrt(len(scores))
-    return np.asarray(root * scale)
+    root, squares, rows = np.zeros((0, size)), np.zeros(size), 0
+    for part in parts:
+        squares += np.sum(part**2, axis=0)
+        rows += len(part)
+        scale = np.where(squares > 0, np.sqrt(squares), 1.0)
+        root = np.linalg.qr(np.concatenate([root, part]) / scale, mode="r") * scale
+    return root / np.sqrt(rows), np.sqrt(squares / rows)
 
 
 def rounding_noise(
@@ -209,7 +225,7 @@ def _pilot_root(engine: Scores, theta: NDArray, columns: Columns) -> NDArray:
             f"singular truth: {', '.join(silent)} not identified there, the likelihood does not "
             "change with it: move the truth away from the point where the experts coincide"
         )
-    root = triangular_root(here)
+    root, _ = stacked_root([here], layout.size)
     if np.min(np.abs(np.diag(root)) / size) > 0:
         white = solve_triangular(root, noise.T, trans=1)
         if np.sqrt(np.max(np.mean(white**2, axis=1))) <= ROUNDING:
@@ -231,19 +247,20 @@ def _edge_statement(engine: Scores, theta: NDArray, columns: Columns) -> str:
         inside = np.where(wrong, np.where(theta > 0.5, theta - step, theta + step), theta)
         sizes.append(np.sqrt(np.mean(engine.at_rows(inside, columns) ** 2, axis=0)))
     vanishing = labels[sizes[0] < 0.75 * sizes[1]]
-    edge = ", ".join(f"{label} = {value:g}" for label, value in zip(labels, theta, strict=True))
     if len(vanishing):
         return (
             f"singular truth: {', '.join(vanishing)} not identified there, the prompt has no "
-            f"share ({', '.join(labels[wrong])} at its edge): give the prompt a positive share"
+            "share: give the prompt a positive share"
         )
-    return f"the score is not finite at {edge}: move the truth inside its range"
+    point = ", ".join(f"{label} = {value:g}" for label, value in zip(labels, theta, strict=True))
+    return f"the score is not finite at {point}: move the truth inside its range"
 
 
 @lru_cache(maxsize=32)
 def _compiled(variant: Variant, frozen: Any, expert: Any, options: Any, shape: Any) -> Scores:
     features, classes = shape
-    data = Data(np.zeros((2, features)) + [[0.0], [1.0]], np.array([0.0, 1.0]), classes=classes)
+    inputs = np.array([np.zeros(features), np.ones(features)])
+    data = Data(inputs, [0.0, 1.0], classes=classes)
     return Scores(variant.build(data, frozen=frozen, expert=expert, **dict(options)))
 
 

@@ -1,0 +1,100 @@
+"""`bayes-cmoe diagnose`: what the data of a fit can and cannot tell."""
+
+import contextlib
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bayes_cmoe.commands.inputs import FrozenColumns, read_setting
+from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
+from bayes_cmoe.theory.diagnosis import diagnose as diagnosis_of
+
+__all__ = ["diagnose"]
+
+
+def diagnose(
+    variant: str,
+    data: Path,
+    *,
+    y: Annotated[str, Parameter(name=["-y", "--response"])],
+    x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
+    expert: str | None = None,
+    bias: bool = True,
+    frozen_family: str | None = None,
+    frozen_mean: str | None = None,
+    frozen_scale: str | None = None,
+    frozen_df: str | None = None,
+    frozen_probs: str | None = None,
+    frozen_logp: str | None = None,
+    gate: str | None = None,
+    prior: str = "flat",
+    seed: int = 0,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Say what a table can tell: distance from the frozen expert, confusions, gain from more rows.
+
+    Parameters
+    ----------
+    variant
+        Name of the variant.
+    data
+        The table: .csv, .tsv or .parquet.
+    y
+        Column of the response.
+    x
+        Columns of the inputs, separated by commas.
+    expert
+        Form of the trainable expert.
+    bias
+        Whether the trainable expert has an intercept.
+    frozen_family
+        Density of the frozen expert: gaussian, laplace, student_t.
+    frozen_mean
+        Column of the frozen expert's predictions.
+    frozen_scale
+        Column of their standard deviation (gaussian) or scale (laplace, student_t).
+    frozen_df
+        Column of degrees of freedom (student_t).
+    frozen_probs
+        Columns of the frozen expert's class probabilities, in the order of the labels.
+    frozen_logp
+        Column of log f0(y|x).
+    gate
+        constant or softmax, where the variant leaves a choice.
+    prior
+        flat or weak.
+    seed
+        Seed of the random numbers.
+    json
+        Print one JSON object instead of a table.
+    """
+    check_seed(seed)
+    frozen = FrozenColumns(
+        frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
+    )
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
+    with contextlib.redirect_stdout(sys.stderr):
+        found = diagnosis_of(setting.model(prior), seed=seed)
+    if json:
+        record = {"variant": setting.variant.name, **record_of(found)}
+        print(json_format.dumps(record, allow_nan=False))
+        return 0
+    view = plain_table("parameter", "estimate", "standard error", "with twice the rows")
+    for label in found.entry.values:
+        own = found.sel(entry=label)
+        values = (own.estimate, own.stderr, own.stderr_doubled)
+        view.add_row(str(label), *(f"{float(value):.4g}" for value in values))
+    confused = "; ".join(found.attrs["confused"]) or "none"
+    print_result(
+        f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
+        view,
+        note=f"Hellinger distance from the frozen expert: {float(found.hellinger):.4g} ± "
+        f"{float(found.hellinger_se):.2g}; better than the frozen expert alone by "
+        f"{float(found.frozen_distance):.1f} standard deviations (likelihood)\n"
+        f"condition number: {float(found.condition):.3g}; not told apart: {confused}\n"
+        f"hardest combination: {found.attrs['hardest']}\n{found.attrs['advice']}",
+    )
+    return 0

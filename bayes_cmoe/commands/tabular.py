@@ -1,0 +1,54 @@
+"""Results of the theory commands as tables for people and as plain values for JSON."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+
+from bayes_cmoe.errors import InputError
+
+__all__ = ["check_seed", "plain_table", "print_result", "record_of"]
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a negative seed."""
+    if seed < 0:
+        raise InputError(f"--seed {seed}: give a whole number from 0 on")
+
+
+def record_of(found: xr.Dataset) -> dict[str, Any]:
+    """A dataset as plain values: one object for each variable, keyed by its labels."""
+
+    def number(value: Any) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    record = dict(found.attrs)
+    for name, variable in found.data_vars.items():
+        if variable.ndim == 0:
+            record[str(name)] = number(variable)
+        elif variable.ndim == 1:
+            labels = variable.coords[variable.dims[0]].values
+            record[str(name)] = {
+                str(label): number(value)
+                for label, value in zip(labels, variable.values, strict=True)
+            }
+    return record
+
+
+def plain_table(*columns: str) -> Table:
+    """An empty table with these headings."""
+    table = Table()
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def print_result(title: str, *tables: Table, note: str) -> None:
+    """Print a title, tables and what is to be said about it."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.print(title)
+    for table in tables:
+        console.print(table)
+    console.print(note)

@@ -1,0 +1,97 @@
+"""`bayes-cmoe theory`: published exponents against the information bound."""
+
+import contextlib
+import json as json_format
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from bayes_cmoe.commands.diagnose import diagnose
+from bayes_cmoe.commands.plan import plan
+from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.theory.information import DRAWS
+from bayes_cmoe.theory.report import theory as theory_of
+from bayes_cmoe.theory.report import theory_rows
+
+__all__ = ["app_commands", "theory"]
+
+SIZES = (1e3, 1e4, 1e5, 1e6)
+
+
+def theory(
+    variant: str,
+    *,
+    regime: str | None = None,
+    n: Annotated[list[float] | None, Parameter(name=["-n", "--sizes"], negative=())] = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Show published exponents against the information bound and its slope.
+
+    Parameters
+    ----------
+    variant
+        Name of the variant; `bayes-cmoe variants` lists them.
+    regime
+        One regime; all of them when left out.
+    n
+        Sizes, once for each; 1e3, 1e4, 1e5 and 1e6 when left out.
+    draws
+        Monte-Carlo draws of the information.
+    seed
+        Seed of the random numbers.
+    json
+        Print one JSON object instead of a table.
+    """
+    check_seed(seed)
+    sizes = [float(size) for size in n or SIZES]
+    if len(set(sizes)) < 2:
+        raise InputError("-n: a slope needs two sizes at least: give -n 1e3 -n 1e5")
+    with contextlib.redirect_stdout(sys.stderr):
+        table = theory_of(variant, regime, n=sorted(sizes), draws=draws, seed=seed)
+    rows = theory_rows(table)
+    if json:
+        print(json_format.dumps({"variant": table.attrs["variant"], "rows": rows}, allow_nan=False))
+        return 0
+    print_result(
+        f"{table.attrs['variant']}: published exponents and the information bound",
+        *(_view(rows, name) for name in dict.fromkeys(row["regime"] for row in rows)),
+        note="error ~ n^exponent; the bound is on the RMSE, its slope over the sizes from "
+        f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.",
+    )
+    return 0
+
+
+def _view(rows: list[dict[str, Any]], regime: str) -> Table:
+    """One regime's rows."""
+    own = [row for row in rows if row["regime"] == regime]
+    sources = list(dict.fromkeys(row["source"] for row in own if row["source"]))
+    sizes = own[0]["n"]
+    view = plain_table(
+        "parameter", "exponent", "slope", "±", f"bound, n={sizes[0]:g}", f"n={sizes[-1]:g}"
+    )
+    view.title = f"{regime}: {'; '.join(sources) or 'no published rate'}"
+    view.title_justify = "left"
+    for row in own:
+        view.add_row(
+            row["parameter"],
+            "" if row["exponent"] is None else f"{row['exponent']:.4g}",
+            f"{row['slope']:.3f}",
+            f"{row['slope_se']:.3f}",
+            f"{row['bound'][0]:.3g}",
+            f"{row['bound'][-1]:.3g}",
+        )
+    return view
+
+
+app_commands: dict[str, Callable[..., int]] = {
+    "theory": theory,
+    "plan": plan,
+    "diagnose": diagnose,
+}
+"""The sub-commands by name, as the command line mounts them."""

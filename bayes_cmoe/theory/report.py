@@ -1,0 +1,96 @@
+"""Published against computed: the exponents of a variant's regimes beside their bound's slopes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from bayes_cmoe.regime import Regime
+from bayes_cmoe.theory.exponents import exponents
+from bayes_cmoe.theory.information import DRAWS
+from bayes_cmoe.theory.published import rate_of
+from bayes_cmoe.variant import Variant, variant_named
+
+__all__ = ["SIZES", "theory", "theory_rows"]
+
+SIZES = tuple(float(n) for n in np.geomspace(1e3, 1e6, 7))
+
+
+def theory(
+    variant: str | Variant,
+    regime: str | Regime | None = None,
+    *,
+    n: ArrayLike = SIZES,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> xr.Dataset:
+    """The three numbers of every parameter: published exponent, bound, and the bound's slope.
+
+    Parameters
+    ----------
+    variant : str or Variant
+    regime : str or Regime, optional
+        All of the variant's when left out.
+    n : array, shape (n,)
+        Sizes, two at least.
+    draws, seed : int
+        Of the information's Monte-Carlo expectation.
+
+    Returns
+    -------
+    xarray.Dataset over ``row`` (coordinates ``regime``, ``parameter``) and ``n``: ``exponent``
+    (published, on the regime's path; NaN where there is none), ``source``, ``condition``, ``bound``
+    and ``bound_se`` on the RMSE, ``slope`` and ``slope_se``.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, a truth is outside its box or singular, or the draws are too few.
+    """
+    chosen = variant_named(variant)
+    regimes: Sequence[Regime] = (
+        list(chosen.regimes.values()) if regime is None else [chosen.regime(regime)]
+    )
+    tables = []
+    for own in regimes:
+        table = exponents(chosen, own, n=n, draws=draws, seed=seed)
+        rates = [rate_of(own, str(name)) for name in table.parameter.values]
+        table = table.assign(
+            source=("parameter", [rate.source if rate else "" for rate in rates]),
+            condition=("parameter", [rate.condition if rate else "" for rate in rates]),
+        )
+        names = table.parameter.values
+        table = table.drop_vars("parameter").rename(parameter="row")
+        tables.append(
+            table.assign_coords(
+                regime=("row", [own.name] * len(names)), parameter=("row", list(names))
+            )
+        )
+    whole = xr.concat(tables, dim="row", combine_attrs="drop")
+    return whole.assign_attrs(variant=chosen.name, draws=draws, seed=seed)
+
+
+def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
+    """The rows of `theory`'s table as plain values, fit for JSON.
+
+    Each has regime, parameter, exponent (number or None), source, n, bound, slope and slope_se.
+    """
+    rows = []
+    for i in range(table.sizes["row"]):
+        own = table.isel(row=i)
+        exponent = float(own.exponent)
+        rows.append(
+            {
+                "regime": str(own.regime.item()),
+                "parameter": str(own.parameter.item()),
+                "exponent": None if np.isnan(exponent) else exponent,
+                "source": str(own.source.item()) or None,
+                "n": [float(n) for n in table.n.values],
+                "bound": [float(bound) for bound in own.bound.values],
+                "slope": float(own.slope),
+                "slope_se": float(own.slope_se),
+            }
+        )
+    return rows

@@ -1,4 +1,4 @@
-"""The factories' models in PyMC's own hands: each variant once, `pm.sample` with its default compiler."""
+"""The factories' models in PyMC's own hands; `pm.sample` runs with its default compiler."""
 
 import doctest
 import importlib

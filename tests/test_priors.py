@@ -51,7 +51,7 @@ def test_weak_densities_are_scipys() -> None:
 
 
 def test_scales_follow_the_units() -> None:
-    """Measuring x in units ten times smaller makes its slopes ten times smaller, a and beta alike."""
+    """Measuring x in units ten times smaller makes its slopes ten times smaller."""
     gate, expert = GATES["softmax"], EXPERTS["linear"]
     first = priors_for("weak", DATA, gate, expert)
     second = priors_for("weak", Data(10.0 * DATA.x, DATA.y), gate, expert)

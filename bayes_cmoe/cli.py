@@ -22,6 +22,7 @@ PIPE_CLOSED = 141
 app = App(
     name="bayes-cmoe",
     help="Bayesian contaminated mixtures of experts: data, fits, and the rates they can reach.",
+    suppress_keyboard_interrupt=False,
 )
 # Named, not imported: a command's modules are loaded when it runs.
 for _name, _help in (

@@ -6,6 +6,7 @@ column and the row. Rows are counted from 1, the header and blank lines left out
 
 import codecs
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -141,11 +142,11 @@ def _text_columns(
     inside = {name: header[names.index(name)] for name in wanted}
     try:
         table = _parse_text(file, source, delimiter, list(inside.values()), pa.float64())
-    except pa.ArrowInvalid:
+    except pa.ArrowException:
         # Some entry is no number: read the same as bytes, to find and name it.
         try:
             table = _parse_text(file, source, delimiter, list(inside.values()), pa.binary())
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{source}: not a well-formed table: {reason}: mend it") from None
     return {name: table.column(inside[name]) for name in wanted}
@@ -154,11 +155,11 @@ def _text_columns(
 def _parse_text(
     file: Path, source: str, delimiter: str, names: list[str], kind: pa.DataType
 ) -> pa.Table:
+    uneven: list[pa.csv.InvalidRow] = []
+
     def refuse(row: pa.csv.InvalidRow) -> str:
-        raise InputError(
-            f"{source}: row {row.number - 1} has {row.actual_columns} entries and the header "
-            f"{row.expected_columns}: mend the row, or quote entries that hold the delimiter"
-        )
+        uneven.append(row)
+        return "error"
 
     try:
         return pa.csv.read_csv(
@@ -169,10 +170,18 @@ def _parse_text(
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
             ),
             convert_options=pa.csv.ConvertOptions(
-                include_columns=names, column_types=dict.fromkeys(names, kind)
+                include_columns=names,
+                column_types=dict.fromkeys(names, kind),
+                strings_can_be_null=True,
             ),
         )
     except pa.ArrowInvalid as error:
+        if uneven:
+            row = uneven[0]
+            raise InputError(
+                f"{source}: row {row.number - 1} has {row.actual_columns} entries and the header "
+                f"{row.expected_columns}: mend the row, or quote entries that hold the delimiter"
+            ) from None
         if "Empty CSV file" in str(error):
             raise _no_rows(source) from None
         raise
@@ -218,7 +227,7 @@ def _numbers(source: str, name: str, column: pa.ChunkedArray) -> NDArray:
 def _numbers_of_text(where: str, column: pa.ChunkedArray) -> NDArray:
     values = np.full(len(column), np.nan)
     for row, entry in enumerate(column.to_pylist()):
-        if entry is None:
+        if entry is None or not entry.strip():
             continue
         try:
             values[row] = pa.scalar(entry.decode().strip()).cast(pa.float64()).as_py()
@@ -249,7 +258,9 @@ def write_table(columns: Mapping[str, NDArray], path: str | Path) -> None:
         pa.parquet.write_table(table, file)
         return
     delimiter = DELIMITERS[kind]
+    header = io.StringIO()
+    csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(columns)
     with file.open("wb") as stream:
-        stream.write(f"{delimiter.join(columns)}\n".encode())
+        stream.write(header.getvalue().encode())
         options = pa.csv.WriteOptions(include_header=False, delimiter=delimiter)
         pa.csv.write_csv(table, stream, options)

@@ -4,7 +4,6 @@ import contextlib
 import json as json_format
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,11 +130,10 @@ def fit(
         _show(tree, record)
     if record["status"] == "edge":
         at_edge = tree["optimizer_result"].attrs["at_edge"]
-        warnings.warn(
-            f"the estimate lies at the edge of the box in {at_edge}: the data do not bound it; "
-            "look at the data, or use --prior weak",
-            UserWarning,
-            stacklevel=2,
+        print(
+            f"bayes-cmoe: warning: the estimate lies at the edge of the box in {at_edge}: the data "
+            "do not bound it; look at the data, or use --prior weak",
+            file=sys.stderr,
         )
     if record["status"] in FINISHED:
         return 0

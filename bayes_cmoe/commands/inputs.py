@@ -61,6 +61,10 @@ class FrozenColumns:
         if ways != 1 or wrong:
             kind = "a number" if scalar else "a class"
             raise InputError(f"the response is {kind}: state the frozen expert by {way}")
+        if self.probs is not None and len(self.names) < 2:
+            raise InputError(
+                f"--frozen-probs {self.probs}: give a column for each of at least two classes"
+            )
         if self.logp is not None or self.probs is not None:
             return
         needed = {"family": self.family, "mean": self.mean, "scale": self.scale}

@@ -66,7 +66,7 @@ def _data_with_lines(tree: xr.DataTree) -> Figure:
     below.plot(grid, share, color="tab:blue")
     below.set_ylim(-0.02, 1.02)
     below.set_ylabel(f"prompt's share\n({gate.name} gate)")
-    below.set_xlabel(f"{data['feature'].values[0]} (units of the data)")
+    below.set_xlabel(f"{data['feature'].values[0]} (units of the data)", parse_math=False)
     figure.suptitle(f"{tree.attrs['variant']}: {expert.name} prompt, n = {len(x)}")
     return figure
 

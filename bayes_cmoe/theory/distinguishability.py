@@ -137,7 +137,8 @@ def distinguishability(
         raise InputError(f"order {order} makes no sense: give 1 (distinguishable) or 2 (strongly)")
     setting = _setting(variant_named(variant), case, gate)
     columns = _Columns(setting, rows, seed)
-    tested, relations = [], []
+    tested: list[NDArray] = []
+    relations: list[Relation] = []
     sets = _density_terms(columns, order)
     union = list(dict.fromkeys(term for terms in sets.values() for term in terms))
     table, sizes = columns.of(union)
@@ -154,8 +155,8 @@ def distinguishability(
     )
     smallest = [float(values[-1]) for values in tested]
     if order == 2:
-        values, found = _expert_relations(columns)
-        kept += found
+        values, of_expert = _expert_relations(columns)
+        kept += of_expert
         dataset["expert"] = ("rank_expert", values)
         smallest.append(float(values[-1]))
     point = MappingProxyType(setting.point)
@@ -215,8 +216,8 @@ class _Columns:
                 "constant (lam) or softmax (beta, tau)"
             )
         features = np.shape(setting.inputs(np.random.default_rng(0), 1))[1]
-        half = {"lam": 0.5, "beta": np.zeros(features), "tau": 0.0}
-        theta = layout.ravel(setting.point | {name: half[name] for name in gate})
+        half: dict[str, ArrayLike] = {"lam": 0.5, "beta": np.zeros(features), "tau": 0.0}
+        theta = layout.ravel({**setting.point, **{name: half[name] for name in gate}})
         owner = np.repeat(layout.names, layout.sizes)
         self.free = np.flatnonzero(~np.isin(owner, gate))
         self.owner = tuple(owner[self.free])

@@ -121,8 +121,8 @@ def null_relations(
     """
     norms = np.linalg.norm(columns, axis=0)
     zero = norms <= ROUNDING * sizes
-    relations: list[Relation] = [{terms[j]: 1.0} for j in np.flatnonzero(zero)]
-    live = sorted(np.flatnonzero(~zero), key=lambda j: _precedence(terms[j]))
+    relations: list[Relation] = [{terms[int(j)]: 1.0} for j in np.flatnonzero(zero)]
+    live = sorted(np.flatnonzero(~zero).tolist(), key=lambda j: _precedence(terms[j]))
     _, values, directions = np.linalg.svd(columns[:, live] / norms[live], full_matrices=False)
     small = values <= ROUNDING * values[0]
     rest = values[~small]
@@ -133,7 +133,7 @@ def null_relations(
         )
     for row, pivot in _echelon(directions[small]):
         coefficients = row / norms[live]
-        used = np.flatnonzero(np.abs(row) > NEGLIGIBLE)
+        used = np.flatnonzero(np.abs(row) > NEGLIGIBLE).tolist()
         order = [pivot, *(j for j in used if j != pivot)]
         relations.append({terms[live[j]]: coefficients[j] / coefficients[pivot] for j in order})
     return np.concatenate([values, np.zeros(int(zero.sum()))]), relations

@@ -1,0 +1,166 @@
+"""Hellinger distance of a model's densities from the one at the truth, with gradient.
+
+    H²(theta) = 1/2 E_X int (sqrt p_theta - sqrt p_*)² dy
+
+Draws at the truth alone never see mass that theta puts where p_* has none, and a maximiser would
+hide its mass there. So responses come from a defensive mixture q of p_* and the points of interest,
+
+    H² = 1/2 E_q[(sqrt p_theta - sqrt p_*)² / q],
+
+with integrand at most max(p_theta, p_*)/q: bounded where theta is one of q's points, and of the
+order of H² itself as theta tends to the truth, so the relative error stays bounded. Class responses
+are summed over all classes, and only x is drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import value_and_grad
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from bayes_cmoe.blocks import Rows, blocked_sum
+from bayes_cmoe.regime import Regime
+from bayes_cmoe.theory.scores import Scores
+
+__all__ = ["Hellinger", "Sample"]
+
+Array = Any
+
+WIDER = 4.0
+"""Variance of the proposal's wide prompt over the prompt's."""
+
+LARGEST = 200.0
+"""Cap on log(max(p, p_*)/q): far beyond any distance, far below overflow of its square."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows with the log-densities of the truth and of the proposal.
+
+    Parameters
+    ----------
+    rows : Rows
+        The model's columns and ``log_truth``, ``log_proposal``.
+    model_rows : Rows
+        The model's columns alone.
+    log_proposal : array, shape (n,)
+    """
+
+    rows: Rows
+    model_rows: Rows
+    log_proposal: NDArray
+
+
+class Hellinger:
+    """Distances from a truth, compiled once for a model and any truth.
+
+    Parameters
+    ----------
+    scores : Scores
+        Compiled likelihood, simulator and name of the response.
+    regime : Regime
+        Gives the inputs and the frozen expert.
+    """
+
+    def __init__(self, scores: Scores, regime: Regime) -> None:
+        self.likelihood = scores.likelihood
+        self._simulator = scores.simulator
+        self._response = scores.response
+        self._regime = regime
+        self._names = (*self.likelihood.columns, "log_truth", "log_proposal")
+
+        def block(theta: Array, columns: list[Array], weights: Array) -> tuple[Array, Array]:
+            *own, log_truth, log_proposal = columns
+            log_p = self.likelihood.block_logp(theta, own)
+            apart = jnp.abs(log_p - log_truth)
+            larger = jnp.minimum(jnp.maximum(log_p, log_truth) - log_proposal, LARGEST)
+            term = 0.5 * jnp.exp(larger) * jnp.expm1(-0.5 * apart) ** 2
+            used = jnp.where(weights > 0, term, 0.0)
+            return jnp.sum(used), jnp.sum(used**2)
+
+        self._sum = blocked_sum(
+            value_and_grad(block, has_aux=True), self.likelihood.count_compilation
+        )
+
+    def sample(
+        self, truth: NDArray, others: Sequence[NDArray], draws: int, seed: SeedSequence
+    ) -> Sample:
+        """Rows from the truth, and as many from the other points together.
+
+        Parameters
+        ----------
+        truth : array, shape (parameter,)
+        others : sequence of array, shape (parameter,)
+        draws : int
+            Number of inputs x.
+        seed : SeedSequence
+        """
+        rng = np.random.default_rng(seed)
+        x = self._regime.draw_inputs(rng, draws)
+        classes = self._regime.classes
+        if classes is not None:
+            x = np.repeat(x, classes, axis=0)
+            columns = {"x": x, **self._regime.frozen.columns(x)}
+            columns[self._response] = np.tile(np.arange(classes, dtype=float), draws)
+            rows = self.likelihood.rows(columns)
+            log_truth = self.likelihood.logp(truth, rows)
+            log_proposal = np.full(len(x), -np.log(classes))
+        else:
+            columns = {"x": x, **self._regime.frozen.columns(x)}
+            points = [truth, self._wide(truth), *others]
+            shares = np.array([0.5, *np.full(len(points) - 1, 0.5 / (len(points) - 1))])
+            # The same number of rows from each point, whatever the draw: a stratified mixture.
+            edges = np.round(np.cumsum(shares) * draws).astype(int)
+            owner = np.searchsorted(edges, np.arange(draws), side="right")
+            y = np.empty(draws)
+            for i, point in enumerate(points):
+                own = owner == i
+                part = {name: column[own] for name, column in columns.items()}
+                y[own] = self._simulator.draw(point, part, rng)
+            columns[self._response] = y
+            rows = self.likelihood.rows(columns)
+            logs = np.array([self.likelihood.logp(point, rows) for point in points])
+            log_truth = logs[0]
+            log_proposal = logsumexp(logs, axis=0, b=shares[:, None])
+        extra = {"log_truth": log_truth, "log_proposal": log_proposal}
+        return Sample(Rows.of({**columns, **extra}, self._names), rows, log_proposal)
+
+    def _wide(self, truth: NDArray) -> NDArray:
+        """The truth with an even gate and a wide prompt.
+
+        Close to the truth the integrand is p_* times a polynomial of y, of degree 4 to 8 where the
+        prompt merges: it lives in the tails, of which p_* draws few.
+        """
+        named = self.likelihood.layout.unravel(truth)
+        even = {"lam": 0.5, "tau": 0.0, "beta": 0.0}
+        named |= {name: np.full_like(named[name], even[name]) for name in even if name in named}
+        if "nu" in named:
+            named["nu"] = named["nu"] * WIDER
+        return self.likelihood.layout.ravel(named)
+
+    def squared(self, theta: NDArray, sample: Sample) -> tuple[float, NDArray]:
+        """H² and its gradient, shape (parameter,)."""
+        (total, _), gradient = self._sum(theta, sample.rows)
+        return float(total) / sample.rows.n, gradient / sample.rows.n
+
+    def distance(self, theta: NDArray, sample: Sample) -> tuple[float, float]:
+        """H and its Monte-Carlo standard error."""
+        (total, squares), _ = self._sum(theta, sample.rows)
+        n = sample.rows.n
+        mean = float(total) / n
+        error = np.sqrt(max(float(squares) / n - mean**2, 0.0) / n)
+        root = np.sqrt(mean)
+        return float(root), float(error / (2.0 * root)) if root > 0 else 0.0
+
+    def root(self, theta: NDArray, sample: Sample) -> NDArray:
+        """Upper triangular R with R'R the Fisher information at theta; H² is near |R d|²/8."""
+        scores = self.likelihood.scores(theta, sample.model_rows)
+        weight = np.exp(
+            0.5 * (self.likelihood.logp(theta, sample.model_rows) - sample.log_proposal)
+        )
+        return np.linalg.qr(scores * (weight / np.sqrt(len(scores)))[:, None], mode="r")

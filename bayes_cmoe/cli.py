@@ -3,6 +3,7 @@
 Exit status: 0 done, 2 bad input (one line on stderr), 3 a fit that did not converge, 130 Ctrl-C.
 """
 
+import contextlib
 import os
 import sys
 import warnings
@@ -29,6 +30,9 @@ for _name, _help in (
     ("variants", "List the variants with their gates, experts and regimes."),
     ("simulate", "Draw data from a variant at a regime's truth and write them to a file."),
     ("fit", "Fit a variant to a table by MAP or NUTS."),
+    ("theory", "Show published exponents against the information bound and its slope."),
+    ("plan", "Say how many rows a wanted error needs, or what error a number of rows gives."),
+    ("diagnose", "Say what a table can tell, and which parameters it cannot tell apart."),
 ):
     app.command(f"bayes_cmoe.commands.{_name}:{_name}", name=_name, help=_help)
 
@@ -66,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except CycloptsError as error:
             error.verbose = False
             print(_one_line("error", error), file=sys.stderr)
@@ -80,8 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print(_one_line("error", "interrupted"), file=sys.stderr)
             return INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read stdout has gone; what Python still wants to flush goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return PIPE_CLOSED
+        except OSError as error:
+            # What Python would still flush at its end goes nowhere.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                return PIPE_CLOSED
+            print(_one_line("error", f"cannot write the output: {error}"), file=sys.stderr)
+            return BAD_INPUT
     return code if isinstance(code, int) else 0

@@ -47,12 +47,12 @@ def read_table(path: str | Path, names: Sequence[str]) -> Table:
     """
     file, source = Path(path), str(path)
     kind = check_ending(path)
-    if not file.exists():
-        raise InputError(f"{source}: no such file: check the name and the folder")
-    if not file.is_file():
-        raise InputError(f"{source}: not a file: give the name of a {KNOWN} file")
     wanted = list(dict.fromkeys(names))
     try:
+        if not file.exists():
+            raise InputError(f"{source}: no such file: check the name and the folder")
+        if not file.is_file():
+            raise InputError(f"{source}: not a file: give the name of a {KNOWN} file")
         if kind == ".parquet":
             columns = _parquet_columns(file, source, wanted)
         else:

@@ -154,6 +154,9 @@ BAD_FITS = {
     "fit softmax_contaminated {file} SCALAR -x y": "both response and feature",
     "fit softmax_contaminated {file} SCALAR -x ,": "empty name",
     "fit softmax_contaminated {file} SCALAR --seed -1": "--seed -1",
+    "fit softmax_contaminated {file} SCALAR --seed 18446744073709551616": "--seed 1844",
+    "fit softmax_contaminated {file} SCALAR --draws 3": "--draws 3",
+    f"fit softmax_contaminated {'x' * 300}.csv SCALAR": "name too long",
     "fit softmax_contaminated {file} SCALAR --starts 0": "--starts 0",
     "fit softmax_contaminated {file} SCALAR --draws many": "many",
     "fit softmax_contaminated {file} SCALAR --chains=0": "--chains 0",
@@ -181,6 +184,11 @@ BAD_FITS = {
     "simulate softmax_contaminated --regime merging -n 9 -o /proc/t.csv": "cannot be written",
     "simulate softmax_contaminated --regime merging -n 9": "requires an argument",
     "variants --jsn": "--jsn",
+    "theory softmax_contaminatd": "did you mean 'softmax_contaminated'",
+    "plan softmax_contaminated --regime merginng -n 100": "did you mean 'merging'",
+    "plan softmax_contaminated --regime merging --truth {{": "--truth",
+    "diagnose softmax_contaminated {file}.gone.csv SCALAR": "no such file",
+    "diagnose softmax_contaminated {file} SCALAR --prior week": "did you mean 'weak'",
 }
 
 
@@ -323,16 +331,16 @@ def test_nuts_writes_the_whole_folder_and_one_json_object(tmp_path, capsys):
         assert saved["point_estimate"]["lam"].item() == record["estimate"]["lam"]
 
 
-def doctored(monkeypatch, status, **changes):
-    """Let the fit end with another status, and print as libraries do."""
+def doctored(monkeypatch, status):
+    """Let the fit end with another status and figures that are no numbers, and print to stdout."""
     real = fit_command._fitted
 
     def fitted(*arguments):
         print("noise of a library")
         tree = real(*arguments)
-        result = tree["optimizer_result"].to_dataset().assign(status=status)
-        result.attrs["at_edge"] = changes.pop("at_edge", "")
-        tree["optimizer_result"] = xr.DataTree(result.assign(**changes))
+        result = tree["optimizer_result"].to_dataset().assign(status=status, loglik=np.nan)
+        result.attrs["at_edge"] = "b"
+        tree["optimizer_result"] = xr.DataTree(result)
         error = tree["standard_error"].to_dataset()
         tree["standard_error"] = xr.DataTree(error.assign(nu=np.nan, lam=np.inf))
         return tree
@@ -344,7 +352,7 @@ def doctored(monkeypatch, status, **changes):
 def test_how_a_fit_ends_is_in_the_json_and_the_exit_status(tmp_path, capsys, monkeypatch, status):
     file = tmp_path / "good.csv"
     file.write_text(as_text(good_columns()))
-    doctored(monkeypatch, status, loglik=np.nan, at_edge="b")
+    doctored(monkeypatch, status)
     options = shlex.split("-y y -x x1 --expert linear --frozen-logp lf --starts 1")
     code, out, err = run(capsys, "fit", "constant_contaminated", file, *options, "--json")
     record = json.loads(out)
@@ -409,7 +417,8 @@ def test_an_interruption_is_one_line(tmp_path, capsys, monkeypatch, error, code,
 
 def test_the_module_runs_and_a_closed_pipe_is_quiet():
     command = f"{shlex.quote(sys.executable)} -m bayes_cmoe"
-    line = f"{command} variants | true; {command} --help; {command} fit; echo $?"
+    closed = f"{command} variants | true; {command} variants >&-"
+    line = f"{closed}; {command} --help; {command} fit; echo $?"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert "simulate" in done.stdout
     assert done.stdout.endswith("\n2\n")

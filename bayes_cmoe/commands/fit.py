@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
 from bayes_cmoe.commands.outputs import check_folder_writable, whole_folder
+from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
@@ -23,8 +24,10 @@ from bayes_cmoe.report.fit_summary import fit_record, fit_table
 __all__ = ["fit"]
 
 NOT_CONVERGED = 3
+PIPE_WIDTH = 160
 FINISHED = ("converged", "edge")
-MOST = {"starts": 4096, "draws": 10**6, "tune": 10**6, "chains": 1000}
+COUNTS = {"starts": (1, 4096), "draws": (4, 10**6), "tune": (1, 10**6), "chains": (1, 1000)}
+"""What each count may be; R-hat needs four draws."""
 
 
 def fit(
@@ -107,10 +110,10 @@ def fit(
     prior = choose("prior", prior or ("flat" if method == "map" else "weak"), ("flat", "weak"))
     counts = {"starts": starts, "draws": draws, "tune": tune, "chains": chains}
     for name, count in counts.items():
-        if not 1 <= count <= MOST[name]:
-            raise InputError(f"--{name} {count}: give a number from 1 to {MOST[name]}")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: give a whole number from 0 on")
+        fewest, most = COUNTS[name]
+        if not fewest <= count <= most:
+            raise InputError(f"--{name} {count}: give a number from {fewest} to {most}")
+    check_seed(seed)
     frozen = FrozenColumns(
         frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
     )
@@ -188,6 +191,9 @@ def _save(tree: xr.DataTree, output: Path) -> None:
 
 def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width to keep to.
+        console.width = PIPE_WIDTH
     console.print(
         f"{record['variant']}, {tree.attrs['expert']} prompt, {tree.attrs['gate']} gate, "
         f"{tree.attrs['prior']} prior, n = {record['n']}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from bayes_cmoe.commands.outputs import check_file_writable, whole_file
+from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.regime import Regime, Truth
@@ -59,8 +60,7 @@ def simulate(
     setting = chosen.regime(regime)
     if not 1 <= n <= MOST_ROWS:
         raise InputError(f"-n {n}: give a number of rows from 1 to {MOST_ROWS}")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: give a whole number from 0 on")
+    check_seed(seed)
     exponents = {"alpha": _exponent("alpha", alpha), "gamma": _exponent("gamma", gamma)}
     truth = setting.truth(n, **exponents)
     check_ending(output)

@@ -13,9 +13,9 @@ __all__ = ["check_seed", "plain_table", "print_result", "record_of"]
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a negative seed."""
-    if seed < 0:
-        raise InputError(f"--seed {seed}: give a whole number from 0 on")
+    """Refuse a seed that not every generator takes."""
+    if not 0 <= seed < 2**63:
+        raise InputError(f"--seed {seed}: give a whole number from 0 to {2**63 - 1}")
 
 
 def record_of(found: xr.Dataset) -> dict[str, Any]:

@@ -14,6 +14,8 @@ INTERVAL = 0.9
 INTERVAL_NAME = "90% equal-tailed"
 UNMIXED_RHAT = 1.1
 """Above this R-hat the chains disagree so far that the draws are no posterior."""
+FEWEST_EFFECTIVE = 20
+"""Below this many effective draws a 90% interval has less than one draw beyond either end."""
 
 
 def labelled(variable: xr.DataArray) -> list[tuple[str, float]]:
@@ -64,8 +66,7 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
         return record
     posterior = _posterior_figures(tree["posterior"].to_dataset())
     finished = record["status"] in ("converged", "edge")
-    rhat = [float(figures["rhat"].max()) for figures in posterior.values()]
-    if finished and np.nanmax([1.0, *rhat]) > UNMIXED_RHAT:
+    if finished and not all(_mixed(figures, tree) for figures in posterior.values()):
         record["status"] = "unmixed"
     plain = {
         name: {figure: _plain(values) for figure, values in figures.items()}
@@ -93,6 +94,12 @@ def _posterior_figures(posterior: xr.Dataset) -> dict[str, dict[str, xr.DataArra
         }
         for name, variable in posterior.data_vars.items()
     }
+
+
+def _mixed(figures: dict[str, xr.DataArray], tree: xr.DataTree) -> bool:
+    one_chain = tree["posterior"].sizes["chain"] == 1
+    agree = one_chain or bool((figures["rhat"] <= UNMIXED_RHAT).all())
+    return agree and bool((figures["ess_bulk"] >= FEWEST_EFFECTIVE).all())
 
 
 def _plain_each(group: xr.Dataset) -> dict[str, Any]:

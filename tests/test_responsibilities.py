@@ -1,0 +1,81 @@
+"""Responsibilities against a mixture written down with SciPy."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.estimate.result import parameter_dataset
+from bayes_cmoe.responsibilities import Components, responsibilities
+from tests import reference
+from tests.table import CASES, Case, Columns
+
+SHOWN = (
+    "constant/linear/gaussian",
+    "softmax/tanh/laplace",
+    "multinomial-softmax/linear/categorical",
+)
+
+
+def parts_by_scipy(case: Case, theta: Columns, columns: Columns) -> tuple[NDArray, ...]:
+    frozen = reference.frozen_log_density(case.family, columns)
+    prompt = reference.prompt_log_density(case.expert, theta, columns)
+    _, move = reference.log_weights(case.x, theta)
+    together = reference.contaminated(case.expert, case.family, theta, columns)
+    return frozen, prompt, np.exp(move), np.exp(move + prompt - together)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_parts_are_those_of_the_mixture(name: str) -> None:
+    case = CASES[name]
+    components = Components(case.model())
+    found = components.at(components.layout.ravel(case.theta))
+    expected = parts_by_scipy(case, case.theta, case.columns(case.x, case.y))
+    for part, value in zip(found, expected, strict=True):
+        assert part.shape == (case.data.n,)
+        np.testing.assert_allclose(part, value, rtol=1e-12)
+
+
+def test_extremes_are_zero_and_one() -> None:
+    """Far in the tails, and where the frozen classifier rules the label out."""
+    case = CASES["multinomial-softmax/linear/categorical"]
+    components = Components(case.model())
+    columns = case.columns(case.x, case.y)
+    certain = np.zeros_like(columns["frozen_probs"])
+    certain[:, 0] = 1.0
+    components.model.set_data("frozen_probs", certain)
+    found = components.at(components.layout.ravel(case.theta)).responsibility
+    np.testing.assert_array_equal(found[case.y != 0], 1.0)
+    assert np.all((found[case.y == 0] > 0) & (found[case.y == 0] < 1))
+    for tau, limit in ((-800.0, 0.0), (800.0, 1.0)):
+        theta = components.layout.ravel(case.theta | {"tau": np.asarray(tau)})
+        np.testing.assert_array_equal(components.at(theta).responsibility[case.y == 0], limit)
+
+
+def test_over_draws_it_is_the_mean_of_every_draws() -> None:
+    case = CASES["softmax/tanh/laplace"]
+    model = case.model()
+    components = Components(model)
+    layout = components.layout
+    rng = np.random.default_rng(3)
+    draws = layout.ravel(case.theta) + 0.05 * rng.standard_normal((2, 3, layout.size))
+    posterior = parameter_dataset(layout, draws, {"chain": np.arange(2), "draw": np.arange(3)})
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    found = responsibilities(model, tree, components=components)
+    columns = case.columns(case.x, case.y)
+    each = [parts_by_scipy(case, layout.unravel(theta), columns) for theta in draws.reshape(6, -1)]
+    np.testing.assert_allclose(found["responsibility"], np.mean([e[3] for e in each], axis=0))
+    np.testing.assert_allclose(found["share"], np.mean([e[2] for e in each], axis=0))
+    assert found["mean_share"].dims == ("chain", "draw")
+    np.testing.assert_allclose(found["mean_share"].to_numpy().ravel(), [e[2].mean() for e in each])
+
+
+def test_other_models_are_refused() -> None:
+    with pm.Model(coords={"obs": range(3)}) as model:
+        pm.Data("x", np.zeros((3, 1)), dims=("obs", "feature"))
+        response = pm.Data("response", np.zeros(3), dims="obs")
+        pm.Normal("y", pm.Normal("b"), 1.0, observed=response, dims="obs")
+    with pytest.raises(InputError, match="y is not a contaminated mixture"):
+        Components(model)

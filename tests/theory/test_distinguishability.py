@@ -177,3 +177,5 @@ def test_bad_input():
         distinguishability(CONSTANT, (f0, "tanh", {"a": [1.0], "nu": 1.0}))
     with pytest.raises(InputError, match="parameters are"):
         distinguishability(CONSTANT, (f0, "tanh", BIASED))
+    with pytest.raises(InputError, match="unknown gate"):
+        distinguishability(CONSTANT, (f0, "tanh", PROMPT), gate="softmax")

@@ -1,0 +1,225 @@
+"""f0, f and the derivatives of f at sampled points, from the model's row log-density alone.
+
+At the gate level pi(x) = 1/2,
+
+    f0/p = 1 - D/2,   f/p = 1 + D/2,   D = dlog p/dpi = (f - f0)/p,
+    df/p = 2 dlog p,  d²f/p = 2 (d²log p + dlog p dlog p').
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pymc as pm
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.experts import Expert, expert_named
+from bayes_cmoe.frozen import Frozen
+from bayes_cmoe.likelihood import Likelihood
+from bayes_cmoe.regime import Regime
+from bayes_cmoe.simulate import Simulator
+from bayes_cmoe.theory.relations import Term
+from bayes_cmoe.variant import Variant
+
+__all__ = ["Case", "Setting", "Tangents", "setting_of"]
+
+Array = Any
+Case = tuple[Frozen, str | Expert, Mapping[str, ArrayLike]]
+"""A frozen expert, a trainable expert's form and its parameters (with ``nu`` where it has one)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A model, and the expert's parameters at which f and its derivatives are taken.
+
+    Parameters
+    ----------
+    model : pm.Model
+    frozen : Frozen
+    expert : Expert
+    point : dict of str to array
+    inputs : callable
+        ``inputs(rng, n)`` draws x, shape (n, features).
+    """
+
+    model: pm.Model
+    frozen: Frozen
+    expert: Expert
+    point: dict[str, NDArray]
+    inputs: Callable[[Generator, int], NDArray]
+
+
+def setting_of(variant: Variant, case: str | Regime | Case, gate: str | None) -> Setting:
+    """The setting of a regime, where its prompt merges to, or of a given case.
+
+    Raises
+    ------
+    InputError
+        When the regime or the gate is unknown, or the case lacks parameters.
+    """
+    if isinstance(case, tuple):
+        frozen, form, given = case
+        expert = expert_named(form)
+        point = {name: np.asarray(value, dtype=float) for name, value in given.items()}
+        missing = set(expert.dims) - set(point)
+        if missing:
+            raise InputError(f"the case lacks the expert's parameters {', '.join(sorted(missing))}")
+        with_inputs = [name for name, dims in expert.dims.items() if "feature" in dims]
+        features = point[with_inputs[0]].shape[-1] if with_inputs else 1
+        first = next(iter(expert.dims))
+        classes = None if variant.scalar else len(point[first]) + 1
+        gates = [known.name for known in variant.gates]
+        chosen = gates[0] if gate is None else choose(f"gate of {variant.name}", gate, gates)
+        options = {"gate": chosen} if len(gates) > 1 else {}
+        inputs: Callable[[Generator, int], NDArray] = partial(_standard_normal, features)
+    else:
+        regime = variant.regime(case)
+        frozen, expert = regime.frozen, expert_named(regime.expert)
+        point = {k: np.asarray(v, dtype=float) for k, v in regime.path.center.items()}
+        classes, options = regime.classes, dict(regime.options)
+        inputs = regime.draw_inputs
+    data = Data(inputs(np.random.default_rng(0), 2), np.zeros(2), classes=classes)
+    model = variant.build(data, frozen=frozen, expert=expert, prior="weak", **options)
+    return Setting(model, frozen, expert, point, inputs)
+
+
+def _standard_normal(features: int, rng: Generator, n: int) -> NDArray:
+    return rng.standard_normal((n, features))
+
+
+class Tangents:
+    """f0, f and their derivatives over p at sampled points, and the names that go with them.
+
+    Parameters
+    ----------
+    setting : Setting
+    rows : int
+        Points (x, y): x from the setting's inputs, y from the model (twice, for `log_prompt`).
+    seed : int
+
+    Attributes
+    ----------
+    softmax : bool
+        Whether the gate is a softmax, so that coefficients are functions of x.
+    labels, owner : tuple of str
+        Of each of the prompt's entries (expert and variance): how it is printed, whose entry it is.
+    inputs : tuple of str
+        Names of the inputs as printed.
+    blocks : list of list of int
+        The expert's entries that enter the same component of h.
+    """
+
+    def __init__(self, setting: Setting, rows: int, seed: int) -> None:
+        likelihood, simulator = Likelihood(setting.model), Simulator(setting.model)
+        layout = likelihood.layout
+        self.softmax = "tau" in layout.names
+        level = "tau" if self.softmax else "lam"
+        gate = ("beta", "tau") if self.softmax else ("lam",)
+        if not set(gate) <= set(layout.names):
+            raise InputError(
+                "the test needs a gate whose share can be set to 1/2 at every x: "
+                "constant (lam) or softmax (beta, tau)"
+            )
+        features = np.shape(setting.inputs(np.random.default_rng(0), 1))[1]
+        half: dict[str, ArrayLike] = {"lam": 0.5, "beta": np.zeros(features), "tau": 0.0}
+        theta = layout.ravel({**setting.point, **{name: half[name] for name in gate}})
+        owner = np.repeat(layout.names, layout.sizes)
+        self.free = np.flatnonzero(~np.isin(owner, gate))
+        self.owner = tuple(owner[self.free])
+        size = dict(zip(layout.names, layout.sizes, strict=True))
+        self.labels = tuple(
+            str(owner[i]) if size[owner[i]] == 1 else layout.labels[i] for i in self.free
+        )
+        in_h = [j for j, name in enumerate(self.owner) if name in setting.expert.dims]
+        self.blocks = _same_logit(in_h, [layout.labels[self.free[j]] for j in in_h], setting.model)
+        names = tuple(setting.model.coords["feature"])
+        self.inputs = names if features > 1 else ("x",)
+
+        rng = np.random.default_rng(seed)
+        x = setting.inputs(rng, rows)
+        known = {"x": x, **setting.frozen.columns(x)}
+        (response,) = setting.model.observed_RVs
+        label = setting.model.rvs_to_values[response].name
+        self.x = x
+        place = int(layout.slices[level].start)
+        scale = 4.0 if self.softmax else 1.0
+
+        @jax.jit
+        def derivatives(columns: list[Array]) -> tuple[Array, Array, Array]:
+            def logp(share: Array, expert: Array) -> Array:
+                point = jnp.asarray(theta).at[place].set(share).at[self.free].set(expert)
+                return likelihood.block_logp(point, columns)
+
+            share, expert = jnp.asarray(theta[place]), jnp.asarray(theta[self.free])
+            # Forward mode: a row's derivatives depend on that row alone.
+            by_share, by_expert = jax.jacfwd(logp, argnums=(0, 1))(share, expert)
+            second = jax.jacfwd(jax.jacfwd(logp, argnums=1), argnums=1)(share, expert)
+            return by_share, by_expert, second
+
+        def parts() -> tuple[NDArray, NDArray, NDArray]:
+            drawn = known | {label: simulator.draw(theta, known, rng)}
+            entries = [jnp.asarray(drawn[name], dtype=float) for name in likelihood.columns]
+            d, s, h = derivatives(entries)
+            return scale * np.asarray(d), np.asarray(s), np.asarray(h)
+
+        self.first, self.second = parts(), parts()
+
+    def of(self, terms: list[Term]) -> tuple[NDArray, NDArray]:
+        """Columns of the terms over p, reduced to (term, term), and norms without cancellation."""
+        d, s, h = self.first
+        where = {label: i for i, label in enumerate(self.labels)}
+        if len(d) < 2 * len(terms):
+            raise InputError(
+                f"{len(d)} rows cannot tell {len(terms)} functions apart: "
+                f"give at least {2 * len(terms)}"
+            )
+        columns, sizes = [], []
+        for term in terms:
+            index = [where[label] for label in term.derivative]
+            if not index:
+                value = 1.0 - d / 2 if term.symbol == "f0" else 1.0 + d / 2
+                whole = np.ones_like(d)
+            elif len(index) == 1:
+                value = whole = 2.0 * s[:, index[0]]
+            else:
+                i, j = index
+                value = 2.0 * (h[:, i, j] + s[:, i] * s[:, j])
+                whole = 2.0 * (np.abs(h[:, i, j]) + np.abs(s[:, i] * s[:, j]))
+            factor = np.ones(len(d))
+            for name in term.monomial:
+                factor = factor * self.x[:, self.inputs.index(name)]
+            columns.append(value * factor)
+            sizes.append(np.linalg.norm(whole * factor))
+        # R has the columns' inner products: what follows depends no more on the number of rows.
+        scale = np.array([np.linalg.norm(column) or 1.0 for column in columns])
+        reduced = np.linalg.qr((np.array(columns) / scale[:, None]).T, mode="r") * scale
+        return reduced, np.array(sizes)
+
+    def log_prompt(self, rows: NDArray, which: int) -> tuple[NDArray, NDArray, NDArray]:
+        """Gradient, Hessian and (for its size) their products, of log f at chosen rows."""
+        d, s, h = (part[rows] for part in (self.first, self.second)[which])
+        share = 1.0 + d / 2
+        gradient = 2.0 * s / share[:, None]
+        products = gradient[:, :, None] * gradient[:, None, :]
+        curvature = 2.0 * (h + s[:, :, None] * s[:, None, :]) / share[:, None, None]
+        return gradient, curvature - products, np.abs(products) + np.abs(curvature)
+
+    def prompt_rows(self) -> NDArray:
+        """Rows where the prompt has a fair share in both responses."""
+        return np.flatnonzero((self.first[0] > -1.98) & (self.second[0] > -1.98))
+
+
+def _same_logit(indices: list[int], labels: list[str], model: pm.Model) -> list[list[int]]:
+    """The expert's entries in groups that enter the same component of h."""
+    if "free_class" not in model.coords:
+        return [indices]
+    classes = [label.split("[")[1].rstrip("]").split(",")[0] for label in labels]
+    groups = [[i for i, c in zip(indices, classes, strict=True) if c == k] for k in set(classes)]
+    return sorted(groups)

@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.special import softmax
 
 import bayes_cmoe.commands.fit as fit_command
+import bayes_cmoe.report.fit_figures as fit_figures
 from bayes_cmoe.cli import main
 from bayes_cmoe.tables import read_table
 from bayes_cmoe.variant import variants
@@ -389,7 +390,7 @@ def test_what_cannot_be_saved_leaves_nothing(tmp_path, capsys, monkeypatch):
     def full(tree):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fit_command, "fit_figures", full)
+    monkeypatch.setattr(fit_figures, "fit_figures", full)
     options = shlex.split("-y y -x x1 --expert linear --frozen-logp lf --starts 1 --json")
     argv = ["fit", "constant_contaminated", file, *options, "-o", tmp_path / "o"]
     assert_refused(capsys, argv, "No space left on device")

@@ -1,4 +1,8 @@
-"""`bayes-cmoe fit`: a variant fitted to a table by MAP or NUTS."""
+"""`bayes-cmoe fit`: a variant fitted to a table by MAP or NUTS.
+
+The estimators and the figures are imported where they are used: they take seconds to load, and bad
+input should not wait for them.
+"""
 
 import contextlib
 import json as json_format
@@ -15,10 +19,6 @@ from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
 from bayes_cmoe.commands.outputs import check_folder_writable, whole_folder
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.estimate.nuts import fit_nuts
-from bayes_cmoe.posterior import Posterior
-from bayes_cmoe.report.fit_figures import fit_figures
 from bayes_cmoe.report.fit_summary import fit_record, fit_table
 
 __all__ = ["fit"]
@@ -151,11 +151,16 @@ def fit(
 def _fitted(
     setting: Setting, prior: str, method: str, seed: int, counts: dict[str, int]
 ) -> xr.DataTree:
+    from bayes_cmoe.estimate.map import fit_map
+    from bayes_cmoe.posterior import Posterior
+
     begun = time.perf_counter()
     model = setting.model(prior)
     posterior = Posterior(model)
     tree = fit_map(model, starts=counts["starts"], seed=seed, posterior=posterior)
     if method == "nuts":
+        from bayes_cmoe.estimate.nuts import fit_nuts
+
         point = tree
         tree = fit_nuts(
             model,
@@ -180,6 +185,8 @@ def _fitted(
 
 
 def _save(tree: xr.DataTree, output: Path) -> None:
+    from bayes_cmoe.report.fit_figures import fit_figures
+
     with whole_folder(output) as staging:
         tree.to_netcdf(staging / "fit.nc", engine="h5netcdf")
         figures = fit_figures(tree)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import arviz as az
 import numpy as np
 import xarray as xr
 from rich import box
@@ -79,6 +78,8 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
 
 
 def _posterior_figures(posterior: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:
+    import arviz as az  # takes a second to load, and only sampling needs it
+
     draws = ("chain", "draw")
     edges = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
     several = posterior.sizes["chain"] > 1

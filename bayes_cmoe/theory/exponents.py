@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.theory.information import (
     DRAWS,
@@ -37,6 +38,8 @@ def _lines(
     layout = found[0].layout
     expert = expert_parameters(variant, layout)
     jacobians = [targets_of(layout, one.theta, expert, functions) for one in found]
+    if len(np.unique(log_size)) < 2:
+        raise InputError("a slope needs two different sizes at least: give more")
     centred = log_size - log_size.mean()
     weights = centred / np.sum(centred**2)
     lines = {}

@@ -11,7 +11,7 @@ from bayes_cmoe.blocks import CHUNK
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.layout import Layout
-from bayes_cmoe.likelihood import columns_of
+from bayes_cmoe.likelihood import columns_of, layout_of
 from bayes_cmoe.posterior import Posterior
 from bayes_cmoe.theory.information import Information
 from bayes_cmoe.theory.scores import Columns, Scores, stacked_root
@@ -54,16 +54,16 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
         When the model has no gate parameter ``lam`` or ``tau``, there are fewer rows than
         parameters, or the estimate has no prompt left (its share is zero).
     """
-    posterior = Posterior(model)
-    fitted = fit_map(model, seed=seed, posterior=posterior) if tree is None else tree
-    engine = Scores(model, posterior.likelihood)
-    layout = engine.layout
+    layout = layout_of(model)
     if not {"lam", "tau"} & set(layout.names):
         raise InputError("the model has no gate (lam or tau): only contaminated models have a f0")
     columns = columns_of(model)
     rows = len(columns["x"])
     if rows < layout.size:
         raise InputError(f"{rows} rows for {layout.size} parameters: give more rows")
+    posterior = Posterior(model)
+    fitted = fit_map(model, seed=seed, posterior=posterior) if tree is None else tree
+    engine = Scores(model, posterior.likelihood)
     point = fitted["point_estimate"]
     theta = layout.ravel({name: np.asarray(point[name]) for name in layout.names})
     found = _observed(engine, theta, columns)
@@ -77,6 +77,7 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     eigenvalues, eigenvectors = found.spectrum
     labels = list(layout.labels)
     status = str(fitted["optimizer_result"]["status"].item())
+    at_edge = str(fitted["optimizer_result"].attrs.get("at_edge", ""))
     factor = 2.0**-0.5 if judged >= RESOLVED and status == "converged" else 2.0**-0.25
     return xr.Dataset(
         {
@@ -96,7 +97,7 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
             "status": status,
             "confused": _confused(labels, correlation),
             "hardest": combination(labels, eigenvectors[0]),
-            "advice": _advice(judged, factor, status),
+            "advice": _advice(judged, factor, status, at_edge),
         },
     )
 
@@ -184,7 +185,12 @@ def _confused(labels: list[str], correlation: NDArray) -> list[str]:
     return [words for strength, words in sorted(pairs, reverse=True) if strength > CONFUSED]
 
 
-def _advice(distance: float, factor: float, status: str) -> str:
+def _advice(distance: float, factor: float, status: str, at_edge: str) -> str:
+    if at_edge:
+        return (
+            f"the estimate lies at the edge of the box in {at_edge}: the data do not bound it, and "
+            "standard errors are not to be trusted: use a weak prior, fewer parameters or more rows"
+        )
     if status != "converged":
         return (
             f"the fit's status is {status!r}, so standard errors are not to be trusted: "

@@ -63,7 +63,7 @@ def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.
     Examples
     --------
     >>> table = published("constant_contaminated", "merging")
-    >>> list(table.upper_formula.values)
+    >>> table.upper_formula.values.tolist()
     ['-1/2 + 2 gamma', '-1/2 + alpha + gamma']
     """
     chosen = variant_named(variant)

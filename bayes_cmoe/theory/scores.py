@@ -127,10 +127,9 @@ class Scores:
             return {**known, self.response: self.simulator.draw(theta, known, rng)}
 
         pilot = columns(0, min(draws, PILOT))
-        roots = []
-        for theta in thetas:
-            rows = complete(theta, pilot, 0)
-            roots.append(_pilot_root(self, theta, rows))
+
+        def rooted(theta: NDArray) -> NDArray:
+            return _pilot_root(self, theta, complete(theta, pilot, 0))
 
         def work(task: tuple[int, range]) -> list[NDArray]:
             chunk, members = task
@@ -145,6 +144,7 @@ class Scores:
         groups = [range(k, len(thetas), workers) for k in range(min(workers, len(thetas)))]
         tasks = [(chunk, members) for members in groups for chunk in chunks]
         with ThreadPoolExecutor(workers) as pool:
+            roots = list(pool.map(rooted, thetas))
             parts = dict(zip(tasks, pool.map(work, tasks), strict=True))
         moments = [
             np.concatenate([parts[chunk, groups[k % workers]][k // workers] for chunk in chunks])
@@ -197,16 +197,16 @@ def stacked_root(parts: Iterable[NDArray], size: int) -> tuple[NDArray, NDArray]
 
 
 def rounding_noise(
-    scores: Callable[[Columns], NDArray], columns: Columns
-) -> tuple[NDArray, NDArray]:
-    """Scores at the rows, and how far rounding of the inputs moves them.
+    scores: Callable[[Columns], NDArray], columns: Columns, here: NDArray
+) -> NDArray:
+    """How far rounding of the inputs moves the scores `here`, at the first BLOCK rows.
 
     Returns
     -------
-    pair of arrays, shape (rows, parameter)
+    array, shape (BLOCK, parameter)
     """
-    here = scores(columns)
-    return here, scores({**columns, "x": columns["x"] * (1.0 + NUDGE)}) - here
+    few = {name: column[:BLOCK] for name, column in columns.items()}
+    return scores({**few, "x": few["x"] * (1.0 + NUDGE)}) - here[:BLOCK]
 
 
 def _pilot_root(engine: Scores, theta: NDArray, columns: Columns) -> NDArray:
@@ -215,9 +215,10 @@ def _pilot_root(engine: Scores, theta: NDArray, columns: Columns) -> NDArray:
     def scores(rows: Columns) -> NDArray:
         return engine.at_rows(theta, rows)
 
-    here, noise = rounding_noise(scores, columns)
+    here = scores(columns)
     if not np.isfinite(here).all():
         raise InputError(_edge_statement(engine, theta, columns))
+    noise = rounding_noise(scores, columns, here)
     size, error = (np.sqrt(np.mean(part**2, axis=0)) for part in (here, noise))
     silent = [label for label, s, e in zip(layout.labels, size, error, strict=True) if s <= 10 * e]
     if silent:

@@ -82,7 +82,7 @@ def distinguishability(
     Order 1 (distinguishability) takes f0, f and df. Order 2 (strong identifiability) is about the
     prompt alone: f, df and d²f, and, since the published definition is about the expert function,
     dh and d²h as well (seen in the model through differences of log f between two responses, which
-    are linear in h for Gaussian and multinomial logistic prompts).
+    are linear in h for Gaussian and multinomial logistic prompts). A relu fails by these alone.
 
     Under a softmax gate coefficients are functions of x. The expansion at beta* = 0 brings them in
     as monomials: f0 and f up to degree `order`, and at order 2 the first derivative in *one*

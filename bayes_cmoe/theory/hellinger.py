@@ -12,8 +12,9 @@ order of H² itself as theta tends to the truth, so the relative error stays bou
 are summed over all classes, and only x is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayes_cmoe.blocks import Rows, blocked_sum
+from bayes_cmoe.likelihood import Likelihood
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.theory.scores import Scores
 
@@ -74,18 +76,7 @@ class Hellinger:
         self._regime = regime
         self._names = (*self.likelihood.columns, "log_truth", "log_proposal")
 
-        def block(theta: Array, columns: list[Array], weights: Array) -> tuple[Array, Array]:
-            *own, log_truth, log_proposal = columns
-            log_p = self.likelihood.block_logp(theta, own)
-            apart = jnp.abs(log_p - log_truth)
-            larger = jnp.minimum(jnp.maximum(log_p, log_truth) - log_proposal, LARGEST)
-            term = 0.5 * jnp.exp(larger) * jnp.expm1(-0.5 * apart) ** 2
-            used = jnp.where(weights > 0, term, 0.0)
-            return jnp.sum(used), jnp.sum(used**2)
-
-        self._sum = blocked_sum(
-            value_and_grad(block, has_aux=True), self.likelihood.count_compilation
-        )
+        self._sum = _compiled(self.likelihood)
 
     def sample(
         self, truth: NDArray, others: Sequence[NDArray], draws: int, seed: SeedSequence
@@ -164,3 +155,19 @@ class Hellinger:
             0.5 * (self.likelihood.logp(theta, sample.model_rows) - sample.log_proposal)
         )
         return np.linalg.qr(scores * (weight / np.sqrt(len(scores)))[:, None], mode="r")
+
+
+@lru_cache(maxsize=32)
+def _compiled(likelihood: Likelihood) -> Callable[..., Any]:
+    """Sums of the integrand and of its square, and the former's gradient, over all rows."""
+
+    def block(theta: Array, columns: list[Array], weights: Array) -> tuple[Array, Array]:
+        *own, log_truth, log_proposal = columns
+        log_p = likelihood.block_logp(theta, own)
+        apart = jnp.abs(log_p - log_truth)
+        larger = jnp.minimum(jnp.maximum(log_p, log_truth) - log_proposal, LARGEST)
+        term = 0.5 * jnp.exp(larger) * jnp.expm1(-0.5 * apart) ** 2
+        used = jnp.where(weights > 0, term, 0.0)
+        return jnp.sum(used), jnp.sum(used**2)
+
+    return blocked_sum(value_and_grad(block, has_aux=True), likelihood.count_compilation)

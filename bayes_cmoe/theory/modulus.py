@@ -47,8 +47,9 @@ def modulus(
 
     Maximised by SLSQP in coordinates whitened by the Fisher information: from the Fisher ellipsoid
     at a radius where it fits, on both sides, then in growing radii up to eps; and from the points
-    without a prompt and with a merged one, where these lie within eps. The draws are renewed at the
-    points found until their distance stands on draws that the search has not seen.
+    without a prompt, with a merged one and with the prompt alone, where these lie within eps. The
+    draws are renewed at the points found until their distance stands on draws that the search has
+    not seen. A search finds a lower bound on the supremum; in the local regime it is reached.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ At the gate level pi(x) = 1/2,
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -28,7 +28,7 @@ from bayes_cmoe.simulate import Simulator
 from bayes_cmoe.theory.relations import Term
 from bayes_cmoe.variant import Variant
 
-__all__ = ["Case", "Setting", "Tangents", "setting_of"]
+__all__ = ["Case", "Compiled", "Setting", "Tangents", "setting_of"]
 
 Array = Any
 Case = tuple[Frozen, str | Expert, Mapping[str, ArrayLike]]
@@ -41,7 +41,7 @@ class Setting:
 
     Parameters
     ----------
-    model : pm.Model
+    compiled : Compiled
     frozen : Frozen
     expert : Expert
     point : dict of str to array
@@ -49,7 +49,7 @@ class Setting:
         ``inputs(rng, n)`` draws x, shape (n, features).
     """
 
-    model: pm.Model
+    compiled: "Compiled"
     frozen: Frozen
     expert: Expert
     point: dict[str, NDArray]
@@ -85,9 +85,56 @@ def setting_of(variant: Variant, case: str | Regime | Case, gate: str | None) ->
         point = {k: np.asarray(v, dtype=float) for k, v in regime.path.center.items()}
         classes, options = regime.classes, dict(regime.options)
         inputs = regime.draw_inputs
-    data = Data(inputs(np.random.default_rng(0), 2), np.zeros(2), classes=classes)
-    model = variant.build(data, frozen=frozen, expert=expert, prior="weak", **options)
-    return Setting(model, frozen, expert, point, inputs)
+    features = inputs(np.random.default_rng(0), 1).shape[1]
+    compiled = _compiled(variant, frozen, expert, tuple(options.items()), features, classes)
+    return Setting(compiled, frozen, expert, point, inputs)
+
+
+class Compiled:
+    """A model's likelihood, simulator and derivatives of its rows, compiled once.
+
+    Parameters
+    ----------
+    model : pm.Model
+    """
+
+    def __init__(self, model: pm.Model) -> None:
+        self.model = model
+        self.likelihood, self.simulator = Likelihood(model), Simulator(model)
+        (response,) = model.observed_RVs
+        self.response: str = model.rvs_to_values[response].name
+        self.derivatives = jax.jit(self._derivatives, static_argnums=(2, 3))
+
+    def _derivatives(
+        self, theta: Array, columns: list[Array], level: int, free: tuple[int, ...]
+    ) -> tuple[Array, Array, Array]:
+        """Of each row: by the gate's level, first and second by the free entries."""
+        where = np.array(free)
+
+        def logp(share: Array, expert: Array) -> Array:
+            point = theta.at[level].set(share).at[where].set(expert)
+            return self.likelihood.block_logp(point, columns)
+
+        share, expert = theta[level], theta[where]
+        # Forward mode: a row's derivatives depend on that row alone.
+        by_share, by_expert = jax.jacfwd(logp, argnums=(0, 1))(share, expert)
+        second = jax.jacfwd(jax.jacfwd(logp, argnums=1), argnums=1)(share, expert)
+        return by_share, by_expert, second
+
+
+@lru_cache(maxsize=32)
+def _compiled(
+    variant: Variant,
+    frozen: Frozen,
+    expert: Expert,
+    options: tuple[tuple[str, Any], ...],
+    features: int,
+    classes: int | None,
+) -> Compiled:
+    data = Data(np.zeros((2, features)), np.zeros(2), classes=classes)
+    return Compiled(
+        variant.build(data, frozen=frozen, expert=expert, prior="weak", **dict(options))
+    )
 
 
 def _standard_normal(features: int, rng: Generator, n: int) -> NDArray:
@@ -117,8 +164,8 @@ class Tangents:
     """
 
     def __init__(self, setting: Setting, rows: int, seed: int) -> None:
-        likelihood, simulator = Likelihood(setting.model), Simulator(setting.model)
-        layout = likelihood.layout
+        compiled = setting.compiled
+        likelihood, layout = compiled.likelihood, compiled.likelihood.layout
         self.softmax = "tau" in layout.names
         level = "tau" if self.softmax else "lam"
         gate = ("beta", "tau") if self.softmax else ("lam",)
@@ -127,8 +174,12 @@ class Tangents:
                 "the test needs a gate whose share can be set to 1/2 at every x: "
                 "constant (lam) or softmax (beta, tau)"
             )
-        features = np.shape(setting.inputs(np.random.default_rng(0), 1))[1]
-        half: dict[str, ArrayLike] = {"lam": 0.5, "beta": np.zeros(features), "tau": 0.0}
+        coords = compiled.model.coords
+        half: dict[str, ArrayLike] = {
+            "lam": 0.5,
+            "beta": np.zeros(len(coords["feature"])),
+            "tau": 0.0,
+        }
         theta = layout.ravel({**setting.point, **{name: half[name] for name in gate}})
         owner = np.repeat(layout.names, layout.sizes)
         self.free = np.flatnonzero(~np.isin(owner, gate))
@@ -138,35 +189,20 @@ class Tangents:
             str(owner[i]) if size[owner[i]] == 1 else layout.labels[i] for i in self.free
         )
         in_h = [j for j, name in enumerate(self.owner) if name in setting.expert.dims]
-        self.blocks = _same_logit(in_h, [layout.labels[self.free[j]] for j in in_h], setting.model)
-        names = tuple(setting.model.coords["feature"])
-        self.inputs = names if features > 1 else ("x",)
+        self.blocks = _same_logit(in_h, [layout.labels[self.free[j]] for j in in_h], coords)
+        self.inputs = tuple(coords["feature"]) if len(coords["feature"]) > 1 else ("x",)
 
         rng = np.random.default_rng(seed)
         x = setting.inputs(rng, rows)
         known = {"x": x, **setting.frozen.columns(x)}
-        (response,) = setting.model.observed_RVs
-        label = setting.model.rvs_to_values[response].name
         self.x = x
         place = int(layout.slices[level].start)
         scale = 4.0 if self.softmax else 1.0
 
-        @jax.jit
-        def derivatives(columns: list[Array]) -> tuple[Array, Array, Array]:
-            def logp(share: Array, expert: Array) -> Array:
-                point = jnp.asarray(theta).at[place].set(share).at[self.free].set(expert)
-                return likelihood.block_logp(point, columns)
-
-            share, expert = jnp.asarray(theta[place]), jnp.asarray(theta[self.free])
-            # Forward mode: a row's derivatives depend on that row alone.
-            by_share, by_expert = jax.jacfwd(logp, argnums=(0, 1))(share, expert)
-            second = jax.jacfwd(jax.jacfwd(logp, argnums=1), argnums=1)(share, expert)
-            return by_share, by_expert, second
-
         def parts() -> tuple[NDArray, NDArray, NDArray]:
-            drawn = known | {label: simulator.draw(theta, known, rng)}
+            drawn = known | {compiled.response: compiled.simulator.draw(theta, known, rng)}
             entries = [jnp.asarray(drawn[name], dtype=float) for name in likelihood.columns]
-            d, s, h = derivatives(entries)
+            d, s, h = compiled.derivatives(theta, entries, place, tuple(self.free))
             return scale * np.asarray(d), np.asarray(s), np.asarray(h)
 
         self.first, self.second = parts(), parts()
@@ -216,9 +252,11 @@ class Tangents:
         return np.flatnonzero((self.first[0] > -1.98) & (self.second[0] > -1.98))
 
 
-def _same_logit(indices: list[int], labels: list[str], model: pm.Model) -> list[list[int]]:
+def _same_logit(
+    indices: list[int], labels: list[str], coords: Mapping[str, Any]
+) -> list[list[int]]:
     """The expert's entries in groups that enter the same component of h."""
-    if "free_class" not in model.coords:
+    if "free_class" not in coords:
         return [indices]
     classes = [label.split("[")[1].rstrip("]").split(",")[0] for label in labels]
     groups = [[i for i, c in zip(indices, classes, strict=True) if c == k] for k in set(classes)]

@@ -7,6 +7,7 @@ from scipy.stats import norm
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.regime import Path, Regime
 from bayes_cmoe.theory.modulus import modulus
+from bayes_cmoe.theory.scores import scores_of
 from bayes_cmoe.variant import variant_named
 
 CONSTANT, SOFTMAX = "constant_contaminated", "softmax_contaminated"
@@ -163,3 +164,12 @@ def test_bad_input():
         modulus(CONSTANT, "merging", "lam", 1e4, gamma=-1.0)
     with pytest.raises(InputError, match="singular"):
         modulus(CONSTANT, "merging", "lam", 1e8, gamma=3.0)
+
+
+def test_other_sizes_do_not_recompile(lam_small_n):
+    variant = variant_named(CONSTANT)
+    likelihood = scores_of(variant, variant.regime("merging")).likelihood
+    before = likelihood.compilations
+    modulus(CONSTANT, "merging", "a", 1e4, draws=2048)
+    assert before > 0
+    assert likelihood.compilations == before

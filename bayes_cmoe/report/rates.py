@@ -1,0 +1,242 @@
+"""Measured rates: slopes of log error on log n with intervals, and what they say about the theory.
+
+Errors come as arrays (size, replicate) with NaN for a fit that failed; uncertainty comes from
+resampling the replications within each size. A verdict is decided by intervals over all sizes of
+the design; no size is left out after the fact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bayes_cmoe.errors import InputError
+
+__all__ = ["Interval", "Measured", "slope_of", "verdict"]
+
+FEWEST = 2
+"""Fits that a size needs for its error to have an interval."""
+VERDICTS = (
+    "agrees with the bound",
+    "agrees with the exponent",
+    "pre-asymptotic",
+    "off",
+    "too few fits",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """A number, or an array of them, and its bootstrap interval."""
+
+    value: NDArray
+    low: NDArray
+    high: NDArray
+
+    def holds(self, other: ArrayLike) -> NDArray:
+        """Whether another value lies inside."""
+        return (self.low <= np.asarray(other)) & (np.asarray(other) <= self.high)
+
+
+def slope_of(n: ArrayLike, values: ArrayLike) -> NDArray:
+    """Least-squares slope of log value on log n.
+
+    Parameters
+    ----------
+    n : array, shape (size,)
+    values : array, shape (..., size)
+
+    Returns
+    -------
+    array, shape (...)
+
+    Examples
+    --------
+    >>> slope_of([1e2, 1e4, 1e6], [1e-1, 1e-2, 1e-3]).round(12)
+    np.float64(-0.5)
+    """
+    centred = np.log(np.asarray(n, dtype=float))
+    centred = centred - centred.mean()
+    return np.log(np.asarray(values, dtype=float)) @ centred / np.sum(centred**2)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Errors of one target, method and regime over the sizes of a design.
+
+    Parameters
+    ----------
+    n : array, shape (size,)
+        Growing.
+    errors : array, shape (size, replicate)
+        NaN where a fit failed.
+    statistic : {"rms", "mean"}
+        How replications are averaged: the root mean square of an estimate's errors, or the mean of
+        posterior expected losses.
+    level : float
+        Of the intervals.
+    draws, seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        When the shapes do not fit or there are fewer than two sizes.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> n = np.array([100, 1000, 10000])
+    >>> measured = Measured(n, rng.standard_normal((3, 400)) / np.sqrt(n)[:, None])
+    >>> float(measured.slope.value.round(1))
+    -0.5
+    """
+
+    n: NDArray
+    errors: NDArray
+    statistic: str = "rms"
+    level: float = 0.95
+    draws: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.errors.ndim != 2 or len(self.n) != len(self.errors) or len(self.n) < 2:
+            raise InputError(
+                f"errors of shape {self.errors.shape} for {len(self.n)} sizes: "
+                "give (size, replicate) for two sizes or more"
+            )
+
+    @cached_property
+    def fits(self) -> NDArray:
+        """Fits that count, of each size."""
+        return np.isfinite(self.errors).sum(axis=1)
+
+    @cached_property
+    def enough(self) -> bool:
+        """Whether every size has fits enough, and no error is exactly zero throughout."""
+        return bool((self.fits >= FEWEST).all() and np.nanmax(self.errors**2, axis=1).min() > 0)
+
+    @cached_property
+    def _resampled(self) -> tuple[NDArray, NDArray]:
+        """Averages over the replications themselves and over resamples: (size,), (draw, size)."""
+        rng = np.random.default_rng(self.seed)
+        power = 2.0 if self.statistic == "rms" else 1.0
+        here, again = np.full(len(self.n), np.nan), np.full((self.draws, len(self.n)), np.nan)
+        for i, row in enumerate(np.abs(self.errors) ** power):
+            kept = row[np.isfinite(row)]
+            if len(kept) < FEWEST:
+                continue
+            shares = np.full(len(kept), 1.0 / len(kept))
+            weights = rng.multinomial(len(kept), shares, size=self.draws) / len(kept)
+            here[i], again[:, i] = kept.mean(), weights @ kept
+        return here ** (1.0 / power), again ** (1.0 / power)
+
+    def _interval(self, function: Callable[[NDArray], NDArray]) -> Interval:
+        """A function of the averages, with its interval.
+
+        Resamples of R replications vary by (R - 1)/R too little; the interval is widened for it.
+        """
+        here, again = self._resampled
+        value, spread = function(here), function(again)
+        tail = (1.0 - self.level) / 2.0
+        low, high = np.quantile(spread, [tail, 1.0 - tail], axis=0)
+        least = max(int(self.fits.min()), FEWEST)
+        widened = np.sqrt(least / (least - 1.0))
+        return Interval(value, value - widened * (value - low), value + widened * (high - value))
+
+    @cached_property
+    def average(self) -> Interval:
+        """RMSE, or mean expected loss, of each size."""
+        found = self._interval(np.log)
+        return Interval(np.exp(found.value), np.exp(found.low), np.exp(found.high))
+
+    @cached_property
+    def slope(self) -> Interval:
+        """Slope of the log average on log n over all sizes."""
+        return self._interval(lambda averages: slope_of(self.n, averages))
+
+    @cached_property
+    def local_slopes(self) -> Interval:
+        """Slope between each size and the next, (size - 1,)"""
+        steps = np.diff(np.log(self.n))
+        return self._interval(lambda averages: np.diff(np.log(averages), axis=-1) / steps)
+
+    def efficiency(self, bounds: ArrayLike) -> Interval:
+        """Bound over average at each size; one in the local regime.
+
+        Parameters
+        ----------
+        bounds : array, shape (size,)
+            Information bound on the RMSE.
+        """
+        limits = np.asarray(bounds, dtype=float)
+        found = self.average
+        return Interval(limits / found.value, limits / found.high, limits / found.low)
+
+    def settles(self, reference: ArrayLike) -> bool:
+        """Whether the error's rate comes nearer to that of a reference as n grows.
+
+        The slope of log(average / reference) is nearer to zero over the upper half of the sizes
+        than over the lower half, by more than its interval.
+
+        Parameters
+        ----------
+        reference : array, shape (size,)
+            A bound, or n to the power of an exponent.
+        """
+        half = -(-len(self.n) // 2)
+        if half < 2 or 2 * half > len(self.n) + 1:
+            return False
+        other = np.asarray(reference, dtype=float)
+
+        def gain(averages: NDArray) -> NDArray:
+            ratio = averages / other
+            early = slope_of(self.n[:half], ratio[..., :half])
+            late = slope_of(self.n[-half:], ratio[..., -half:])
+            return np.abs(early) - np.abs(late)
+
+        return bool(self._interval(gain).low > 0.0)
+
+
+def verdict(
+    measured: Measured, bounds: ArrayLike | None = None, exponent: float | None = None
+) -> str:
+    """What a measured rate says, in words.
+
+    "agrees with the bound" when the slope's interval holds the slope of the information bound on
+    the same sizes; else "agrees with the exponent" when it holds the asymptotic exponent; else
+    "pre-asymptotic" when the rate still moves towards either (`Measured.settles`); else "off".
+
+    Parameters
+    ----------
+    measured : Measured
+    bounds : array, shape (size,), optional
+        Information bound on the RMSE at the same sizes.
+    exponent : float, optional
+        Asymptotic exponent.
+
+    Raises
+    ------
+    InputError
+        When there is neither bound nor exponent to compare with.
+    """
+    references: list[NDArray] = []
+    words = []
+    if bounds is not None:
+        references.append(np.asarray(bounds, dtype=float))
+        words.append(VERDICTS[0])
+    if exponent is not None:
+        references.append(np.asarray(measured.n, dtype=float) ** exponent)
+        words.append(VERDICTS[1])
+    if not references:
+        raise InputError("nothing to compare the rate with: give a bound or an exponent")
+    if not measured.enough:
+        return VERDICTS[4]
+    for reference, word in zip(references, words, strict=True):
+        if measured.slope.holds(slope_of(measured.n, reference)):
+            return word
+    if any(measured.settles(reference) for reference in references):
+        return VERDICTS[2]
+    return VERDICTS[3]

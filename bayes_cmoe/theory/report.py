@@ -25,6 +25,7 @@ def theory(
     n: ArrayLike = SIZES,
     draws: int = DRAWS,
     seed: int = 0,
+    accuracy: float = 0.15,
 ) -> xr.Dataset:
     """The three numbers of every parameter: published exponent, bound, and the bound's slope.
 
@@ -37,6 +38,9 @@ def theory(
         Sizes, two at least.
     draws, seed : int
         Of the information's Monte-Carlo expectation.
+    accuracy : float
+        Largest relative Monte-Carlo error of a bound; slopes are far more precise, because all
+        sizes share their draws.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def theory(
     )
     tables = []
     for own in regimes:
-        table = exponents(chosen, own, n=n, draws=draws, seed=seed)
+        table = exponents(chosen, own, n=n, draws=draws, seed=seed, accuracy=accuracy)
         rates = [rate_of(own, str(name)) for name in table.parameter.values]
         table = table.assign(
             source=("parameter", [rate.source if rate else "" for rate in rates]),

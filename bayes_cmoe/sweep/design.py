@@ -1,0 +1,294 @@
+"""The design of a sweep: what is to be measured, as a small frozen value; its presets."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+from zlib import crc32
+
+from numpy.random import SeedSequence
+
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.variant import variant_named
+
+__all__ = ["PURPOSES", "Design", "MapPlan", "NutsPlan", "Setting", "Task"]
+
+METHODS = ("map", "nuts")
+ENTROPY = 20240817
+ROWS_A_TASK = {"map": 300_000, "nuts": 5_000}
+"""About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
+PURPOSES = {"data": (), "starts": (1,), "sampler": (2,)}
+"""What random numbers are for -> the end of their spawn key."""
+_LABEL = re.compile(r"(?P<variant>[\w-]+)/(?P<regime>[\w-]+)(\[(?P<exponents>[^\]]*)\])?")
+
+
+def _identity(name: str) -> int:
+    """A number for a name that depends on the name alone."""
+    return crc32(name.encode())
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A regime of a variant, with its own exponents or others.
+
+    Examples
+    --------
+    >>> Setting.parse("constant_contaminated/merging[gamma=1/8]").gamma
+    Fraction(1, 8)
+    """
+
+    variant: str
+    regime: str
+    alpha: Fraction | None = None
+    gamma: Fraction | None = None
+
+    @cached_property
+    def label(self) -> str:
+        """``variant/regime``, with the exponents in brackets where they are not the regime's."""
+        given = {"alpha": self.alpha, "gamma": self.gamma}
+        marks = ",".join(f"{name}={value}" for name, value in given.items() if value is not None)
+        return f"{self.variant}/{self.regime}" + (f"[{marks}]" if marks else "")
+
+    @cached_property
+    def slug(self) -> str:
+        """The label as part of a file name."""
+        return re.sub(r"[\[,]", ".", self.label.replace("=", "")).replace("/", "-").rstrip("]")
+
+    @classmethod
+    def parse(cls, label: str) -> "Setting":
+        """A setting from its label.
+
+        Raises
+        ------
+        InputError
+            When it is not of the form ``variant/regime[alpha=1/8,gamma=1/16]``.
+        """
+        match = _LABEL.fullmatch(label) if isinstance(label, str) else None
+        if match is None:
+            raise InputError(
+                f"regime {label!r}: write variant/regime, or variant/regime[alpha=1/8,gamma=1/16]"
+            )
+        exponents = {}
+        for mark in (match["exponents"] or "").split(","):
+            name, _, value = mark.partition("=")
+            if mark:
+                try:
+                    exponents[choose("exponent", name.strip(), ("alpha", "gamma"))] = Fraction(
+                        value.strip()
+                    )
+                except (ValueError, ZeroDivisionError):
+                    raise InputError(
+                        f"regime {label!r}: {mark!r} is no exponent: write {name}=1/8"
+                    ) from None
+        return cls(match["variant"], match["regime"], **exponents)
+
+
+def _check_counts(where: str, **counts: int) -> None:
+    for name, value in counts.items():
+        least = 0 if name == "starts" else 1
+        if type(value) is not int or value < least:
+            raise InputError(f"{where}: {name} = {value!r}: give a whole number, {least} or more")
+
+
+def _check_sizes(where: str, sizes: tuple[int, ...]) -> None:
+    whole = all(type(n) is int and 1 <= n < 2**32 for n in sizes)
+    if not sizes or not whole or list(sizes) != sorted(set(sizes)):
+        raise InputError(f"{where}: sizes = {list(sizes)}: give growing whole numbers of rows")
+
+
+@dataclass(frozen=True)
+class MapPlan:
+    """MAP fits: sample sizes, data sets of each, and starts from the prior.
+
+    Each fit starts near the truth, as the papers' do; with `starts` > 0 a second one starts from
+    that many points that cover the prior, and what it gains is recorded.
+    """
+
+    sizes: tuple[int, ...]
+    replications: int
+    starts: int = 0
+
+    def __post_init__(self) -> None:
+        _check_sizes("map", self.sizes)
+        _check_counts("map", replications=self.replications, starts=self.starts)
+
+
+@dataclass(frozen=True)
+class NutsPlan:
+    """NUTS fits: sample sizes, data sets of each, and draws."""
+
+    sizes: tuple[int, ...]
+    replications: int
+    draws: int = 500
+    tune: int = 300
+    chains: int = 2
+
+    def __post_init__(self) -> None:
+        _check_sizes("nuts", self.sizes)
+        counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
+        _check_counts("nuts", **counts)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A chunk of replications of one method, setting and size."""
+
+    method: str
+    setting: Setting
+    n: int
+    first: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return f"{self.method}.{self.setting.slug}.n{self.n}.r{self.first}+{self.count}.nc"
+
+    @property
+    def replicates(self) -> range:
+        """Its replications."""
+        return range(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a sweep measures.
+
+    Parameters
+    ----------
+    name : str
+    settings : tuple of Setting
+    map : MapPlan, optional
+    nuts : NutsPlan, optional
+    prior : {"flat", "weak"}
+        ``flat`` is uniform on each regime's box, so that MAP is maximum likelihood; ``weak`` is
+        scaled by a reference data set of the regime, the same for all replications.
+    entropy : int
+        Of all random numbers.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, a count or size makes no sense, nothing is to be done, or a truth
+        lies outside its regime's box at some size.
+
+    Examples
+    --------
+    >>> design = Design(
+    ...     "one", (Setting("constant_contaminated", "merging"),), map=MapPlan((1000, 4000), 10)
+    ... )
+    >>> design.fits, [task.count for task in design.tasks()]
+    (20, [10, 10])
+    """
+
+    name: str
+    settings: tuple[Setting, ...]
+    map: MapPlan | None = None
+    nuts: NutsPlan | None = None
+    prior: str = "flat"
+    entropy: int = ENTROPY
+
+    def __post_init__(self) -> None:
+        choose("prior", self.prior, ("flat", "weak"))
+        if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
+            raise InputError(f"entropy = {self.entropy!r}: give a whole number, 0 to 2^63 - 1")
+        if not self.settings or not self.plans:
+            raise InputError(
+                f"design {self.name!r} has nothing to do: give regimes, and [map] or [nuts] sizes"
+            )
+        if len({setting.label for setting in self.settings}) < len(self.settings):
+            raise InputError(f"design {self.name!r} names a regime twice: leave one out")
+        for setting in self.settings:
+            regime = variant_named(setting.variant).regime(setting.regime)
+            for n in sorted({n for plan in self.plans.values() for n in plan.sizes}):
+                regime.truth(n, setting.alpha, setting.gamma)
+
+    @property
+    def plans(self) -> dict[str, MapPlan | NutsPlan]:
+        """The methods that are to be run."""
+        pairs = {"map": self.map, "nuts": self.nuts}
+        return {method: plan for method, plan in pairs.items() if plan is not None}
+
+    @property
+    def fits(self) -> int:
+        """Number of fits."""
+        sizes = sum(len(plan.sizes) * plan.replications for plan in self.plans.values())
+        return sizes * len(self.settings)
+
+    def content(self) -> dict[str, Any]:
+        """The design as plain values, as its TOML file has them."""
+        plans = {method: asdict(plan) for method, plan in self.plans.items()}
+        for plan in plans.values():
+            plan["sizes"] = list(plan["sizes"])
+        regimes = [setting.label for setting in self.settings]
+        own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
+        return {**own, **plans}
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Design":
+        """A design from plain values.
+
+        Raises
+        ------
+        InputError
+            When a key is unknown or missing, or a value makes no sense.
+        """
+        given = dict(content)
+        for key in given:
+            choose("key of a design", key, ("name", "prior", "entropy", "regimes", *METHODS))
+        for key in ("name", "regimes"):
+            if key not in given:
+                raise InputError(f"the design lacks {key!r}: add it")
+        if not isinstance(given["regimes"], list):
+            raise InputError("the design's 'regimes' is not a list: write regimes = [\"...\"]")
+        plans: dict[str, Any] = {}
+        for method, kind in (("map", MapPlan), ("nuts", NutsPlan)):
+            if method in given:
+                plans[method] = _plan(method, kind, given.pop(method))
+        settings = tuple(Setting.parse(label) for label in given.pop("regimes"))
+        return cls(settings=settings, **given, **plans)
+
+    @cached_property
+    def hash(self) -> str:
+        """A fingerprint of everything but the name."""
+        content = {key: value for key, value in self.content().items() if key != "name"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def tasks(self) -> Iterator[Task]:
+        """All tasks, those of a setting together and its largest sizes first."""
+        for setting in self.settings:
+            for method, plan in self.plans.items():
+                for n in reversed(plan.sizes):
+                    chunks = math.ceil(plan.replications * n / ROWS_A_TASK[method])
+                    count = math.ceil(plan.replications / min(chunks, plan.replications))
+                    for first in range(0, plan.replications, count):
+                        size = min(count, plan.replications - first)
+                        yield Task(method, setting, n, first, size)
+
+    def seed(self, setting: Setting, n: int, replicate: int, purpose: str = "data") -> SeedSequence:
+        """Random numbers of one replication.
+
+        The spawn key is (variant, regime, n, replicate), names as their CRC-32: it does not depend
+        on what else the design holds, and MAP and NUTS see the same data.
+        """
+        regime = setting.label.removeprefix(f"{setting.variant}/")
+        key = (_identity(setting.variant), _identity(regime), n, replicate, *PURPOSES[purpose])
+        return SeedSequence(self.entropy, spawn_key=key)
+
+
+def _plan(method: str, kind: type, content: Any) -> Any:
+    if not isinstance(content, Mapping):
+        raise InputError(f"the design's {method!r} is not a table: write [{method}] and its keys")
+    for key in content:
+        choose(f"key of [{method}]", key, kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    for key in ("sizes", "replications"):
+        if key not in content:
+            raise InputError(f"the design's [{method}] lacks {key!r}: add it")
+    if not isinstance(content["sizes"], list):
+        raise InputError(f"the design's [{method}] sizes are not a list: write sizes = [1000]")
+    return kind(**{**content, "sizes": tuple(content["sizes"])})

@@ -1,0 +1,97 @@
+"""What is measured of a fit: the variables of a sweep's table, their dims and units."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayes_cmoe.concentration import LEVELS
+from bayes_cmoe.sweep.design import Task
+
+__all__ = ["COORDINATES", "FAILURES", "VARIABLES", "Variable", "table_of"]
+
+FAILURES = ("stalled", "non-finite", "failed")
+"""Status codes of fits that did not reach what they were after."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the table: its dims after ``fit``, unit and meaning; text or a number."""
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    text: bool = False
+
+
+VARIABLES: Mapping[str, Variable] = {
+    "status": Variable(
+        (), "", "converged, edge, stalled or non-finite (MAP), sampled (NUTS), failed", text=True
+    ),
+    "message": Variable((), "", "what went wrong, where something did", text=True),
+    "loglik_gap": Variable((), "nat", "log-likelihood at the MAP minus at the truth"),
+    "gradient_norm": Variable((), "nat per row", "largest entry of the gradient at the MAP"),
+    "iterations": Variable((), "1", "optimiser iterations"),
+    "seconds": Variable((), "s", "time of the fit, compilation included where there was one"),
+    "anywhere_gap": Variable(
+        (), "nat", "log posterior reached from prior starts minus from the start near the truth"
+    ),
+    "error": Variable(("target",), "parameter", "estimate minus truth; a norm for several entries"),
+    "standard_error": Variable(("target",), "parameter", "from the Hessian at the MAP"),
+    "expected_loss": Variable(("target",), "parameter", "posterior mean distance to the truth"),
+    "radius": Variable(
+        ("target",), "parameter", "radius about the truth that holds 90 % of the posterior"
+    ),
+    "posterior_sd": Variable(("target",), "parameter", "posterior standard deviation"),
+    "covered": Variable(("level", "target"), "1", "1 where the credible interval holds the truth"),
+    "divergences": Variable((), "1", "divergent transitions"),
+    "rhat": Variable((), "1", "worst R-hat"),
+    "ess_bulk": Variable((), "1", "least effective draws, bulk"),
+    "ess_tail": Variable((), "1", "least effective draws, tails"),
+}
+COORDINATES = ("method", "setting", "n", "replicate", "entropy")
+"""What names a fit; with the design they are enough to draw it again."""
+
+
+def _missing(variable: Variable, shape: tuple[int, ...]) -> NDArray:
+    return np.full(shape, "", dtype=object) if variable.text else np.full(shape, np.nan)
+
+
+def table_of(
+    task: Task, rows: Mapping[int, Mapping[str, Any]], targets: Sequence[str], entropy: int
+) -> xr.Dataset:
+    """Rows of a task as a Dataset with the dims fit, target and level.
+
+    Parameters
+    ----------
+    task : Task
+    rows : mapping of int to mapping
+        By replicate; the variables that the method measures, by the names of `VARIABLES`.
+    targets : sequence of str
+    entropy : int
+    """
+    sizes = {"target": len(targets), "level": len(LEVELS)}
+    count = len(rows)
+    variables = {}
+    for name, variable in VARIABLES.items():
+        filled = _missing(variable, (count, *(sizes[dim] for dim in variable.dims)))
+        for i, row in enumerate(rows.values()):
+            if name in row:
+                filled[i] = row[name]
+        attributes = {"long_name": variable.long_name}
+        if variable.units:
+            attributes["units"] = variable.units
+        variables[name] = (("fit", *variable.dims), filled, attributes)
+    coords = {
+        "method": ("fit", np.full(count, task.method, dtype=object)),
+        "setting": ("fit", np.full(count, task.setting.label, dtype=object)),
+        "n": ("fit", np.full(count, task.n), {"units": "rows"}),
+        "replicate": ("fit", np.fromiter(rows, dtype=int, count=count)),
+        "entropy": ("fit", np.full(count, entropy, dtype=np.uint64)),
+        "target": np.array(targets, dtype=object),
+        "level": list(LEVELS),
+    }
+    return xr.Dataset(variables, coords=coords)

@@ -1,0 +1,264 @@
+"""One task of a sweep: draw data, fit, measure against the truth; a row a fit, never an exception.
+
+What a row says depends on the design's seed and the row's own coordinates alone, so any row can be
+drawn again, by itself and by any worker.
+"""
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jax.errors import JaxRuntimeError
+from numpy.typing import NDArray
+
+from bayes_cmoe.blocks import Rows
+from bayes_cmoe.concentration import concentration
+from bayes_cmoe.data import Data
+from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
+from bayes_cmoe.estimate.map import MapEstimate, find_map
+from bayes_cmoe.estimate.nuts import fit_nuts
+from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.result import map_tree
+from bayes_cmoe.estimate.starts import starting_points
+from bayes_cmoe.losses import (
+    Components,
+    components_of,
+    differences,
+    distances,
+    merging_distance,
+    prompt_share,
+    published_loss,
+)
+from bayes_cmoe.posterior import Posterior
+from bayes_cmoe.regime import Regime, Truth
+from bayes_cmoe.simulate import Simulator, prepare
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
+from bayes_cmoe.sweep.rows import table_of
+from bayes_cmoe.theory.targets import expert_parameters
+from bayes_cmoe.variant import Variant, variant_named
+
+__all__ = ["THREADS", "limit_threads", "redraw", "run_task"]
+
+THREADS = {
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "NPROC": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+}
+"""A worker's environment: one thread each, since there are as many workers as processors."""
+REFERENCE = 10_000
+"""Rows of the reference data set that scales a weak prior."""
+FAULTS = (ArithmeticError, ValueError, RuntimeError, JaxRuntimeError)
+"""What a fit may raise for numerical reasons; anything else is a mistake in the program."""
+
+
+def limit_threads() -> None:
+    """Keep this process to one thread; to be called before JAX starts in it."""
+    os.environ.update(THREADS)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """A regime compiled: whatever the data, sizes and exponents, it is made once a process."""
+
+    variant: Variant
+    regime: Regime
+    simulator: Simulator
+    posterior: Posterior
+    components: Components
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (*self.components, "loss")
+
+    def draw(self, design: Design, setting: Setting, n: int, replicate: int) -> Data:
+        rng = np.random.default_rng(design.seed(setting, n, replicate))
+        x = self.regime.draw_inputs(rng, n)
+        truth = self.simulator.layout.ravel(self.regime.truth(n, setting.alpha, setting.gamma))
+        columns = {"x": x, **self.regime.frozen.columns(x)}
+        return Data(x, self.simulator.draw(truth, columns, rng), classes=self.regime.classes)
+
+    def rows(self, data: Data) -> Rows:
+        columns = {"x": data.x, **self.regime.frozen.columns(data.x)}
+        (response,) = set(self.posterior.likelihood.columns) - set(columns)
+        return self.posterior.likelihood.rows({**columns, response: data.y})
+
+
+@lru_cache(maxsize=4)
+def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
+    variant = variant_named(name)
+    setting = variant.regime(regime)
+    model, simulator = prepare(variant, setting)
+    posterior = Posterior(model)
+    components = components_of(posterior.layout, expert_parameters(variant, posterior.layout))
+    bench = _Bench(variant, setting, simulator, posterior, components)
+    if prior == "flat":
+        return bench
+    own = Setting(name, regime)
+    design = Design("reference", (own,), MapPlan((REFERENCE,), 1), entropy=entropy)
+    data = bench.draw(design, own, REFERENCE, 0)
+    weak = Posterior(variant.model(setting, data, prior))
+    return _Bench(variant, setting, simulator, weak, components)
+
+
+def _with_loss(bench: _Bench, truth: Truth, values: NDArray) -> NDArray:
+    """Targets with the variant's loss behind them, (..., target)."""
+    errors = {name: values[..., i] for i, name in enumerate(bench.components)}
+    loss = published_loss(
+        errors,
+        bench.regime.published,
+        prompt_share(truth),
+        merging_distance(truth, bench.regime.path.center),
+    )
+    return np.concatenate([values, loss[..., None]], axis=-1)
+
+
+def _map_values(
+    bench: _Bench, found: MapEstimate, rows: Rows, truth: Truth, theta: NDArray
+) -> dict[str, Any]:
+    layout, likelihood = bench.posterior.layout, bench.posterior.likelihood
+    error = distances(bench.components, differences(layout, found.theta, theta))
+    standard_error = np.full(len(bench.targets), np.nan)
+    standard_error[: layout.size] = found.standard_error
+    return {
+        "status": str(found.status),
+        "loglik_gap": found.loglik - likelihood.value(theta, rows),
+        "gradient_norm": found.gradient_norm,
+        "iterations": found.iterations,
+        "seconds": found.seconds,
+        "error": _with_loss(bench, truth, error),
+        "standard_error": standard_error,
+    }
+
+
+def _fit_map(
+    bench: _Bench, design: Design, task: Task, replicate: int, truth: Truth
+) -> dict[str, Any]:
+    data = bench.draw(design, task.setting, task.n, replicate)
+    rows, theta = bench.rows(data), bench.posterior.layout.ravel(truth)
+    found = find_map(bench.posterior, rows, theta)
+    values = _map_values(bench, found, rows, truth, theta)
+    starts = design.map.starts if design.map else 0
+    if starts:
+        seed = design.seed(task.setting, task.n, replicate, "starts").generate_state(1)[0]
+        objective = Objective(bench.posterior, rows)
+        points = starting_points(objective, starts, int(seed))
+        natural = [objective.working.natural(point) for point in points]
+        values["anywhere_gap"] = find_map(bench.posterior, rows, natural).logp - found.logp
+    return values
+
+
+def _fit_nuts(
+    bench: _Bench, design: Design, task: Task, replicate: int, truth: Truth
+) -> dict[str, Any]:
+    plan = design.nuts or NutsPlan((task.n,), 1)
+    data = bench.draw(design, task.setting, task.n, replicate)
+    rows, layout = bench.rows(data), bench.posterior.layout
+    theta = layout.ravel(truth)
+    found = find_map(bench.posterior, rows, theta)
+    model = bench.variant.model(bench.regime, data)
+    seed = design.seed(task.setting, task.n, replicate, "sampler").generate_state(1)[0]
+    with warnings.catch_warnings():
+        # The figures that the warning is about are kept with the row.
+        warnings.simplefilter("ignore", SamplingWarning)
+        tree = fit_nuts(
+            model,
+            draws=plan.draws,
+            tune=plan.tune,
+            chains=plan.chains,
+            seed=int(seed),
+            cores=1,
+            start=map_tree(found, model, layout, task.n),
+            posterior=bench.posterior,
+        )
+    posterior = tree["posterior"]
+    draws = np.concatenate(
+        [
+            posterior[name].to_numpy().reshape(plan.chains * plan.draws, size)
+            for name, size in zip(layout.names, layout.sizes, strict=True)
+        ],
+        axis=1,
+    )
+    return _nuts_values(bench, tree, differences(layout, draws, theta), truth) | {
+        name: value
+        for name, value in _map_values(bench, found, rows, truth, theta).items()
+        if name in ("loglik_gap", "gradient_norm", "iterations")
+    }
+
+
+def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth) -> dict[str, Any]:
+    found, report = concentration(bench.components, shift), convergence(tree)
+    losses = _with_loss(bench, truth, distances(bench.components, shift))[..., -1]
+    nothing = np.full((len(found.covered), 1), np.nan)
+    return {
+        "status": "sampled",
+        "seconds": tree.attrs["seconds"],
+        "error": _with_loss(bench, truth, found.mean_error),
+        "expected_loss": np.append(found.expected_loss, losses.mean()),
+        "radius": np.append(found.radius, np.quantile(losses, 0.9)),
+        "posterior_sd": np.append(found.sd, np.nan),
+        "covered": np.concatenate([found.covered, nothing], axis=1),
+        "divergences": report.divergences,
+        "rhat": report.rhat,
+        "ess_bulk": report.ess_bulk,
+        "ess_tail": report.ess_tail,
+    }
+
+
+_FITS = {"map": _fit_map, "nuts": _fit_nuts}
+
+
+def run_task(design: Design, task: Task) -> xr.Dataset:
+    """Measure a task's fits.
+
+    Parameters
+    ----------
+    design : Design
+    task : Task
+
+    Returns
+    -------
+    xarray.Dataset with the dims ``fit``, ``target`` and ``level``; see `bayes_cmoe.sweep.rows`. A
+    fit that raises is a row with the status ``failed`` and the message.
+    """
+    setting = task.setting
+    bench = _bench(setting.variant, setting.regime, design.prior, design.entropy)
+    truth = bench.regime.truth(task.n, setting.alpha, setting.gamma)
+    found: dict[int, Mapping[str, Any]] = {}
+    for replicate in task.replicates:
+        try:
+            fit = _FITS[task.method]
+            found[replicate] = fit(bench, design, task, replicate, truth)
+        except FAULTS as error:
+            reason = (str(error).splitlines() or [""])[0]
+            message = f"{type(error).__name__}: {reason}"
+            found[replicate] = {"status": "failed", "message": message}
+    return table_of(task, found, bench.targets, design.entropy)
+
+
+def redraw(
+    design: Design, variant: str, regime: str, n: int, replicate: int, method: str = "map"
+) -> xr.Dataset:
+    """One row of a sweep again, alone; the same bits on the same machine, but for the seconds.
+
+    Parameters
+    ----------
+    design : Design
+    variant, regime : str
+        The regime may carry exponents in brackets, as in the row's ``setting``.
+    n, replicate : int
+    method : {"map", "nuts"}
+
+    Returns
+    -------
+    xarray.Dataset with one ``fit``.
+    """
+    setting = Setting.parse(f"{variant}/{regime}")
+    return run_task(design, Task(method, setting, n, replicate, 1))

@@ -1,0 +1,13 @@
+"""A finished run in one process, made once."""
+
+import pytest
+
+from bayes_cmoe.sweep.run import run_sweep
+from tests.sweep.designs import BOTH
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    run_sweep(BOTH, folder, workers=1)
+    return folder

@@ -1,0 +1,20 @@
+"""Small designs, shared so that a test process compiles few models."""
+
+import xarray as xr
+
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+
+FAR = Setting("constant_contaminated", "distinguishable")
+NEAR = Setting("constant_contaminated", "merging")
+TINY = Design("tiny", (FAR,), map=MapPlan((300, 100_000), 5))
+BOTH = Design(
+    "both",
+    (FAR, NEAR),
+    map=MapPlan((300, 100_000), 4, starts=1),
+    nuts=NutsPlan((300,), 2, draws=60, tune=60),
+)
+
+
+def measured(table: xr.Dataset) -> xr.Dataset:
+    """What must be the same again: everything but the time that it took."""
+    return table.drop_vars("seconds")

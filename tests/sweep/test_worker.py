@@ -1,0 +1,161 @@
+"""One task: rows that can be drawn again, say what they should, and never raise."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import bayes_cmoe.sweep.worker as worker
+from bayes_cmoe import simulate, variant_named
+from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.likelihood import Likelihood, columns_of
+from bayes_cmoe.sweep.design import Design, MapPlan, Setting, Task
+from bayes_cmoe.sweep.rows import VARIABLES
+from bayes_cmoe.sweep.store import Store
+from bayes_cmoe.sweep.worker import redraw, run_task
+from tests.sweep.designs import BOTH, FAR, NEAR, measured
+
+
+def row_of(table, method, setting, n, replicate):
+    chosen = (
+        (table["method"] == method)
+        & (table["setting"] == setting.label)
+        & (table["n"] == n)
+        & (table["replicate"] == replicate)
+    )
+    return table.isel(fit=np.flatnonzero(chosen.to_numpy()))
+
+
+@pytest.mark.parametrize("method", ["map", "nuts"])
+def test_a_single_row_is_drawn_again_with_the_same_bits(finished, method):
+    table = Store(finished).collect()
+    again = redraw(BOTH, "constant_contaminated", "merging", 300, 1, method)
+    stored = row_of(table, method, NEAR, 300, 1)
+    assert again.sizes["fit"] == stored.sizes["fit"] == 1
+    for name in VARIABLES:
+        if name != "seconds":
+            np.testing.assert_array_equal(stored[name].to_numpy(), again[name].to_numpy(), name)
+
+
+def test_a_row_is_a_fit_of_the_data_that_simulate_draws(finished):
+    """The public functions, from the row's seed, give the same estimate."""
+    n, replicate = 300, 2
+    data = simulate(FAR.variant, FAR.regime, n, BOTH.seed(FAR, n, replicate))
+    variant = variant_named(FAR.variant)
+    truth = variant.regime(FAR.regime).truth(n)
+    model = variant.model(FAR.regime, data)
+    fit = fit_map(model, near=truth)
+    row = row_of(Store(finished).collect(), "map", FAR, n, replicate)
+    for name in ("lam", "b", "nu"):
+        expected = fit["point_estimate"][name].item() - float(truth[name])
+        assert row["error"].sel(target=name).item() == pytest.approx(expected, abs=1e-9)
+        found = row["standard_error"].sel(target=name).item()
+        assert found == pytest.approx(fit["standard_error"][name].item(), rel=1e-6)
+    likelihood = Likelihood(model)
+    there = likelihood.value(likelihood.layout.ravel(truth), likelihood.rows(columns_of(model)))
+    gap = fit["optimizer_result"]["loglik"].item() - there
+    assert row["loglik_gap"].item() == pytest.approx(gap, abs=1e-6)
+
+
+def test_nuts_rows_hang_together(finished):
+    table = Store(finished).collect()
+    rows = table.isel(fit=np.flatnonzero((table["method"] == "nuts").to_numpy()))
+    assert (rows["status"] == "sampled").all()
+    loss, error = rows["expected_loss"], np.abs(rows["error"])
+    known = loss.notnull() & (loss["target"] != "loss")
+    # Jensen both ways: |E d| <= E|d| <= root mean square.
+    assert (loss >= error - 1e-12).where(known, True).all()
+    spread = np.hypot(rows["posterior_sd"], error)
+    assert (loss <= spread + 1e-12).where(known, True).all()
+    assert (rows["radius"] > 0).where(known, True).all()
+    assert rows["covered"].sel(target="lam").isin([0.0, 1.0]).all()
+    assert rows["covered"].sel(target="expert").isnull().all()
+    assert (rows["ess_bulk"] > 1).all()
+
+
+def test_starts_from_the_prior_never_lose_in_the_easy_regime(finished):
+    table = Store(finished).collect()
+    rows = table.isel(fit=np.flatnonzero((table["method"] == "map").to_numpy()))
+    easy = rows["anywhere_gap"].to_numpy()[(rows["setting"] == FAR.label).to_numpy()]
+    assert np.isfinite(easy).all()
+    assert np.abs(easy).max() < 1e-3
+
+
+def test_a_weak_prior_is_the_same_whichever_row_comes_first():
+    design = Design("weak", (FAR,), MapPlan((300,), 3), prior="weak")
+    together = run_task(design, Task("map", FAR, 300, 0, 3))
+    worker._bench.cache_clear()
+    alone = redraw(design, FAR.variant, FAR.regime, 300, 2)
+    assert measured(together.isel(fit=[2])).identical(measured(alone))
+    flat = redraw(Design("flat", (FAR,), MapPlan((300,), 3)), FAR.variant, FAR.regime, 300, 2)
+    assert (flat["error"] != alone["error"]).any()
+
+
+def test_other_exponents_move_the_truth():
+    setting = Setting.parse("constant_contaminated/merging[gamma=0]")
+    design = Design("still", (setting,), MapPlan((300,), 1))
+    table = run_task(design, next(design.tasks()))
+    assert table["setting"].item() == setting.label
+    assert np.isfinite(table["error"].sel(target="expert")).all()
+
+
+@pytest.mark.parametrize(
+    "error", [np.linalg.LinAlgError("singular"), RuntimeError("XLA\nsays no"), OverflowError("big")]
+)
+def test_a_failed_fit_is_a_row_with_its_code(error, monkeypatch):
+    real = worker.find_map
+    calls = []
+
+    def sometimes(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(worker, "find_map", sometimes)
+    table = run_task(Design("one", (FAR,), MapPlan((300,), 3)), Task("map", FAR, 300, 0, 3))
+    assert table["status"].to_numpy().tolist() == ["converged", "failed", "converged"]
+    message = table["message"].to_numpy()[1]
+    assert message.startswith(type(error).__name__)
+    assert "\n" not in message
+    assert np.isnan(table["error"].to_numpy()[1]).all()
+    assert table["replicate"].to_numpy().tolist() == [0, 1, 2]
+
+
+def cramer_rao(setting, n):
+    """Bounds at n for each component, from scores of a big draw; (component,)"""
+    variant = variant_named(setting.variant)
+    regime = variant.regime(setting.regime)
+    data = simulate(variant, regime, 200_000, seed=99)
+    model = variant.model(regime, data)
+    likelihood = Likelihood(model)
+    truth = likelihood.layout.ravel(regime.truth(n))
+    scores = likelihood.scores(truth, likelihood.rows(columns_of(model)))
+    return np.sqrt(np.diag(np.linalg.inv(scores.T @ scores / len(scores))) / n)
+
+
+def check_efficiency(setting, n, replications):
+    """Errors over the bound are chi-squared, and twice the log-likelihood gap too (Wilks)."""
+    design = Design("bound", (setting,), MapPlan((n,), replications))
+    table = run_task(design, Task("map", setting, n, 0, replications))
+    assert (table["status"] == "converged").all()
+    bound = cramer_rao(setting, n)
+    size = len(bound)
+    errors = table["error"].to_numpy()[:, :size]
+    squares = np.sum((errors / bound) ** 2, axis=0)
+    low, high = stats.chi2(replications).ppf([1e-4 / size, 1 - 1e-4 / size])
+    assert ((squares > low) & (squares < high)).all(), squares / replications
+    total = 2.0 * float(table["loglik_gap"].sum())
+    assert stats.chi2(size * replications).cdf(total) == pytest.approx(0.5, abs=0.4999)
+
+
+def test_errors_reach_the_cramer_rao_bound():
+    check_efficiency(FAR, 10_000, 120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "label",
+    ["softmax_contaminated/distinguishable", "multinomial_contaminated/distinguishable"],
+)
+def test_errors_reach_the_cramer_rao_bound_in_other_variants(label):
+    check_efficiency(Setting.parse(label), 30_000, 300)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.threads import one_blas_thread
 
 __all__ = ["Optimum", "Status", "descend", "polish"]
 
@@ -72,14 +73,15 @@ def descend(objective: Objective, start: NDArray) -> Optimum:
         value, gradient = objective.value_and_gradient(z * scale)
         return value, gradient * scale
 
-    found = minimize(
-        scaled,
-        start / scale,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(working.lower / scale, working.upper / scale, strict=True)),
-        options={"maxiter": QUASI_NEWTON_STEPS, "ftol": 1e-12, "gtol": 1e-6},
-    )
+    with one_blas_thread():
+        found = minimize(
+            scaled,
+            start / scale,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(working.lower / scale, working.upper / scale, strict=True)),
+            options={"maxiter": QUASI_NEWTON_STEPS, "ftol": 1e-12, "gtol": 1e-6},
+        )
     w = np.clip(found.x * scale, working.lower, working.upper)
     if not (np.isfinite(found.fun) and np.isfinite(found.jac).all()):
         return Optimum(w, float(found.fun), np.inf, Status.NON_FINITE, int(found.nit))

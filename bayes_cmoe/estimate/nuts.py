@@ -21,6 +21,7 @@ from bayes_cmoe.blocks import Rows
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
+from bayes_cmoe.estimate.threads import one_blas_thread
 from bayes_cmoe.posterior import Posterior
 
 __all__ = ["fit_nuts", "whitening_frame"]
@@ -65,10 +66,11 @@ def whitening_frame(posterior: Posterior, rows: Rows, theta: NDArray) -> Frame:
         value, gradient = posterior.unconstrained(u, rows)
         return -value, -gradient
 
-    found = minimize(
-        negative, posterior.unconstrained_from(inside), jac=True, method="L-BFGS-B",
-        options={"maxiter": 200},
-    )  # fmt: skip
+    with one_blas_thread():
+        found = minimize(
+            negative, posterior.unconstrained_from(inside), jac=True, method="L-BFGS-B",
+            options={"maxiter": 200},
+        )  # fmt: skip
     curvature = -posterior.hessian_unconstrained(found.x, rows)
     eigenvalues, directions = np.linalg.eigh(curvature)
     scale = directions / np.sqrt(np.maximum(np.abs(eigenvalues), FLATTEST))

@@ -1,15 +1,18 @@
-"""Small designs, shared so that a test process compiles few models."""
+"""Small designs of one regime at two exponents: a test process compiles one model."""
+
+from fractions import Fraction
 
 import xarray as xr
 
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
 
 FAR = Setting("constant_contaminated", "distinguishable")
+FADING = Setting("constant_contaminated", "distinguishable", alpha=Fraction(1, 8))
 NEAR = Setting("constant_contaminated", "merging")
 TINY = Design("tiny", (FAR,), map=MapPlan((300, 100_000), 5))
 BOTH = Design(
     "both",
-    (FAR, NEAR),
+    (FAR, FADING),
     map=MapPlan((300, 100_000), 4, starts=1),
     nuts=NutsPlan((300,), 2, draws=60, tune=60),
 )

@@ -295,7 +295,7 @@ def draw_rows(panel: Axes, penguins: Penguins, f: Fit) -> object:
     sd = np.sqrt(point["nu"].item())
     panel.plot(grid, frozen, "--", color="tab:red", lw=2)
     panel.plot(grid, prompt, color="tab:blue", lw=2)
-    panel.fill_between(grid, prompt - sd, prompt + sd, color="tab:blue", alpha=0.2, lw=0)
+    panel.fill_between(grid, prompt - sd, prompt + sd, color="tab:blue", alpha=0.2, lw=0, zorder=0)
     panel.set_title(f"{f.gate} gate")
     panel.set_xlabel("bill length (mm)")
     return shown

@@ -208,9 +208,8 @@ def reading(new: Images, held_out: Images, fits: list[Fit]) -> str:
         lines.append(
             f"{f.expert}: gains {gain.mean():.2f} ± {error:.2f} nats a held-out row over frozen "
             f"alone; its 90% interval of the share {where} the truth. It classifies "
-            f"{np.mean(alike):.0%} of the upright images, {np.mean(sixes[alike]):.0%} of them sixes, "
-            "about as well "
-            "as the frozen expert or better (log f > log f0 - 0.1 at the MAP)."
+            f"{np.mean(alike):.0%} of the upright images ({np.mean(sixes[alike]):.0%} of these are "
+            "sixes) about as well as the frozen expert or better (log f > log f0 - 0.1 at the MAP)."
         )
     lines.append(
         "Rows that both experts classify equally well do not say whose they are. A homogeneous "

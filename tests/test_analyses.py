@@ -1,0 +1,84 @@
+"""The analyses run end to end and find what they say they find."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+ANALYSES = Path(__file__).parents[1] / "analyses"
+
+
+def script(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(ANALYSES / name), run_name="analysis")
+
+
+def check_figures(folder: Path, names: set[str]) -> None:
+    assert {path.name for path in folder.iterdir()} == names
+    for path in folder.iterdir():
+        pixels = np.asarray(Image.open(path).convert("L"))
+        assert min(pixels.shape) > 300
+        assert len(np.unique(pixels)) > 50
+
+
+@pytest.mark.parametrize("path", sorted(ANALYSES.glob("*.py")), ids=lambda path: path.stem)
+def test_first_lines_say_what_it_shows_and_how_long_it_takes(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# %% [markdown]"
+    assert lines[1].startswith("# # ")
+    head = " ".join(lines[1:10])
+    assert "minute" in head or "second" in head
+
+
+def test_penguins_data_and_frozen_line() -> None:
+    analysis = script("penguins.py")
+    penguins = analysis["load"]()
+    assert penguins.depth.shape == (342,)
+    assert round(penguins.new.mean(), 3) == 0.558
+    adelie = ~penguins.new
+    slope, intercept = np.polyfit(penguins.x[adelie], penguins.depth[adelie], 1)
+    np.testing.assert_allclose(penguins.line["a"], [slope])
+    np.testing.assert_allclose(penguins.line["b"], intercept)
+    left = penguins.depth[adelie] - slope * penguins.x[adelie] - intercept
+    np.testing.assert_allclose(penguins.sd, np.sqrt(np.sum(left**2) / (adelie.sum() - 2)))
+
+
+@pytest.mark.slow
+def test_penguins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("penguins.py")
+    fits = analysis["main"](["-o", str(tmp_path)])
+    penguins = analysis["load"]()
+    constant, softmax = fits["constant"], fits["softmax"]
+    low, high = np.quantile(softmax.share, [0.05, 0.95])
+    assert low < penguins.new.mean() < high
+    assert np.quantile(constant.share, 0.05) > penguins.new.mean()
+    for found, least, most in ((softmax, 0.998, 1.0), (constant, 0.5, 0.95)):
+        responsibility = found.over_draws["responsibility"].to_numpy()
+        assert least < roc_auc_score(penguins.new, responsibility) < most
+    _, facts = analysis["band_table"](penguins, fits)
+    assert facts["gain"] > 50.0
+    assert 0.5 * facts["gain"] < facts["short"] < facts["gain"]
+    check_figures(tmp_path, {"lines.png", "share.png"})
+    printed = capsys.readouterr().out
+    assert "frozen alone" in printed
+    assert str(tmp_path / "lines.png") in printed
+
+
+@pytest.mark.slow
+def test_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("digits.py")
+    new, held_out = analysis["load"]()
+    fits = analysis["main"](["-o", str(tmp_path)])
+    frozen = analysis["log_score"](np.log(held_out.probs), held_out).mean()
+    for fit in fits:
+        np.testing.assert_allclose(np.exp(fit.predicted).sum(axis=1), 1.0)
+        assert analysis["log_score"](fit.predicted, held_out).mean() > frozen + 0.5
+        responsibility = fit.rows["responsibility"].to_numpy()
+        assert roc_auc_score(new.rotated, responsibility) > 0.98
+    low, high = np.quantile(fits[1].share, [0.05, 0.95])
+    assert low < new.rotated.mean() < high
+    check_figures(tmp_path, {"images.png", "responsibilities.png"})
+    assert str(tmp_path / "images.png") in capsys.readouterr().out

@@ -24,11 +24,16 @@ class Gate:
         Dimensions of each gate parameter.
     log_weights : callable
         ``log_weights(x, **parameters)`` gives (log (1 - pi(x)), log pi(x)).
+    level, shut : mapping of str to float
+        Parameter values at which pi(x) is one half everywhere, and as good as zero; every entry of
+        a parameter takes the same value. Optimisers start from there.
     """
 
     name: str
     dims: Mapping[str, tuple[str, ...]]
     log_weights: Callable[..., tuple[Tensor, Tensor]]
+    level: Mapping[str, float]
+    shut: Mapping[str, float]
 
 
 def _constant(x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,10 +45,16 @@ def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
     return -pt.softplus(score), -pt.softplus(-score)
 
 
-constant = Gate("constant", {"lam": ()}, _constant)
+constant = Gate("constant", {"lam": ()}, _constant, level={"lam": 0.5}, shut={"lam": 0.0})
 """pi(x) = lam (arXiv:2410.12258)."""
 
-softmax = Gate("softmax", {"beta": ("feature",), "tau": ()}, _softmax)
+softmax = Gate(
+    "softmax",
+    {"beta": ("feature",), "tau": ()},
+    _softmax,
+    level={"beta": 0.0, "tau": 0.0},
+    shut={"beta": 0.0, "tau": -30.0},
+)
 """pi(x) = 1 / (1 + exp(-beta'x - tau)) (arXiv:2505.18455)."""
 
 GATES = {gate.name: gate for gate in (constant, softmax)}

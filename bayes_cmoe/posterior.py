@@ -37,6 +37,8 @@ class Posterior:
     ----------
     likelihood : Likelihood
     layout : Layout
+    initial : array, shape (parameter,)
+        The model's own initial values; NaN where it gives none.
     lower, upper : array, shape (parameter,)
         The support of each parameter on the natural scale; infinite where it has no edge.
     """
@@ -45,6 +47,7 @@ class Posterior:
         self.likelihood = Likelihood(model)
         self.layout: Layout = self.likelihood.layout
         self.model = model
+        self.initial = _initial_values(model, self.layout)
         self._natural = _natural_function(model)
         self._forward = _forward_function(model)
         self._prior = _prior_function(model)
@@ -155,6 +158,15 @@ class Posterior:
 
 def _values(model: pm.Model) -> list[Any]:
     return [model.rvs_to_values[rv] for rv in model.free_RVs]
+
+
+def _initial_values(model: pm.Model, layout: Layout) -> NDArray:
+    given = [model.rvs_to_initial_values[rv] for rv in model.free_RVs]
+    parts = [
+        np.full(shape, np.nan if not isinstance(value, int | float) else float(value))
+        for value, shape in zip(given, layout.shapes, strict=True)
+    ]
+    return np.concatenate([part.ravel() for part in parts])
 
 
 def _natural_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:

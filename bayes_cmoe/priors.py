@@ -27,15 +27,16 @@ WIDTH = 10.0
 
 @dataclass(frozen=True)
 class Box:
-    """Uniform between two bounds."""
+    """Uniform between two bounds; an optimiser looks first near `start` (the middle by default)."""
 
     lower: float | tuple[float, ...]
     upper: float | tuple[float, ...]
+    start: float | None = None
 
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""
         lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
-        return pm.Uniform(name, lower, upper, dims=dims)
+        return pm.Uniform(name, lower, upper, dims=dims, initval=self.start)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _flat_defaults(weak: Mapping[str, Weak]) -> dict[str, Box]:
         if prior.kind == "beta":
             boxes[name] = Box(0.0, 1.0)
         elif prior.kind == "lognormal":
-            boxes[name] = Box(float(2e-6 * center), float(2e2 * center))
+            boxes[name] = Box(float(2e-6 * center), float(2e2 * center), start=float(center))
         else:
             lower, upper = center - half, center + half
             boxes[name] = Box(_plain(lower), _plain(upper))
@@ -139,7 +140,7 @@ def priors_for(prior: Prior, data: Data, gate: Gate, expert: Expert) -> dict[str
     >>> from bayes_cmoe.gates import constant
     >>> data = Data(x=[0.0, 1.0, 2.0], y=[1.0, 1.5, 1.9])
     >>> priors_for({"lam": (0.0, 0.5)}, data, constant, EXPERTS["tanh"])["lam"]
-    Box(lower=0.0, upper=0.5)
+    Box(lower=0.0, upper=0.5, start=None)
     """
     wanted = free_parameters(gate, expert, scalar=data.classes is None)
     weak = {name: w for name, w in _weak_defaults(data, expert).items() if name in wanted}

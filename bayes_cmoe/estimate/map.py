@@ -189,7 +189,7 @@ def _find_map_from_anywhere(
     part = {name: column[::stride] for name, column in columns.items()}
     few = rows if stride == 1 else posterior.likelihood.rows(part)
     exploration, objective = Objective(posterior, few), Objective(posterior, rows)
-    points = starting_points(exploration, count, seed)
+    points = starting_points(exploration, part, count, seed)
     ends = [descend(exploration, point) for point in points]
     ranked = sorted(ends, key=lambda end: end.value if np.isfinite(end.value) else np.inf)
     best = polish(objective, descend(objective, ranked[0].w) if stride > 1 else ranked[0])

@@ -79,12 +79,13 @@ class Study:
         def loss(z: NDArray) -> float:
             return -(self.log_likelihood(z * scale) + log_prior(z * scale)) / self.n
 
-        z = theta / scale
-        for _ in range(4):
-            z = minimize(
+        z, gained = theta / scale, np.inf
+        while gained > 1e-12:
+            found = minimize(
                 loss, z, method="L-BFGS-B", jac="3-point", bounds=bounds,
                 options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
-            ).x  # fmt: skip
+            )  # fmt: skip
+            z, gained = found.x, loss(z) - found.fun
         return z * scale
 
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from bayes_cmoe import variant_named
+from bayes_cmoe import Data, frozen_predictions, variant_named
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.descent import Status
 from bayes_cmoe.estimate.map import find_map, fit_map
@@ -162,3 +162,24 @@ def test_edges_of_the_support_come_from_the_model() -> None:
     assert compiled.lower[-1] == 0.0
     assert np.isinf(compiled.upper[-1])
     assert np.isinf(compiled.lower[0])
+
+
+@pytest.mark.parametrize("variant", ["constant_contaminated", "softmax_contaminated"])
+def test_eight_starts_find_a_rare_prompt_in_far_off_units(variant: str) -> None:
+    """A tenth of the rows, inputs around 50: the optimum near the truth is the one that counts."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(50.0, 8.0, 300)
+    rare = rng.random(300) < 0.1
+    known = 3.0 + 0.4 * x
+    y = np.where(
+        rare, 30.0 - 0.2 * x + rng.normal(0.0, 1.0, 300), known + rng.normal(0.0, 2.0, 300)
+    )
+    f0 = frozen_predictions("gaussian", mean=known, scale=2.0)
+    model = variant_named(variant).build(Data(x, y), frozen=f0, expert="linear", prior="flat")
+    posterior = Posterior(model)
+    gate = {"lam": 0.1} if "constant" in variant else {"beta": [0.0], "tau": -2.2}
+    near = fit_map(model, near={**gate, "a": [-0.2], "b": 30.0, "nu": 1.0}, posterior=posterior)
+    anywhere = fit_map(model, starts=8, posterior=posterior)
+    assert anywhere["optimizer_result"]["logp"].item() >= (
+        near["optimizer_result"]["logp"].item() - 1e-6
+    )

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.errors import InputError
+from bayes_cmoe.errors import InputError, choose
 
 __all__ = ["Interval", "Measured", "slope_of", "verdict"]
 
@@ -72,9 +72,10 @@ class Measured:
         Growing.
     errors : array, shape (size, replicate)
         NaN where a fit failed.
-    statistic : {"rms", "mean"}
-        How replications are averaged: the root mean square of an estimate's errors, or the mean of
-        posterior expected losses.
+    statistic : {"rms", "mean", "median"}
+        How replications are averaged: the root mean square of an estimate's errors, the mean of
+        posterior expected losses, or the median of |error|, which a few estimates at the edge of
+        the box do not move.
     level : float
         Of the intervals.
     draws, seed : int
@@ -102,6 +103,7 @@ class Measured:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        choose("statistic", self.statistic, ("rms", "mean", "median"))
         if self.errors.ndim != 2 or len(self.n) != len(self.errors) or len(self.n) < 2:
             raise InputError(
                 f"errors of shape {self.errors.shape} for {len(self.n)} sizes: "
@@ -124,14 +126,20 @@ class Measured:
         rng = np.random.default_rng(self.seed)
         power = 2.0 if self.statistic == "rms" else 1.0
         here, again = np.full(len(self.n), np.nan), np.full((self.draws, len(self.n)), np.nan)
-        for i, row in enumerate(np.abs(self.errors) ** power):
+        for i, row in enumerate(np.abs(self.errors)):
             kept = row[np.isfinite(row)]
             if len(kept) < FEWEST:
                 continue
-            shares = np.full(len(kept), 1.0 / len(kept))
-            weights = rng.multinomial(len(kept), shares, size=self.draws) / len(kept)
-            here[i], again[:, i] = kept.mean(), weights @ kept
-        return here ** (1.0 / power), again ** (1.0 / power)
+            chosen = rng.integers(len(kept), size=(self.draws, len(kept)))
+            if self.statistic == "median":
+                here[i], again[:, i] = np.median(kept), np.median(kept[chosen], axis=1)
+            else:
+                # Scaled by the largest, since a norm may be huge where a gate runs away.
+                top = kept.max() or 1.0
+                powers = (kept / top) ** power
+                here[i] = top * powers.mean() ** (1.0 / power)
+                again[:, i] = top * powers[chosen].mean(axis=1) ** (1.0 / power)
+        return here, again
 
     def _interval(self, function: Callable[[NDArray], NDArray]) -> Interval:
         """A function of the averages, with its interval.

@@ -1,8 +1,10 @@
 """Run a sweep: tasks through joblib, on this machine or a Dask cluster; resumable at any point."""
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+import warnings
+from collections.abc import Generator, Iterator
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,9 +142,8 @@ def _run(
         parallel = stack.enter_context(_workers(workers, cluster))
         bar = stack.enter_context(_progress(console))
         shown = bar.add_task(design.name, total=design.fits, completed=finished, rate="")
-        results: Iterable[tuple[Task, xr.Dataset]] = parallel(
-            delayed(_named)(design, task) for task in waiting
-        )
+        results = parallel(delayed(_named)(design, task) for task in waiting)
+        stack.callback(_end, results)
         try:
             for task, table in results:
                 store.write(design, task, table)
@@ -154,7 +155,7 @@ def _run(
             raise StoppedError(
                 f"stopped: {finished} of {design.fits} fits are kept: {how}"
             ) from None
-        except TerminatedWorkerError:
+        except _deaths(cluster):
             raise StoppedError(
                 f"a worker died (killed, or out of memory): {finished} of {design.fits} fits are "
                 f"kept: {how}, with fewer workers if memory was short"
@@ -165,14 +166,23 @@ def _named(design: Design, task: Task) -> tuple[Task, xr.Dataset]:
     return task, run_task(design, task)
 
 
+def _end(results: Generator[Any]) -> None:
+    """Call off what is still under way; after an early end joblib warns of results not used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        results.close()
+
+
 @contextmanager
 def _workers(workers: int | None, cluster: str | None) -> Iterator[Parallel]:
     """Something that runs delayed calls and yields results as they are finished."""
     count = workers or os.cpu_count() or 1
     with ExitStack() as stack:
         if cluster is not None:
-            stack.enter_context(_cluster(cluster))
-            stack.enter_context(parallel_config(backend="dask"))
+            client = _client(cluster)
+            stack.callback(client.close)
+            client.run(limit_threads)
+            stack.enter_context(parallel_config(backend="dask", client=client))
             count = -1
         elif count > 1:
             stack.enter_context(_one_thread_each())
@@ -195,7 +205,7 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _cluster(address: str) -> AbstractContextManager[Any]:
+def _client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
@@ -203,13 +213,22 @@ def _cluster(address: str) -> AbstractContextManager[Any]:
             "a cluster needs Dask: pip install 'bayes-cmoe[cluster]', or leave --cluster out"
         ) from None
     try:
-        client = Client(address, timeout=CONNECTION_SECONDS)
+        # Not as the default client: xarray would then ask the cluster for leave to write a file.
+        return Client(address, timeout=CONNECTION_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address!r} ({error}): start one, or check the address"
         ) from None
-    client.run(limit_threads)
-    return client
+
+
+def _deaths(cluster: str | None) -> tuple[type[BaseException], ...]:
+    """What is raised when a worker, or the whole cluster, is lost."""
+    if cluster is None:
+        return (TerminatedWorkerError,)
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    return (KilledWorker, CommClosedError, CancelledError)
 
 
 def _progress(console: Console | None) -> Progress:

@@ -33,6 +33,15 @@ def test_averages_are_the_plain_ones_and_leave_failures_out():
     assert measured.local_slopes.value == pytest.approx(steps)
 
 
+def test_a_median_is_not_moved_by_a_few_wild_fits():
+    errors = gaussian_errors(N**-0.5, 100, 3)
+    errors[:3, :5] = 1e12
+    assert not Measured(N, errors).slope.holds(-0.5)
+    measured = Measured(N, errors, statistic="median", level=0.999)
+    assert measured.average.value == pytest.approx(np.median(np.abs(errors), axis=1))
+    assert measured.slope.holds(-0.5)
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say():
     hits = []
     for seed in range(400):
@@ -96,5 +105,7 @@ def test_same_seed_same_interval():
 def test_bad_input():
     with pytest.raises(InputError, match="two sizes"):
         Measured(N[:1], np.ones((1, 5)))
+    with pytest.raises(InputError, match="did you mean 'mean'"):
+        Measured(N, np.ones((7, 5)), statistic="men")
     with pytest.raises(InputError, match="bound or an exponent"):
         verdict(measured_at(N**-0.5))

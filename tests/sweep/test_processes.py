@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -128,12 +129,32 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_nothing(finished
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_table_and_survives_a_worker(finished, tmp_path):
+def test_a_dask_cluster_gives_the_same_table(finished, tmp_path):
     from distributed import LocalCluster
 
     folder = tmp_path / "run"
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         table = run_sweep(BOTH, folder, cluster=cluster.scheduler_address)
+    assert measured(table).identical(measured(Store(finished).collect()))
+
+
+@pytest.mark.slow
+def test_a_dask_worker_that_dies_is_made_up_for(finished, tmp_path):
+    from distributed import LocalCluster
+
+    folder = tmp_path / "run"
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        victim = cluster.workers[0].pid
+
+        def kill_early():
+            while not list(folder.glob("chunks/*.nc")):
+                time.sleep(0.02)
+            os.kill(victim, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_early, daemon=True)
+        killer.start()
+        table = run_sweep(BOTH, folder, cluster=cluster.scheduler_address)
+        assert not killer.is_alive()
     assert measured(table).identical(measured(Store(finished).collect()))
 
 

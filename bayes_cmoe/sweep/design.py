@@ -106,16 +106,19 @@ class MapPlan:
     """MAP fits: sample sizes, data sets of each, and starts from the prior.
 
     Each fit starts near the truth, as the papers' do; with `starts` > 0 a second one starts from
-    that many points that cover the prior, and what it gains is recorded.
+    that many points that cover the prior, at sizes up to `starts_up_to`, and what it gains is
+    recorded.
     """
 
     sizes: tuple[int, ...]
     replications: int
     starts: int = 0
+    starts_up_to: int = 100_000
 
     def __post_init__(self) -> None:
         _check_sizes("map", self.sizes)
-        _check_counts("map", replications=self.replications, starts=self.starts)
+        counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
+        _check_counts("map", **counts)
 
 
 @dataclass(frozen=True)

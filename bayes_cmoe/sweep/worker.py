@@ -143,11 +143,11 @@ def _fit_map(
     rows, theta = bench.rows(data), bench.posterior.layout.ravel(truth)
     found = find_map(bench.posterior, rows, theta)
     values = _map_values(bench, found, rows, truth, theta)
-    starts = design.map.starts if design.map else 0
-    if starts:
+    plan = design.map or MapPlan((task.n,), 1)
+    if plan.starts and task.n <= plan.starts_up_to:
         seed = design.seed(task.setting, task.n, replicate, "starts").generate_state(1)[0]
         model = bench.variant.model(bench.regime, data)
-        tree = fit_map(model, starts=starts, seed=int(seed), posterior=bench.posterior)
+        tree = fit_map(model, starts=plan.starts, seed=int(seed), posterior=bench.posterior)
         values["anywhere_gap"] = tree["optimizer_result"]["logp"].item() - found.logp
     return values
 

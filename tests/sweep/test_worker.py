@@ -80,6 +80,12 @@ def test_starts_from_the_prior_never_lose_in_the_easy_regime(finished):
     assert np.abs(easy).max() < 1e-3
 
 
+def test_large_sizes_are_spared_the_starts_from_the_prior():
+    design = Design("few", (FAR,), MapPlan((300, 400), 1, starts=1, starts_up_to=300))
+    gaps = [run_task(design, task)["anywhere_gap"].item() for task in design.tasks()]
+    assert np.isfinite(gaps).tolist() == [False, True]
+
+
 def test_a_weak_prior_is_the_same_whichever_row_comes_first():
     design = Design("weak", (FAR,), MapPlan((300,), 3), prior="weak")
     together = run_task(design, Task("map", FAR, 300, 0, 3))

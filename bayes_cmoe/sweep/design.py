@@ -20,7 +20,7 @@ __all__ = ["PURPOSES", "Design", "MapPlan", "NutsPlan", "Setting", "Task"]
 
 METHODS = ("map", "nuts")
 ENTROPY = 20240817
-ROWS_A_TASK = {"map": 300_000, "nuts": 5_000}
+ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 PURPOSES = {"data": (), "starts": (1,), "sampler": (2,)}
 """What random numbers are for -> the end of their spawn key."""

@@ -63,7 +63,7 @@ def _missing(variable: Variable, shape: tuple[int, ...]) -> NDArray:
 def table_of(
     task: Task, rows: Mapping[int, Mapping[str, Any]], targets: Sequence[str], entropy: int
 ) -> xr.Dataset:
-    """Rows of a task as a Dataset with the dims fit, target and level.
+    """Rows of a task as a Dataset with the dims fit, target and level, of what was measured.
 
     Parameters
     ----------
@@ -76,7 +76,10 @@ def table_of(
     sizes = {"target": len(targets), "level": len(LEVELS)}
     count = len(rows)
     variables = {}
+    known = {name for row in rows.values() for name in row}
     for name, variable in VARIABLES.items():
+        if name not in known and not variable.text:
+            continue
         filled = _missing(variable, (count, *(sizes[dim] for dim in variable.dims)))
         for i, row in enumerate(rows.values()):
             if name in row:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -62,18 +62,16 @@ def state_of(folder: str | Path) -> State:
     """
     store = Store(Path(folder))
     design = store.design()
-    found: list[np.ndarray] = []
+    found: Counter[str] = Counter()
     damaged = []
     for task in design.tasks():
         if store.is_done(task):
             try:
-                found.append(store.read(design, task)["status"].to_numpy().astype(str))
+                found.update(store.statuses(design, task))
             except DamagedError as error:
                 damaged.append(str(error))
-    codes, counts = np.unique(np.concatenate([np.array([], dtype=str), *found]), return_counts=True)
-    statuses = {str(code): int(count) for code, count in zip(codes, counts, strict=True)}
-    failed = sum(statuses.get(code, 0) for code in FAILURES)
-    return State(design.fits, int(counts.sum()), failed, statuses, tuple(damaged))
+    failed = sum(found[code] for code in FAILURES)
+    return State(design.fits, found.total(), failed, dict(found), tuple(damaged))
 
 
 def run_sweep(
@@ -125,7 +123,8 @@ def run_sweep(
 def _waits(store: Store, design: Design, task: Task, retry_failed: bool) -> bool:
     if not store.is_done(task):
         return True
-    return store.has_failures(design, task) and retry_failed
+    codes = store.statuses(design, task)
+    return retry_failed and any(code in FAILURES for code in codes)
 
 
 def _run(

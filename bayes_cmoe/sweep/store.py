@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
 
@@ -21,7 +22,7 @@ from bayes_cmoe.concentration import LEVELS
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.sweep.design import Design, Task
 from bayes_cmoe.sweep.presets import read_design, toml_of
-from bayes_cmoe.sweep.rows import COORDINATES, FAILURES, VARIABLES
+from bayes_cmoe.sweep.rows import COORDINATES, VARIABLES
 
 __all__ = ["DamagedError", "Store"]
 
@@ -160,26 +161,38 @@ class Store:
             When the file is not whole or not of this design.
         """
         file = self.chunks / task.name
-        remedy = "delete it and run again"
         try:
             with xr.open_dataset(io.BytesIO(file.read_bytes()), engine="h5netcdf") as opened:
                 table = opened.load()
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DamagedError(f"{file}: not a whole chunk file ({reason}): {remedy}") from None
+            raise _damaged(file, error) from None
         whole = (
             table.attrs.get("design") == design.hash
             and table.attrs.get("task") == task.name
             and table.sizes.get("fit") == task.count
-            and set(VARIABLES) <= set(table.data_vars)
         )
         if not whole:
-            raise DamagedError(f"{file}: not a chunk of this design: {remedy}")
+            raise _foreign(file)
         return table
 
-    def has_failures(self, design: Design, task: Task) -> bool:
-        """Whether some fit of a finished chunk failed."""
-        return bool(np.isin(self.read(design, task)["status"].to_numpy(), FAILURES).any())
+    def statuses(self, design: Design, task: Task) -> list[str]:
+        """Status codes of a finished chunk's fits, without reading the rest of it.
+
+        Raises
+        ------
+        DamagedError
+            As `read` does.
+        """
+        file = self.chunks / task.name
+        try:
+            with h5py.File(io.BytesIO(file.read_bytes()), "r") as opened:
+                marks = opened.attrs["design"], opened.attrs["task"]
+                codes = [str(code) for code in opened["status"].asstr()[:]]
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise _damaged(file, error) from None
+        if marks != (design.hash, task.name) or len(codes) != task.count:
+            raise _foreign(file)
+        return codes
 
     def collect(self) -> xr.Dataset:
         """All finished fits in the design's order.
@@ -201,6 +214,15 @@ class Store:
         return _joined(tables).assign_attrs(design=design.hash, name=design.name)
 
 
+def _damaged(file: Path, error: Exception) -> DamagedError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return DamagedError(f"{file}: not a whole chunk file ({reason}): delete it and run again")
+
+
+def _foreign(file: Path) -> DamagedError:
+    return DamagedError(f"{file}: not a chunk of this design: delete it and run again")
+
+
 def _joined(tables: Sequence[xr.Dataset]) -> xr.Dataset:
     """Tables of several tasks as one; a target that a setting does not have is NaN there."""
     targets = list(dict.fromkeys(name for table in tables for name in table["target"].to_numpy()))
@@ -214,13 +236,16 @@ def _joined(tables: Sequence[xr.Dataset]) -> xr.Dataset:
         dims = ("fit", *variable.dims)
         shape = tuple(sizes[dim] for dim in dims)
         filled = np.full(shape, "", dtype=object) if variable.text else np.full(shape, np.nan)
+        attributes = {"long_name": variable.long_name}
         for place, table in zip(places, tables, strict=True):
-            own = table[name].to_numpy()
+            if name not in table:
+                continue
+            own, attributes = table[name].to_numpy(), table[name].attrs
             if "target" in dims:
                 filled[place][..., [targets.index(t) for t in table["target"].to_numpy()]] = own
             else:
                 filled[place] = own
-        variables[name] = (dims, filled, tables[0][name].attrs)
+        variables[name] = (dims, filled, attributes)
     coords: dict[str, Any] = {
         name: ("fit", np.concatenate([table[name].to_numpy() for table in tables]))
         for name in COORDINATES

@@ -32,7 +32,9 @@ def test_a_single_row_is_drawn_again_with_the_same_bits(finished, method):
     stored = row_of(table, method, FADING, 300, 1)
     assert again.sizes["fit"] == stored.sizes["fit"] == 1
     for name in VARIABLES:
-        if name != "seconds":
+        if name not in again:
+            assert stored[name].isnull().all()
+        elif name != "seconds":
             np.testing.assert_array_equal(stored[name].to_numpy(), again[name].to_numpy(), name)
 
 
@@ -82,8 +84,8 @@ def test_starts_from_the_prior_never_lose_in_the_easy_regime(finished):
 
 def test_large_sizes_are_spared_the_starts_from_the_prior():
     design = Design("few", (FAR,), MapPlan((300, 400), 1, starts=1, starts_up_to=300))
-    gaps = [run_task(design, task)["anywhere_gap"].item() for task in design.tasks()]
-    assert np.isfinite(gaps).tolist() == [False, True]
+    tried = ["anywhere_gap" in run_task(design, task) for task in design.tasks()]
+    assert tried == [False, True]
 
 
 def test_a_weak_prior_is_the_same_whichever_row_comes_first():

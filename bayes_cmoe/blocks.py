@@ -91,6 +91,7 @@ def blocked_sum(
     function: Callable[[Any, list[Array], Array], Any],
     on_trace: Callable[[], None],
     once: Callable[[Any], Any] | None = None,
+    change: Callable[[Any], tuple[Any, Callable[[Any], Any]]] | None = None,
 ) -> Callable[[Any, Rows], Any]:
     """Sum over all rows of what `function` sums over one block.
 
@@ -104,6 +105,9 @@ def blocked_sum(
         Called once for each compilation.
     once : callable, optional
         ``once(theta)``, the same pytree, added a single time whatever the number of rows.
+    change : callable, optional
+        ``change(theta)`` gives what `function` takes instead of theta, and a linear map from its
+        sums to those returned: work on the parameters alone, done outside the loop over blocks.
 
     Returns
     -------
@@ -115,16 +119,20 @@ def blocked_sum(
     def chunk_sum(theta: Any, columns: tuple[Array, ...], count: Array, first: Array) -> Any:
         on_trace()
 
+        inner, outward = (theta, None) if change is None else change(theta)
+
         def step(i: Array, total: Any) -> Any:
             weights = (jnp.arange(BLOCK) < count - i * BLOCK).astype(float)
-            part = function(theta, _block(columns, i), weights)
+            part = function(inner, _block(columns, i), weights)
             return jax.tree.map(jnp.add, total, part)
 
-        shapes = jax.eval_shape(function, theta, _block(columns, 0), jnp.ones(BLOCK))
-        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        if once is not None:
-            start = jax.tree.map(lambda leaf: jnp.where(first, leaf, 0.0), once(theta))
-        return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, start)
+        shapes = jax.eval_shape(function, inner, _block(columns, 0), jnp.ones(BLOCK))
+        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        sums = jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, zero)
+        sums = sums if outward is None else outward(sums)
+        if once is None:
+            return sums
+        return jax.tree.map(lambda a, b: a + jnp.where(first, b, 0.0), sums, once(theta))
 
     def total(theta: Any, rows: Rows) -> Any:
         parts = [

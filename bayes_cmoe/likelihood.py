@@ -106,7 +106,8 @@ class Likelihood:
         """Log-density of each row, shape (rows,); traceable by JAX."""
         return self._row_logp(*self.layout.split(theta), *columns)[0]
 
-    def _block_sum(self, theta: Array, columns: list[Array], weights: Array) -> Array:
+    def block_sum(self, theta: Array, columns: list[Array], weights: Array) -> Array:
+        """Summed log-density of the rows with weight one; traceable by JAX."""
         # `where`, not a product: a row out of use must not bring in a 0 x inf.
         return jnp.sum(jnp.where(weights > 0, self.block_logp(theta, columns), 0.0))
 
@@ -121,15 +122,15 @@ class Likelihood:
 
     @cached_property
     def _value(self) -> Callable[[Array, Rows], NDArray]:
-        return blocked_sum(self._block_sum, self.count_compilation)
+        return blocked_sum(self.block_sum, self.count_compilation)
 
     @cached_property
     def _value_and_gradient(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
-        return blocked_sum(jax.value_and_grad(self._block_sum), self.count_compilation)
+        return blocked_sum(jax.value_and_grad(self.block_sum), self.count_compilation)
 
     @cached_property
     def _hessian(self) -> Callable[[Array, Rows], NDArray]:
-        return blocked_sum(jax.hessian(self._block_sum), self.count_compilation)
+        return blocked_sum(jax.hessian(self.block_sum), self.count_compilation)
 
     @cached_property
     def _logp(self) -> Callable[[Array, Rows], NDArray]:

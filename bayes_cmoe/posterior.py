@@ -89,19 +89,20 @@ class Posterior:
 
     @cached_property
     def _whitened(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
-        def likelihood(z: Array, frame: Any, columns: list[Array], weights: Array) -> Array:
-            center, scale = frame
-            logp = self.likelihood.block_logp(self.natural(center + scale @ z), columns)
-            return jnp.sum(jnp.where(weights > 0, logp, 0.0))
+        def natural_scale(at: Any) -> tuple[Array, Callable[[Any], Any]]:
+            z, (center, scale) = at
+            theta, pull = jax.vjp(lambda z: self.natural(center + scale @ z), z)
+            return theta, lambda sums: (sums[0], pull(sums[1])[0])
 
         def prior(z: Array, frame: Any) -> Array:
             center, scale = frame
             return self.log_prior_unconstrained(center + scale @ z)
 
         return blocked_sum(
-            lambda at, columns, weights: jax.value_and_grad(likelihood)(*at, columns, weights),
+            jax.value_and_grad(self.likelihood.block_sum),
             self.likelihood.count_compilation,
             once=lambda at: jax.value_and_grad(prior)(*at),
+            change=natural_scale,
         )
 
     def whitened(
@@ -126,8 +127,7 @@ class Posterior:
     @cached_property
     def _hessian_unconstrained(self) -> Callable[[Array, Rows], NDArray]:
         def block(u: Array, columns: list[Array], weights: Array) -> Array:
-            logp = self.likelihood.block_logp(self.natural(u), columns)
-            return jnp.sum(jnp.where(weights > 0, logp, 0.0))
+            return self.likelihood.block_sum(self.natural(u), columns, weights)
 
         return blocked_sum(
             jax.hessian(block),

@@ -28,8 +28,8 @@ class Working:
     upper: NDArray
 
     def natural(self, w: NDArray) -> NDArray:
-        """theta from w."""
-        return np.where(self.logged, np.exp(np.where(self.logged, w, 0.0)), w)
+        """theta from w; a line search far out gets the largest finite number, not a warning."""
+        return np.where(self.logged, np.exp(np.clip(np.where(self.logged, w, 0.0), -700, 700)), w)
 
     def working(self, theta: ArrayLike) -> NDArray:
         """w from theta, moved inside the bounds."""

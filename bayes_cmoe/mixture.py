@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.experts import Expert, expert_named
 from bayes_cmoe.families import Family
 from bayes_cmoe.frozen import Frozen
+from bayes_cmoe.gates import Gate
+from bayes_cmoe.priors import Prior, free_parameters, priors_for
 
-__all__ = ["contaminated_response", "data_nodes"]
+__all__ = ["contaminated_model", "contaminated_response", "data_nodes"]
 
 Tensor = Any
 
@@ -135,3 +138,55 @@ def contaminated_response(
         dims="obs",
         class_name="ContaminatedMixture",
     )
+
+
+def contaminated_model(
+    data: Data, *, frozen: Frozen, gate: Gate, expert: str | Expert, prior: Prior, prompt: Family
+) -> pm.Model:
+    """The PyMC model of a contaminated mixture of experts with these parts.
+
+    Parameters
+    ----------
+    data : Data
+    frozen : Frozen
+        The pre-trained expert.
+    gate : Gate
+    expert : str or Expert
+        Form of the trainable expert's mean or logits h(x; eta).
+    prior : {"flat", "weak"} or mapping
+        See `bayes_cmoe.priors.priors_for`.
+    prompt : Family
+        The trainable expert's density: `gaussian`, which adds the variance ``nu``, or
+        `multinomial_logistic`.
+
+    Returns
+    -------
+    pm.Model with the gate's and the expert's parameters and the observed ``y`` (obs,).
+
+    Raises
+    ------
+    InputError
+        When the expert or the prior is unknown, the response is not of the prompt's kind, or the
+        frozen columns do not fit the data.
+    """
+    form = expert_named(expert)
+    scalar = data.classes is None
+    if scalar != ("variance" in prompt.arguments):
+        raise InputError(
+            f"a {prompt.name} prompt does not go with a response of "
+            f"{'numbers' if scalar else 'class labels'}: choose a variant for that response"
+        )
+    priors = priors_for(prior, data, gate, form)
+    with pm.Model() as model:
+        nodes = data_nodes(data, frozen)
+        unknown = {
+            name: priors[name].variable(name, dims)
+            for name, dims in free_parameters(gate, form, scalar=scalar).items()
+        }
+        location = form.mean(nodes["x"], **{name: unknown[name] for name in form.dims})
+        if data.classes is not None:
+            location = pt.specify_shape(location, (None, data.classes - 1))
+        arguments = [location, unknown["nu"]] if scalar else [location]
+        log_weights = gate.log_weights(nodes["x"], **{name: unknown[name] for name in gate.dims})
+        contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
+    return model

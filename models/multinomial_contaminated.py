@@ -12,17 +12,16 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import pymc as pm
-import pytensor.tensor as pt
 from numpy.typing import ArrayLike
 
 from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.experts import Expert, expert_named
+from bayes_cmoe.experts import Expert
 from bayes_cmoe.families import multinomial_logistic
 from bayes_cmoe.frozen import Frozen, frozen_expert
 from bayes_cmoe.gates import Gate, constant, gate_named, softmax
-from bayes_cmoe.mixture import contaminated_response, data_nodes
-from bayes_cmoe.priors import Prior, free_parameters, priors_for
+from bayes_cmoe.mixture import contaminated_model
+from bayes_cmoe.priors import Prior
 from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
 from bayes_cmoe.variant import Variant
 
@@ -64,21 +63,14 @@ def build(
     """
     if data.classes is None:
         raise InputError("a multinomial variant needs class labels: give Data(..., classes=K)")
-    form, chosen = expert_named(expert), gate_named(gate)
-    priors = priors_for(prior, data, chosen, form)
-    with pm.Model() as model:
-        nodes = data_nodes(data, frozen)
-        unknown = {
-            name: priors[name].variable(name, dims)
-            for name, dims in free_parameters(chosen, form, scalar=False).items()
-        }
-        logits = form.mean(nodes["x"], **{name: unknown[name] for name in form.dims})
-        logits = pt.specify_shape(logits, (None, data.classes - 1))
-        log_weights = chosen.log_weights(
-            nodes["x"], **{name: unknown[name] for name in chosen.dims}
-        )
-        contaminated_response(nodes, log_weights, frozen.family, multinomial_logistic, [logits])
-    return model
+    return contaminated_model(
+        data,
+        frozen=frozen,
+        gate=gate_named(gate),
+        expert=expert,
+        prior=prior,
+        prompt=multinomial_logistic,
+    )
 
 
 PAPER = "arXiv:2602.00939"

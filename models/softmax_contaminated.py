@@ -17,12 +17,12 @@ import pymc as pm
 from numpy.typing import ArrayLike
 
 from bayes_cmoe.data import Data
-from bayes_cmoe.experts import Expert, expert_named
+from bayes_cmoe.experts import Expert
 from bayes_cmoe.families import gaussian
 from bayes_cmoe.frozen import Frozen, frozen_expert
 from bayes_cmoe.gates import softmax
-from bayes_cmoe.mixture import contaminated_response, data_nodes
-from bayes_cmoe.priors import Prior, free_parameters, priors_for
+from bayes_cmoe.mixture import contaminated_model
+from bayes_cmoe.priors import Prior
 from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
 from bayes_cmoe.variant import Variant
 
@@ -55,18 +55,9 @@ def build(
     InputError
         When the expert or the prior is unknown, or the frozen columns do not fit the data.
     """
-    form = expert_named(expert)
-    priors = priors_for(prior, data, softmax, form)
-    with pm.Model() as model:
-        nodes = data_nodes(data, frozen)
-        unknown = {
-            name: priors[name].variable(name, dims)
-            for name, dims in free_parameters(softmax, form, scalar=True).items()
-        }
-        mean = form.mean(nodes["x"], **{name: unknown[name] for name in form.dims})
-        log_weights = softmax.log_weights(nodes["x"], unknown["beta"], unknown["tau"])
-        contaminated_response(nodes, log_weights, frozen.family, gaussian, [mean, unknown["nu"]])
-    return model
+    return contaminated_model(
+        data, frozen=frozen, gate=softmax, expert=expert, prior=prior, prompt=gaussian
+    )
 
 
 PAPER = "arXiv:2505.18455"

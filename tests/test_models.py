@@ -11,8 +11,10 @@ import pymc as pm
 import pytest
 
 from bayes_cmoe import (
+    Data,
     InputError,
     frozen_expert,
+    frozen_log_density,
     frozen_predictions,
     frozen_probabilities,
     variant_named,
@@ -132,3 +134,10 @@ def test_frozen_expert_must_speak_of_the_same_response() -> None:
     one_logit_too_many = frozen_expert("multinomial_logistic", "linear-nobias", {"a": slopes})
     with pytest.raises(InputError, match="classes"):
         multinomial.build(labels.data, frozen=one_logit_too_many)
+
+
+def test_a_response_of_the_wrong_kind_is_refused() -> None:
+    labels = Data(np.arange(4.0), np.arange(4.0) % 3, classes=3)
+    classifier = frozen_log_density(np.full(4, -1.0))
+    with pytest.raises(InputError, match="gaussian prompt does not go"):
+        variant_named("softmax_contaminated").build(labels, frozen=classifier)

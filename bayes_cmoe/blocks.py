@@ -139,6 +139,8 @@ def blocked_sum(
             chunk_sum(theta, columns, count, index == 0)
             for index, (columns, count) in enumerate(rows.chunks)
         ]
+        # Waiting here lets go of Python's lock, which NumPy's conversion would keep while it waits.
+        jax.block_until_ready(parts)
         if len(parts) == 1:
             return jax.tree.map(np.asarray, parts[0])
         return jax.tree.map(lambda *leaves: np.sum(leaves, axis=0), *parts)

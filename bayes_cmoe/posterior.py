@@ -125,19 +125,21 @@ class Posterior:
         return self.whitened(u, (np.zeros(size), np.eye(size)), rows)
 
     @cached_property
-    def _hessian_unconstrained(self) -> Callable[[Array, Rows], NDArray]:
-        def block(u: Array, columns: list[Array], weights: Array) -> Array:
-            return self.likelihood.block_sum(self.natural(u), columns, weights)
+    def _curvature_unconstrained(self) -> Callable[[Array, Array, Array], Array]:
+        def chain_rule(u: Array, gradient: Array, hessian: Array) -> Array:
+            slope = jax.jacfwd(self.natural)(u)
+            bend = jax.hessian(lambda u: gradient @ self.natural(u))(u)
+            return slope.T @ hessian @ slope + bend + jax.hessian(self.log_prior_unconstrained)(u)
 
-        return blocked_sum(
-            jax.hessian(block),
-            self.likelihood.count_compilation,
-            once=jax.hessian(self.log_prior_unconstrained),
-        )
+        return jax.jit(chain_rule)
 
     def hessian_unconstrained(self, u: ArrayLike, rows: Rows) -> NDArray:
         """Second derivatives of the log posterior density in u, shape (parameter, parameter)."""
-        return self._hessian_unconstrained(np.asarray(u), rows)
+        vector = np.asarray(u)
+        theta = np.asarray(self.natural(vector))
+        _, gradient = self.likelihood.value_and_gradient(theta, rows)
+        hessian = self.likelihood.hessian(theta, rows)
+        return np.asarray(self._curvature_unconstrained(vector, gradient, hessian))
 
     def unconstrained_from(self, theta: ArrayLike) -> NDArray:
         """u from theta, shape (parameter,); an edge of the support is at infinity."""

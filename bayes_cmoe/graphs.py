@@ -8,6 +8,7 @@ inputs of the function instead of becoming constants of it.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import pytensor.link.jax.dispatch  # noqa: F401  (registers the conversions, switches JAX to 64 bits)
 import pytensor.tensor as pt
 from pymc.logprob.utils import CheckParameterValue
@@ -19,6 +20,11 @@ from pytensor.graph.traversal import graph_inputs
 from pytensor.link.jax.dispatch import jax_funcify
 
 __all__ = ["jaxify"]
+
+# An evaluation is short and always waited for: handing it to another thread costs more than it
+# does on few rows, and hinders threads that evaluate side by side. In force unless a program has
+# used JAX before.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 @jax_funcify.register(CheckParameterValue)

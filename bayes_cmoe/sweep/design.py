@@ -263,9 +263,9 @@ class Design:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def tasks(self) -> Iterator[Task]:
-        """All tasks, those of a setting together and its largest sizes first."""
-        for setting in self.settings:
-            for method, plan in self.plans.items():
+        """All tasks: a method's together, then a setting's, its largest sizes first."""
+        for method, plan in self.plans.items():
+            for setting in self.settings:
                 for n in reversed(plan.sizes):
                     chunks = math.ceil(plan.replications * n / ROWS_A_TASK[method])
                     count = math.ceil(plan.replications / min(chunks, plan.replications))

@@ -22,13 +22,17 @@ from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.store import DamagedError, Store
 from bayes_cmoe.sweep.worker import THREADS, limit_threads, run_task
 
-__all__ = ["State", "StoppedError", "run_sweep", "state_of"]
+__all__ = ["State", "StoppedError", "WorkerDiedError", "run_sweep", "state_of"]
 
 CONNECTION_SECONDS = 10
 
 
 class StoppedError(RuntimeError):
     """A run stopped early; what was finished is kept, and the message says how to go on."""
+
+
+class WorkerDiedError(StoppedError):
+    """A run stopped because a worker died; otherwise it was Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class State:
     ----------
     fits, finished, failed : int
         All fits of the design, those finished, and those of them that failed.
-    statuses : dict of str to int
-        Finished fits by status code.
+    statuses : dict of (str, str) to int
+        Finished fits by method and status code.
     damaged : tuple of str
         One line for each chunk file that is not whole.
     """
@@ -48,7 +52,7 @@ class State:
     fits: int
     finished: int
     failed: int
-    statuses: dict[str, int]
+    statuses: dict[tuple[str, str], int]
     damaged: tuple[str, ...]
 
 
@@ -62,15 +66,15 @@ def state_of(folder: str | Path) -> State:
     """
     store = Store(Path(folder))
     design = store.design()
-    found: Counter[str] = Counter()
+    found: Counter[tuple[str, str]] = Counter()
     damaged = []
     for task in design.tasks():
         if store.is_done(task):
             try:
-                found.update(store.statuses(design, task))
+                found.update((task.method, code) for code in store.statuses(design, task))
             except DamagedError as error:
                 damaged.append(str(error))
-    failed = sum(found[code] for code in FAILURES)
+    failed = sum(count for (_, code), count in found.items() if code in FAILURES)
     return State(design.fits, found.total(), failed, dict(found), tuple(damaged))
 
 
@@ -109,7 +113,9 @@ def run_sweep(
     InputError
         When the folder cannot be written to or holds something else, or there is no cluster.
     StoppedError
-        On Ctrl-C, or when a worker dies.
+        On Ctrl-C.
+    WorkerDiedError
+        When a worker dies.
     """
     store = Store(Path(folder))
     store.prepare(design)
@@ -155,7 +161,7 @@ def _run(
                 f"stopped: {finished} of {design.fits} fits are kept: {how}"
             ) from None
         except _deaths(cluster):
-            raise StoppedError(
+            raise WorkerDiedError(
                 f"a worker died (killed, or out of memory): {finished} of {design.fits} fits are "
                 f"kept: {how}, with fewer workers if memory was short"
             ) from None

@@ -123,6 +123,17 @@ class Store:
                 left.unlink()
             yield
 
+    def is_busy(self) -> bool:
+        """Whether a run is at work in the folder."""
+        try:
+            with (self.folder / ".lock").open() as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     def _write(self, file: Path, content: bytes) -> None:
         part = file.with_name(f"{TEMPORARY}{os.getpid()}")
         with _written(file):

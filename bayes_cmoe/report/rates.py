@@ -7,7 +7,7 @@ the design; no size is left out after the fact.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,6 +62,18 @@ def slope_of(n: ArrayLike, values: ArrayLike) -> NDArray:
     return np.log(np.asarray(values, dtype=float)) @ centred / np.sum(centred**2)
 
 
+@lru_cache(maxsize=64)
+def _resamples(count: int, draws: int, seed: int, size: int) -> tuple[NDArray, NDArray]:
+    """Resamples of `count` replications, independent for each size: (draw, count).
+
+    Their indices, and how large a share of each resample every replication is.
+    """
+    chosen = np.random.default_rng([seed, size]).integers(count, size=(draws, count))
+    flat = (chosen + count * np.arange(draws)[:, None]).ravel()
+    shares = np.bincount(flat, minlength=draws * count).reshape(draws, count) / count
+    return chosen, shares
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """Errors of one target, method and regime over the sizes of a design.
@@ -84,7 +96,7 @@ class Measured:
     Raises
     ------
     InputError
-        When the shapes do not fit or there are fewer than two sizes.
+        When the shapes do not fit; from the slopes when there are fewer than two sizes.
 
     Examples
     --------
@@ -104,10 +116,10 @@ class Measured:
 
     def __post_init__(self) -> None:
         choose("statistic", self.statistic, ("rms", "mean", "median"))
-        if self.errors.ndim != 2 or len(self.n) != len(self.errors) or len(self.n) < 2:
+        if self.errors.ndim != 2 or len(self.n) != len(self.errors):
             raise InputError(
                 f"errors of shape {self.errors.shape} for {len(self.n)} sizes: "
-                "give (size, replicate) for two sizes or more"
+                "give (size, replicate)"
             )
 
     @cached_property
@@ -123,14 +135,13 @@ class Measured:
     @cached_property
     def _resampled(self) -> tuple[NDArray, NDArray]:
         """Averages over the replications themselves and over resamples: (size,), (draw, size)."""
-        rng = np.random.default_rng(self.seed)
         power = 2.0 if self.statistic == "rms" else 1.0
         here, again = np.full(len(self.n), np.nan), np.full((self.draws, len(self.n)), np.nan)
         for i, row in enumerate(np.abs(self.errors)):
             kept = row[np.isfinite(row)]
             if len(kept) < FEWEST:
                 continue
-            chosen = rng.integers(len(kept), size=(self.draws, len(kept)))
+            chosen, shares = _resamples(len(kept), self.draws, self.seed, i)
             if self.statistic == "median":
                 here[i], again[:, i] = np.median(kept), np.median(kept[chosen], axis=1)
             else:
@@ -138,7 +149,7 @@ class Measured:
                 top = kept.max() or 1.0
                 powers = (kept / top) ** power
                 here[i] = top * powers.mean() ** (1.0 / power)
-                again[:, i] = top * powers[chosen].mean(axis=1) ** (1.0 / power)
+                again[:, i] = top * (shares @ powers) ** (1.0 / power)
         return here, again
 
     def _interval(self, function: Callable[[NDArray], NDArray]) -> Interval:
@@ -163,6 +174,8 @@ class Measured:
     @cached_property
     def slope(self) -> Interval:
         """Slope of the log average on log n over all sizes."""
+        if len(self.n) < 2:
+            raise InputError("a slope needs two sizes at least: give more")
         return self._interval(lambda averages: slope_of(self.n, averages))
 
     @cached_property

@@ -73,6 +73,12 @@ class Information:
         inverse = solve_triangular(self.root, np.eye(len(self.root)))
         return inverse @ np.linalg.solve(self._white, inverse.T)
 
+    def spread(self, z: NDArray) -> NDArray:
+        """Standard normal draws z, (draw, parameter), as draws from N(0, I^-1)."""
+        factor = np.linalg.cholesky(self._white)
+        white = solve_triangular(factor, z.T, lower=True, trans=1)
+        return solve_triangular(self.root, white).T
+
     @cached_property
     def spectrum(self) -> tuple[NDArray, NDArray]:
         """Eigenvalues, smallest first, and eigenvectors (rows) of I scaled to unit diagonal."""

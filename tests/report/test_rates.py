@@ -104,7 +104,9 @@ def test_same_seed_same_interval():
 
 def test_bad_input():
     with pytest.raises(InputError, match="two sizes"):
-        Measured(N[:1], np.ones((1, 5)))
+        _ = Measured(N[:1], np.ones((1, 5))).slope
+    with pytest.raises(InputError, match="give \\(size, replicate\\)"):
+        Measured(N[:1], np.ones((2, 5)))
     with pytest.raises(InputError, match="did you mean 'mean'"):
         Measured(N, np.ones((7, 5)), statistic="men")
     with pytest.raises(InputError, match="bound or an exponent"):

@@ -1,0 +1,61 @@
+"""The fits of a sweep by setting, method and size, beside the theory of their setting."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayes_cmoe.sweep.design import Design
+
+__all__ = ["Cell", "cells_of", "entries_of", "targets_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The fits of one setting by one method, as plain arrays with the sizes in front."""
+
+    regime: str
+    method: str
+    n: NDArray
+    fits: tuple[xr.Dataset, ...]
+    theory: xr.Dataset
+
+    def stacked(self, variable: str, target: str) -> NDArray:
+        """A variable of every fit, (size, replicate), NaN where sizes have fewer fits."""
+        rows = [own[variable].sel(target=target).to_numpy() for own in self.fits]
+        table = np.full((len(rows), max(map(len, rows))), np.nan)
+        for filled, row in zip(table, rows, strict=True):
+            filled[: len(row)] = row
+        return table
+
+    @property
+    def resolution(self) -> NDArray:
+        """The share over its bound, (size,)"""
+        return self.theory["resolution"].sel(n=self.n).to_numpy()
+
+
+def cells_of(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset]) -> Iterator[Cell]:
+    """The fits of each setting and method that has any, in the design's order."""
+    for setting in design.settings:
+        theory = bounds[setting.label]
+        for method in design.plans:
+            chosen = (table["setting"] == setting.label) & (table["method"] == method)
+            own = table.isel(fit=np.flatnonzero(chosen.to_numpy()))
+            sizes = np.unique(own["n"].to_numpy())
+            fits = tuple(own.isel(fit=np.flatnonzero(own["n"].to_numpy() == n)) for n in sizes)
+            if fits:
+                yield Cell(setting.label, method, sizes, fits, theory)
+
+
+def targets_of(cell: Cell) -> list[str]:
+    """Whole parameters and norms; the entries of a vector have no rate of their own."""
+    return [name for name in cell.theory["target"].to_numpy() if "[" not in name]
+
+
+def entries_of(cell: Cell) -> list[str]:
+    """The single entries of all parameters, each once."""
+    names = list(cell.theory["target"].to_numpy())
+    vectors = {name.partition("[")[0] for name in names if "[" in name}
+    return [name for name in names if name not in {*vectors, "exp_tau", "expert", "loss"}]

@@ -1,0 +1,185 @@
+"""The theory beside a sweep: what efficient estimates and posteriors would show at its sizes."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.stats.qmc import MultivariateNormalQMC
+
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.losses import (
+    Components,
+    components_of,
+    distances,
+    merging_distance,
+    prompt_share,
+    published_loss,
+)
+from bayes_cmoe.outputs import whole_file
+from bayes_cmoe.regime import Exponent, Regime, Truth
+from bayes_cmoe.sweep.design import Design, Setting
+from bayes_cmoe.theory.information import Information, information_along
+from bayes_cmoe.theory.published import formula, rate_of
+from bayes_cmoe.theory.scores import scores_of
+from bayes_cmoe.theory.targets import expert_parameters
+from bayes_cmoe.variant import variant_named
+
+__all__ = ["all_bounds", "bounds_of"]
+
+DRAWS = 2**18
+"""Draws of the Fisher information."""
+LIMIT_DRAWS = 2**14
+"""Quasi-random draws of the limiting normal distribution."""
+SHARES = ("lam", "exp_tau")
+"""Targets that say how large the prompt's share is; a variant has one of them."""
+LOSS = Exponent(Fraction(-1, 2))
+"""The losses are weighted so that they are n^-1/2."""
+
+
+def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Dataset:
+    """Information bound, limit of the posterior expected loss, and resolution at a design's sizes.
+
+        bound      = sqrt(trace D I^-1 D' / n), D the derivative of the target
+        expected   = E ‖D z‖, z ~ N(0, 2 I^-1 / n): the estimate's error and the posterior's own
+        resolution = share* / bound of the share: sqrt(n) lam* ‖Delta*‖² in units of information
+
+    The loss is no smooth function of the parameters; its ``bound`` is the root mean square that an
+    efficient estimate would show.
+
+    Parameters
+    ----------
+    design : Design
+    setting : Setting
+        One of its settings.
+    draws : int
+        Of the Fisher information.
+
+    Returns
+    -------
+    xarray.Dataset with ``bound`` and ``expected`` (target, n), ``exponent``, ``formula`` and
+    ``source`` (target), ``resolution`` (n). Numbers are NaN, and the attribute ``reason`` says why,
+    where the information is singular.
+
+    References
+    ----------
+    van der Vaart (1998), Asymptotic Statistics, chapters 8 and 10.
+
+    Examples
+    --------
+    >>> from bayes_cmoe.sweep.presets import preset
+    >>> quick = preset("quick")
+    >>> found = bounds_of(quick, quick.settings[0], draws=2**15).sel(target="lam", n=1000)
+    >>> round(float(found.expected / found.bound), 2)  # of one number: E|N(0, 2)|
+    1.13
+    """
+    variant = variant_named(setting.variant)
+    regime = variant.regime(setting.regime)
+    layout = scores_of(variant, regime).layout
+    components = components_of(layout, expert_parameters(variant, layout))
+    sizes = sorted({n for plan in design.plans.values() for n in plan.sizes})
+    truths = [regime.truth(n, setting.alpha, setting.gamma) for n in sizes]
+    try:
+        found = information_along(variant, regime, truths, draws=draws)
+        reason = ""
+    except InputError as error:
+        found, reason = [], str(error)
+
+    targets = (*components, "loss")
+    bound, expected = np.full((2, len(targets), len(sizes)), np.nan)
+    for i, information in enumerate(found):
+        bound[:, i], expected[:, i] = _limits(components, information, regime, truths[i], sizes[i])
+    share = next((targets.index(name) for name in SHARES if name in targets), None)
+    shares = [np.nan if share is None else prompt_share(truth) for truth in truths]
+
+    alpha = regime.path.alpha if setting.alpha is None else setting.alpha
+    gamma = regime.path.gamma if setting.gamma is None else setting.gamma
+    uppers = [_exponent(regime, name) for name in targets]
+    sources = [rate.source if (rate := rate_of(regime, name)) else "" for name in targets]
+    exponents = [float(upper.at(alpha, gamma)) if upper else np.nan for upper in uppers]
+    return xr.Dataset(
+        {
+            "bound": (("target", "n"), bound),
+            "expected": (("target", "n"), expected),
+            "resolution": ("n", shares / bound[share or 0]),
+            "exponent": ("target", exponents),
+            "formula": ("target", np.array([formula(upper) for upper in uppers], dtype=object)),
+            "source": ("target", np.array(sources, dtype=object)),
+        },
+        coords={"target": np.array(targets, dtype=object), "n": sizes},
+        attrs={"setting": setting.label, "draws": draws, "reason": reason},
+    )
+
+
+def _exponent(regime: Regime, target: str) -> Exponent | None:
+    if target == "loss" and regime.published:
+        return LOSS
+    rate = rate_of(regime, target)
+    return rate.upper if rate else None
+
+
+def _limits(
+    components: Components, information: Information, regime: Regime, truth: Truth, n: int
+) -> tuple[NDArray, NDArray]:
+    """Bound and limiting expected loss of every target, the loss last."""
+    layout = information.layout
+    jacobian = np.eye(layout.size)
+    if "tau" in layout.names:
+        where = layout.slices["tau"]
+        jacobian = np.vstack([jacobian, np.exp(truth["tau"]) * jacobian[where]])
+    deviations = [information.deviation(jacobian[list(own)])[0] for own in components.values()]
+
+    normal = MultivariateNormalQMC(np.zeros(layout.size), rng=0).random(LIMIT_DRAWS)
+    efficient = information.spread(normal) @ jacobian.T / n**0.5
+
+    def losses(scale: float) -> NDArray:
+        errors = distances(components, scale * efficient)
+        named = {name: errors[:, i] for i, name in enumerate(components)}
+        distance = merging_distance(truth, regime.path.center)
+        loss = published_loss(named, regime.published, prompt_share(truth), distance)
+        return np.column_stack([np.abs(errors), loss])
+
+    loss = np.sqrt(np.mean(losses(1.0)[:, -1] ** 2))
+    return np.append(np.array(deviations) / n**0.5, loss), losses(2.0**0.5).mean(axis=0)
+
+
+def all_bounds(design: Design, folder: Path, workers: int = 1) -> dict[str, xr.Dataset]:
+    """The bounds of every setting by its label; computed once and kept in the folder.
+
+    Parameters
+    ----------
+    design : Design
+    folder : Path
+        That of the design's run.
+    workers : int
+        Processes that compute what is missing.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    """
+    files = {setting: folder / "bounds" / f"{setting.slug}.nc" for setting in design.settings}
+    kept = {setting: _read(file, design) for setting, file in files.items()}
+    missing = [setting for setting, found in kept.items() if found is None]
+    made = Parallel(n_jobs=min(workers, max(len(missing), 1)))(
+        delayed(bounds_of)(design, setting) for setting in missing
+    )
+    for setting, found in zip(missing, made, strict=True):
+        kept[setting] = found
+        (folder / "bounds").mkdir(exist_ok=True)
+        with whole_file(files[setting]) as part:
+            found.assign_attrs(design=design.hash).to_netcdf(part, engine="h5netcdf")
+    return {setting.label: found for setting, found in kept.items() if found is not None}
+
+
+def _read(file: Path, design: Design) -> xr.Dataset | None:
+    """What the folder holds, unless it was made for another design or another version of it."""
+    try:
+        with xr.open_dataset(file, engine="h5netcdf") as opened:
+            found = opened.load()
+    except (OSError, ValueError, KeyError, RuntimeError):
+        return None
+    return found if found.attrs.get("design") == design.hash else None

@@ -1,0 +1,113 @@
+"""Bounds of a sweep, against the information matrix inverted here and closed forms."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from bayes_cmoe.sweep.bounds import all_bounds, bounds_of
+from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.theory.information import information
+from bayes_cmoe.theory.published import published
+
+LABEL = "softmax_contaminated/distinguishable"
+SIZES = (1000, 16000)
+
+
+def design(label=LABEL):
+    return Design("one", (Setting.parse(label),), map=MapPlan(SIZES, 2))
+
+
+@pytest.fixture(scope="module")
+def found():
+    return bounds_of(design(), design().settings[0], draws=2**16)
+
+
+def covariance():
+    own = information("softmax_contaminated", "distinguishable", n=1000, draws=2**16, accuracy=1.0)
+    return np.linalg.inv(own.information.to_numpy()), list(own.entry.to_numpy()), own
+
+
+def test_bounds_of_entries_norms_and_odds(found):
+    inverse, labels, own = covariance()
+    variance = dict(zip(labels, np.diag(inverse), strict=True))
+    tau = float(own.truth.sel(entry="tau"))
+    expected = {
+        "beta[x1]": variance["beta[x1]"],
+        "nu": variance["nu"],
+        "a": variance["a[x1]"] + variance["a[x2]"],
+        "expert": variance["a[x1]"] + variance["a[x2]"] + variance["nu"],
+        "exp_tau": np.exp(2.0 * tau) * variance["tau"],
+    }
+    for n in SIZES:
+        for name, value in expected.items():
+            bound = float(found.bound.sel(target=name, n=n))
+            assert bound == pytest.approx((value / n) ** 0.5, rel=1e-6)
+
+
+def test_resolution_is_the_share_over_its_bound(found):
+    tau = float(covariance()[2].truth.sel(entry="tau"))
+    bound = found.bound.sel(target="exp_tau")
+    np.testing.assert_allclose(found.resolution, np.exp(tau) / bound, rtol=1e-12)
+
+
+def test_expected_loss_of_numbers_and_norms(found):
+    ratio = (found.expected / found.bound).sel(n=1000)
+    assert float(ratio.sel(target="nu")) == pytest.approx(2.0 / np.pi**0.5, rel=5e-3)
+    # E|N(0, 2V)| of a vector, by plain Monte Carlo.
+    inverse, labels, _ = covariance()
+    chosen = [i for i, label in enumerate(labels) if label.startswith("beta[")]
+    own = inverse[np.ix_(chosen, chosen)] / 1000
+    draws = np.random.default_rng(1).multivariate_normal(np.zeros(2), 2.0 * own, 400_000)
+    expected = np.linalg.norm(draws, axis=1).mean()
+    assert float(found.expected.sel(target="beta", n=1000)) == pytest.approx(expected, rel=1e-2)
+
+
+def test_loss_is_the_limit_of_an_efficient_estimates(found):
+    # Distinguishable rates weigh all errors alike: loss = |exp tau| + |beta| + |expert| errors.
+    inverse, labels, own = covariance()
+    draws = np.random.default_rng(2).multivariate_normal(np.zeros(len(labels)), inverse, 400_000)
+    table = dict(zip(labels, draws.T / 1000**0.5, strict=True))
+    rates = [
+        str(name) for name in published("softmax_contaminated", "distinguishable").parameter.values
+    ]
+    assert sorted(rates) == ["beta", "exp_tau", "expert"]
+    loss = np.exp(float(own.truth.sel(entry="tau"))) * np.abs(table["tau"])
+    loss = loss + np.hypot(table["beta[x1]"], table["beta[x2]"])
+    loss = loss + np.sqrt(table["a[x1]"] ** 2 + table["a[x2]"] ** 2 + table["nu"] ** 2)
+    expected = np.sqrt(np.mean(loss**2))
+    assert float(found.bound.sel(target="loss", n=1000)) == pytest.approx(expected, rel=1e-2)
+
+
+def test_exponents_follow_the_settings_own(found):
+    assert float(found.exponent.sel(target="exp_tau")) == -0.5
+    assert np.isnan(float(found.exponent.sel(target="nu")))
+    label = "constant_contaminated/merging[gamma=1/16]"
+    own = design(label)
+    merging = bounds_of(own, own.settings[0], draws=2**15)
+    assert own.settings[0].gamma == Fraction(1, 16)
+    assert float(merging.exponent.sel(target="lam")) == -0.5 + 2 / 16
+    assert merging.formula.sel(target="lam").item() == "-1/2 + 2 gamma"
+
+
+def test_kept_in_the_folder_until_the_design_changes(tmp_path):
+    label = "constant_contaminated/distinguishable"
+    own = design(label)
+    first = all_bounds(own, tmp_path)
+    (file,) = (tmp_path / "bounds").iterdir()
+    written = file.stat().st_mtime_ns
+    again = all_bounds(own, tmp_path)
+    assert file.stat().st_mtime_ns == written
+    assert again[label].drop_attrs().identical(first[label].drop_attrs())
+    other = Design("one", own.settings, map=MapPlan((2000, 4000), 2))
+    assert list(all_bounds(other, tmp_path)[label].n.to_numpy()) == [2000, 4000]
+    file.write_bytes(b"not a table")
+    assert all_bounds(other, tmp_path)[label].drop_attrs().sizes["n"] == 2
+
+
+def test_a_singular_truth_gives_a_reason_instead_of_numbers():
+    own = design("constant_contaminated/merging[gamma=3]")
+    found = bounds_of(own, own.settings[0], draws=2**15)
+    assert found.attrs["reason"]
+    assert np.isnan(found.bound).all()
+    assert np.isnan(found.resolution).all()

@@ -1,0 +1,246 @@
+"""The page of a sweep: one HTML file that holds everything and asks for nothing."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bayes_cmoe.concentration import LEVELS
+from bayes_cmoe.report import numbers
+from bayes_cmoe.report.comparison import LEVEL, RESOLVED, SAME, Comparison
+from bayes_cmoe.report.images import Picture
+from bayes_cmoe.report.posterior_tables import UNMIXED
+from bayes_cmoe.report.rates import VERDICTS
+from bayes_cmoe.report.sweep_parts import (
+    KINDS,
+    environment,
+    failed_fits,
+    progress,
+    regimes,
+    status_table,
+)
+from bayes_cmoe.sweep.presets import toml_of
+from bayes_cmoe.variant import variant_named
+
+__all__ = ["sweep_page"]
+
+SECTIONS = {
+    "errors": ("error", "rate", "slope", "efficien"),
+    "contraction": ("contraction", "posterior", "spread"),
+    "coverage": ("coverage",),
+    "starts": ("start", "agree", "anywhere"),
+    "failures": ("edge", "fail", "status"),
+}
+"""Section -> what the names of its figures contain."""
+MARKS = dict(zip(VERDICTS, ("●", "◐", "▲", "✕", "○"), strict=True))
+"""Verdicts by sign, so that colour is not needed to tell them apart."""
+SHOWN_FAILURES = 300
+"""Rows of failed fits on the page; all are in failures.csv."""
+
+
+def sweep_page(comparison: Comparison, pictures: Mapping[str, Picture]) -> str:
+    """The report page.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    pictures : mapping of str to Picture
+        The figures by name, from `bayes_cmoe.report.images.drawn`; their names say in which section
+        they stand.
+
+    Returns
+    -------
+    str
+        An HTML document without scripts or references to other files.
+    """
+    templates = Environment(
+        loader=PackageLoader("bayes_cmoe.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {name: getattr(numbers, name) for name in numbers.__all__}
+    templates.filters["anchor"] = lambda label: "".join(
+        letter if letter.isalnum() else "-" for letter in label
+    ).strip("-")
+    templates.filters["powers"] = _powers
+    return templates.get_template("sweep.html").render(_content(comparison, pictures))
+
+
+def _content(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[str, Any]:
+    design, table = comparison.design, comparison.table
+    known, failed = regimes(design), failed_fits(design, table)
+    codes, statuses = status_table(design, comparison.statuses)
+    steps = progress(design, table)
+    sizes = {method: plan.sizes for method, plan in design.plans.items()}
+    return {
+        "design": design,
+        "toml": toml_of(design),
+        "progress": steps,
+        "finished": sum(step["finished"] for step in steps),
+        "regimes": known,
+        "kinds": [kind for kind in KINDS if any(own["kind"] == kind for own in known)],
+        "variants": [_variant(comparison, name, known) for name in _variants(known)],
+        "verdicts": _verdicts(comparison),
+        "marks": MARKS,
+        "sizes": sizes,
+        "pictures": _placed(pictures),
+        "errors": _by_regime(comparison.errors),
+        "sampling": _records(comparison.sampling),
+        "agreement": _records(comparison.agreement),
+        "pooled": _pooled(comparison),
+        "spread": _by_regime(comparison.spread),
+        "edges": _edges(comparison),
+        "codes": codes,
+        "statuses": statuses,
+        "failed": _records(failed.head(SHOWN_FAILURES)),
+        "failures": len(failed),
+        "environment": environment(),
+        "levels": LEVELS,
+        "level": LEVEL,
+        "resolved": RESOLVED,
+        "same": SAME,
+        "unmixed": UNMIXED,
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _by_regime(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in _records(table):
+        found.setdefault(row["regime"], []).append(row)
+    return found
+
+
+def _variants(known: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(own["variant"] for own in known))
+
+
+def _variant(comparison: Comparison, name: str, known: list[dict[str, Any]]) -> dict[str, Any]:
+    """A variant's regimes, distinguishable first, and their rates beside each other."""
+    own = sorted(
+        (regime for regime in known if regime["variant"] == name),
+        key=lambda regime: KINDS.index(regime["kind"]),
+    )
+    rates = _by_regime(comparison.rates)
+    theory = {regime["label"]: comparison.bounds[regime["label"]] for regime in own}
+    sources: list[str] = []
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for regime in own:
+        label = regime["label"]
+        rows[label] = []
+        for rate in rates.get(label, []):
+            told = theory[label].sel(target=rate["parameter"])
+            source = str(told["source"].item())
+            if source and source not in sources:
+                sources.append(source)
+            formula = str(told["formula"].item())
+            mark = sources.index(source) + 1 if source else 0
+            greek = {"formula": _greek(formula), "moves": "alpha" in formula or "gamma" in formula}
+            rows[label].append({**rate, **greek, "source": mark})
+    methods = [method for method in comparison.design.plans if _has(rows, method)]
+    return {
+        "name": name,
+        "title": variant_named(name).title,
+        "paper": variant_named(name).source,
+        "regimes": own,
+        "rates": rows,
+        "sources": sources,
+        "reasons": {
+            label: found.attrs["reason"] for label, found in theory.items() if found.attrs["reason"]
+        },
+        "glances": [_glance(rows, method) for method in methods],
+    }
+
+
+def _has(rows: dict[str, list[dict[str, Any]]], method: str) -> bool:
+    return any(rate["method"] == method for own in rows.values() for rate in own)
+
+
+def _glance(rows: dict[str, list[dict[str, Any]]], method: str) -> dict[str, Any]:
+    """A method's rates with the regimes side by side."""
+    chosen = {
+        label: {rate["parameter"]: rate for rate in own if rate["method"] == method}
+        for label, own in rows.items()
+    }
+    parameters = list(dict.fromkeys(name for own in chosen.values() for name in own))
+    return {
+        "method": method,
+        "lines": [(name, [own.get(name) for own in chosen.values()]) for name in parameters],
+    }
+
+
+def _greek(formula: str) -> str:
+    return formula.replace("alpha", "α").replace("gamma", "γ").replace("-", "−")
+
+
+def _powers(text: str) -> Markup:
+    """Text with its powers raised: n^-1/8."""
+    raised = re.sub(r"\^(-?)([\d/]+)", lambda found: _raised(*found.groups()), str(escape(text)))
+    return Markup(raised)
+
+
+def _raised(sign: str, digits: str) -> str:
+    return f"<sup>{'−' if sign else ''}{digits}</sup>"
+
+
+def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
+    """How many rates of each method say what, over all sizes and over the local ones."""
+    found = []
+    for method in comparison.design.plans:
+        if comparison.rates.empty:
+            break
+        own = comparison.rates[comparison.rates["method"] == method]
+        for range_, column in (("all sizes", "verdict"), ("local sizes", "local_verdict")):
+            said = own[column][own[column] != ""]
+            counts = {str(word): int((said == word).sum()) for word in (*VERDICTS, "no theory")}
+            if len(said):
+                found.append(
+                    {"method": method, "range": range_, "rates": len(said), "counts": counts}
+                )
+    return found
+
+
+def _placed(pictures: Mapping[str, Picture]) -> dict[str, list[tuple[str, Picture]]]:
+    """Figures by section; one whose name says nothing stands with the errors."""
+    found: dict[str, list[tuple[str, Picture]]] = {section: [] for section in SECTIONS}
+    for name, picture in pictures.items():
+        section = next(
+            (key for key, words in SECTIONS.items() if any(word in name for word in words)),
+            "errors",
+        )
+        found[section].append((name, picture))
+    return found
+
+
+def _pooled(comparison: Comparison) -> list[dict[str, Any]]:
+    """Coverage over all entries and sizes, a row a regime."""
+    found = _by_regime(comparison.pooled)
+    return [
+        {
+            "regime": label,
+            "fits": max(row["fits"] for row in rows),
+            "levels": {row["level"]: row for row in rows},
+        }
+        for label, rows in found.items()
+    ]
+
+
+def _edges(comparison: Comparison) -> list[dict[str, Any]]:
+    """The share of MAP fits that end at the edge of the box, by regime and size, where any does."""
+    if comparison.errors.empty:
+        return []
+    own = comparison.errors[comparison.errors["method"] == "map"]
+    shares = own.groupby(["regime", "n"], sort=False)["edge"].first().unstack("n")
+    return [
+        {"regime": label, "shares": shares.loc[label].to_dict()}
+        for label in comparison.regimes
+        if label in shares.index and (shares.loc[label] > 0).any()
+    ]

@@ -1,0 +1,160 @@
+"""What a sweep's page says beside its tables: progress, regimes, failures, seeds, environment."""
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_cmoe.report.numbers import vector
+from bayes_cmoe.sweep.design import Design, Setting
+from bayes_cmoe.sweep.rows import FAILURES
+from bayes_cmoe.variant import variant_named
+
+__all__ = ["KINDS", "environment", "failed_fits", "kind_of", "progress", "regimes", "status_table"]
+
+KINDS = ("distinguishable", "non-distinguishable", "no published rate")
+"""What the theory says of a regime, in the order in which a page shows them."""
+BESIDE = ("pytensor", "jaxlib", "numba", "dask", "distributed")
+"""Packages that matter beside the direct dependencies, where they are installed."""
+
+
+def kind_of(setting: Setting) -> str:
+    """Whether a regime is distinguishable: its rates do not depend on how the prompt merges.
+
+    Examples
+    --------
+    >>> kind_of(Setting("constant_contaminated", "merging"))
+    'non-distinguishable'
+    """
+    rates = variant_named(setting.variant).regime(setting.regime).published
+    if not rates:
+        return KINDS[2]
+    return KINDS[1] if any(rate.upper.gamma for rate in rates) else KINDS[0]
+
+
+def progress(design: Design, table: xr.Dataset) -> list[dict[str, Any]]:
+    """Finished fits and all of them, by method."""
+    method = table["method"].to_numpy()
+    found = []
+    for name, plan in design.plans.items():
+        total = len(plan.sizes) * plan.replications * len(design.settings)
+        found.append({"method": name, "finished": int(np.sum(method == name)), "total": total})
+    return found
+
+
+def _truth_lines(truth: dict[str, Any]) -> list[str]:
+    return [f"{name} = {vector(value)}" for name, value in truth.items()]
+
+
+def regimes(design: Design) -> list[dict[str, Any]]:
+    """Each regime: what it is, its exponents, and its truth at the smallest and largest size."""
+    sizes = sorted({n for plan in design.plans.values() for n in plan.sizes})
+    found = []
+    for setting in design.settings:
+        regime = variant_named(setting.variant).regime(setting.regime)
+        here, there = (
+            _truth_lines(regime.truth(n, setting.alpha, setting.gamma))
+            for n in (sizes[0], sizes[-1])
+        )
+        found.append(
+            {
+                "label": setting.label,
+                "variant": setting.variant,
+                "name": setting.label.removeprefix(f"{setting.variant}/"),
+                "kind": kind_of(setting),
+                "summary": regime.summary,
+                "expert": regime.expert,
+                "frozen": regime.frozen.description,
+                "features": regime.features,
+                "alpha": regime.path.alpha if setting.alpha is None else setting.alpha,
+                "gamma": regime.path.gamma if setting.gamma is None else setting.gamma,
+                "truth": [
+                    first if first == last else f"{first} → {last.partition(' = ')[2]}"
+                    for first, last in zip(here, there, strict=True)
+                ],
+                "key": design.seed(setting, sizes[0], 0).spawn_key[:2],
+            }
+        )
+    return found
+
+
+def status_table(design: Design, statuses: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
+    """Status codes that occur, and finished fits by regime, method and code."""
+    order = ("converged", "sampled", "edge", *FAILURES)
+    codes = [code for code in order if code in set(statuses["status"])]
+    rows = []
+    for setting in design.settings:
+        for method, plan in design.plans.items():
+            own = statuses[(statuses["regime"] == setting.label) & (statuses["method"] == method)]
+            counts = own.groupby("status")["fits"].sum()
+            rows.append(
+                {
+                    "regime": setting.label,
+                    "method": method,
+                    "planned": len(plan.sizes) * plan.replications,
+                    "finished": int(counts.sum()),
+                    "counts": [int(counts.get(code, 0)) for code in codes],
+                }
+            )
+    return codes, rows
+
+
+def failed_fits(design: Design, table: xr.Dataset) -> pd.DataFrame:
+    """Every fit that failed, with all that is needed to draw it again."""
+    place = np.flatnonzero(np.isin(table["status"].to_numpy(), FAILURES))
+    own = table.isel(fit=place)
+    settings = {setting.label: setting for setting in design.settings}
+    labels = [str(label) for label in own["setting"].to_numpy()]
+    sizes, replicates = own["n"].to_numpy(), own["replicate"].to_numpy()
+    keys = [
+        design.seed(settings[label], int(n), int(replicate)).spawn_key
+        for label, n, replicate in zip(labels, sizes, replicates, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "regime": labels,
+            "method": own["method"].to_numpy().astype(str),
+            "n": sizes,
+            "replicate": replicates,
+            "status": own["status"].to_numpy().astype(str),
+            "message": own["message"].to_numpy().astype(str),
+            "entropy": own["entropy"].to_numpy(),
+            "spawn_key": [" ".join(str(part) for part in key) for key in keys],
+        }
+    )
+
+
+def _packages() -> Iterator[str]:
+    yield "bayes-cmoe"
+    for line in requires("bayes-cmoe") or ():
+        name = re.match(r"[\w.-]+", line)
+        if name and "extra ==" not in line:
+            yield name[0]
+    yield from BESIDE
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python and the packages, and the platform, of this process.
+
+    Examples
+    --------
+    >>> environment()["Python"] == platform.python_version()
+    True
+    """
+    found = {
+        "Python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
+    }
+    for name in _packages():
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

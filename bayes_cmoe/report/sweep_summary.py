@@ -1,0 +1,67 @@
+"""A comparison in a terminal: one table a regime, and how many rates say what."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from bayes_cmoe.report.comparison import Comparison
+from bayes_cmoe.report.numbers import fixed, fraction, span
+from bayes_cmoe.report.rates import VERDICTS
+
+__all__ = ["summary_tables", "verdict_line"]
+
+COLUMNS = {
+    "method": 6,
+    "parameter": 9,
+    "slope": 24,
+    "bound's": 7,
+    "exponent": 8,
+    "efficiency": 10,
+    "verdict": 24,
+}
+"""Headings and their least widths, the same for every regime so that the tables line up."""
+
+
+def summary_tables(comparison: Comparison) -> Iterator[Table]:
+    """The rates of each regime as a table for a terminal.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Yields
+    ------
+    rich.table.Table
+        Titled with the regime: measured slope with its interval, the bound's slope, the asymptotic
+        exponent, the efficiency at the largest size and the verdict.
+    """
+    for label in comparison.regimes:
+        own = comparison.rates[comparison.rates["regime"] == label]
+        if own.empty:
+            continue
+        view = Table(title=label, title_justify="left")
+        for heading, width in COLUMNS.items():
+            view.add_column(heading, min_width=width)
+        for rate in own.to_dict("records"):
+            view.add_row(
+                rate["method"].upper(),
+                rate["parameter"],
+                f"{fixed(rate['slope'])} {span(rate['low'], rate['high'])}",
+                fixed(rate["bound_slope"]),
+                fraction(rate["exponent"]),
+                fixed(rate["efficiency"], 2),
+                rate["verdict"],
+            )
+        yield view
+
+
+def verdict_line(comparison: Comparison) -> str:
+    """How many rates of each method say what."""
+    parts = []
+    for method in comparison.design.plans:
+        said = comparison.rates.loc[comparison.rates["method"] == method, "verdict"]
+        counts = [(int((said == word).sum()), word) for word in VERDICTS]
+        found = ", ".join(f"{number} {word}" for number, word in counts if number)
+        if found:
+            parts.append(f"{method.upper()}, {len(said)} rates: {found}")
+    return "; ".join(parts)

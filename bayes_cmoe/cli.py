@@ -1,6 +1,7 @@
 """The command line: what the commands are, and how errors end.
 
-Exit status: 0 done, 2 bad input (one line on stderr), 3 a fit that did not converge, 130 Ctrl-C.
+Exit status: 0 done, 1 a worker of a sweep died, 2 bad input (one line on stderr), 3 a fit that did
+not converge, 130 Ctrl-C.
 """
 
 import contextlib
@@ -33,6 +34,9 @@ for _name, _help in (
     ("theory", "Show published exponents against the information bound and its slope."),
     ("plan", "Say how many rows a wanted error needs, or what error a number of rows gives."),
     ("diagnose", "Say what a table can tell, and which parameters it cannot tell apart."),
+    ("compare", "Run a sweep of regimes, set it beside the theory, and write the report."),
+    ("report", "Rebuild the report of a sweep from its finished fits."),
+    ("status", "Say how far a sweep is."),
 ):
     app.command(f"bayes_cmoe.commands.{_name}:{_name}", name=_name, help=_help)
 
@@ -82,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except MemoryError:
             print(_one_line("error", "out of memory: use fewer rows or draws"), file=sys.stderr)
             return BAD_INPUT
-        except KeyboardInterrupt:
-            print(_one_line("error", "interrupted"), file=sys.stderr)
+        except KeyboardInterrupt as error:
+            print(_one_line("error", str(error) or "interrupted"), file=sys.stderr)
             return INTERRUPTED
         except OSError as error:
             # What Python would still flush at its end goes nowhere.

@@ -1,0 +1,90 @@
+"""`bayes-cmoe compare`: run a design, set it beside the theory, write the report."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from bayes_cmoe.commands.report import check_workers, report_of
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.outputs import check_folder_writable
+from bayes_cmoe.sweep.presets import design_named
+from bayes_cmoe.sweep.store import Store
+
+__all__ = ["compare"]
+
+WORKER_DIED = 1
+
+
+def compare(
+    design: str,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    workers: int | None = None,
+    cluster: str | None = None,
+    retry_failed: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Run what is not done yet of a design, and write its report.
+
+    A run that stopped is resumed by the same command. Exit status 1 says that a worker died, 130
+    that the run was stopped; what was finished is kept.
+
+    Parameters
+    ----------
+    design
+        A preset (quick, regimes, paper-a, paper-b, paper-c), or a design's TOML file.
+    output
+        Folder for the fits, the report, figures and tables.
+    workers
+        Processes on this machine; as many as processors when left out.
+    cluster
+        Address of a Dask scheduler, whose workers are used instead.
+    retry_failed
+        Run again the chunks in which a fit failed.
+    """
+    check_workers(workers)
+    if workers is not None and cluster is not None:
+        raise InputError("--workers and --cluster exclude each other: leave one out")
+    chosen = design_named(design)
+    check_folder_writable(output)
+    _check_own(output)
+
+    from bayes_cmoe.sweep.run import StoppedError, WorkerDiedError, run_sweep
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    try:
+        run_sweep(
+            chosen,
+            output,
+            workers=workers,
+            cluster=cluster,
+            retry_failed=retry_failed,
+            console=console,
+        )
+    except WorkerDiedError as error:
+        print(f"bayes-cmoe: error: {error}", file=sys.stderr)
+        return WORKER_DIED
+    except StoppedError as error:
+        raise KeyboardInterrupt(str(error)) from None
+    report_of(output, workers)
+    return 0
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder that holds other things than a run.
+
+    Raises
+    ------
+    InputError
+    """
+    store = Store(folder)
+    if not folder.exists() or store.design_file.exists():
+        return
+    # A run that ended before its design was written leaves an empty folder of chunks.
+    others = [file for file in folder.iterdir() if file != store.chunks]
+    if others or (store.chunks.exists() and any(store.chunks.iterdir())):
+        raise InputError(
+            f"{folder}: holds other things and no sweep: give a new or an empty folder with -o"
+        )

@@ -1,0 +1,87 @@
+"""`bayes-cmoe report`: the report of a run again, from what it has finished."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.outputs import check_folder_writable
+
+__all__ = ["check_workers", "report", "report_of"]
+
+PIPE_WIDTH = 160
+MOST_WORKERS = 1024
+
+
+def report(folder: Path, *, workers: int | None = None) -> int:
+    """Rebuild the report of a run from its finished fits; the run need not be at its end.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run, as given to `compare` with -o.
+    workers
+        Processes for the information bounds, where they are not there yet; as many as processors
+        when left out.
+    """
+    check_workers(workers)
+    report_of(folder, workers)
+    return 0
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes that makes no sense."""
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise InputError(f"--workers {workers}: give a number from 1 to {MOST_WORKERS}")
+
+
+def report_of(folder: Path, workers: int | None) -> None:
+    """Write the report of the run in a folder, and print its rates.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no run or cannot be written to, no fit is finished, or a chunk file is
+        damaged.
+    KeyboardInterrupt
+        With a message that says how to go on.
+    """
+    from bayes_cmoe.sweep.store import Store
+
+    store = Store(folder)
+    design = store.design()
+    check_folder_writable(folder)
+    table = store.collect()
+
+    from bayes_cmoe.report.comparison import compare
+    from bayes_cmoe.report.sweep_files import write_report
+    from bayes_cmoe.report.sweep_summary import summary_tables, verdict_line
+    from bayes_cmoe.sweep.bounds import all_bounds
+
+    said = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    try:
+        with said.status("computing the information bounds"):
+            bounds = all_bounds(design, folder, workers or os.cpu_count() or 1)
+        with said.status("comparing and drawing"):
+            comparison = compare(table, design, bounds)
+            write_report(comparison, folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "stopped before the report was written: all finished fits are kept: "
+            f"bayes-cmoe report {shlex.quote(str(folder))} makes it"
+        ) from None
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width to keep to.
+        console.width = PIPE_WIDTH
+    for view in summary_tables(comparison):
+        console.print(view)
+    console.print(verdict_line(comparison) or "no regime has two sizes yet, so there is no rate")
+    finished = table.sizes["fit"]
+    if finished < design.fits:
+        console.print(f"not finished: {finished} of {design.fits} fits")
+    print(f"wrote {folder / 'report.html'}, with figures and tables beside it", file=sys.stderr)

@@ -1,0 +1,82 @@
+"""`bayes-cmoe status`: how far a run is."""
+
+import json as json_format
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bayes_cmoe.commands.tabular import plain_table, print_result
+from bayes_cmoe.sweep.store import Store
+
+__all__ = ["status"]
+
+
+def status(folder: Path, *, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Say how far a run is: finished fits by method, their status codes, damaged chunk files.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run, as given to `compare` with -o.
+    json
+        Print one JSON object instead of a table.
+    """
+    from bayes_cmoe.sweep.run import state_of
+
+    store = Store(folder)
+    design, state = store.design(), state_of(folder)
+    totals = {
+        method: len(plan.sizes) * plan.replications * len(design.settings)
+        for method, plan in design.plans.items()
+    }
+    counts = {
+        method: {code: n for (own, code), n in state.statuses.items() if own == method}
+        for method in totals
+    }
+    record = {
+        "design": design.name,
+        "hash": design.hash,
+        "fits": state.fits,
+        "finished": state.finished,
+        "failed": state.failed,
+        "methods": {name: {"fits": totals[name], "statuses": counts[name]} for name in totals},
+        "damaged": list(state.damaged),
+        "running": store.is_busy(),
+        "report": (folder / "report.html").exists(),
+    }
+    if json:
+        print(json_format.dumps(record, allow_nan=False))
+        return 0
+    codes = list(dict.fromkeys(code for _, code in state.statuses))
+    view = plain_table("method", "fits", "finished", *codes)
+    for method, own in counts.items():
+        numbers = (totals[method], sum(own.values()), *(own.get(code, 0) for code in codes))
+        view.add_row(method.upper(), *map(str, numbers))
+    share = 100 * state.finished // state.fits
+    print_result(
+        f"{design.name}: {state.finished} of {state.fits} fits finished ({share} %), "
+        f"{state.failed} failed",
+        view,
+        note="\n".join([*state.damaged, _next(folder, record)]),
+    )
+    return 0
+
+
+def _next(folder: Path, record: Mapping[str, Any]) -> str:
+    """What to do next, in one line."""
+    place, file = shlex.quote(str(folder)), shlex.quote(str(folder / "design.toml"))
+    go_on = f"bayes-cmoe compare {file} -o {place}"
+    if record["running"]:
+        return "a run is at work there"
+    if record["damaged"]:
+        return f"to go on: delete the damaged files, then {go_on}"
+    if record["finished"] < record["fits"]:
+        return f"to go on: {go_on}"
+    if record["failed"]:
+        return f"all done; to run the failed fits again: {go_on} --retry-failed"
+    if not record["report"]:
+        return f"all done; to write the report: bayes-cmoe report {place}"
+    return f"all done; the report: {folder / 'report.html'}"

@@ -1,0 +1,75 @@
+"""The files of a sweep's report: the page, the figures, and the tables as CSV and netCDF."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bayes_cmoe.outputs import whole_folder
+from bayes_cmoe.report.comparison import Comparison
+from bayes_cmoe.report.images import drawn
+from bayes_cmoe.report.sweep_figures import sweep_figures
+from bayes_cmoe.report.sweep_page import sweep_page
+from bayes_cmoe.report.sweep_parts import failed_fits
+
+__all__ = ["COLUMNS", "write_report"]
+
+COLUMNS = {
+    "rates": (
+        "regime", "method", "parameter", "slope", "low", "high", "bound_slope", "exponent",
+        "efficiency", "verdict",
+    ),
+    "errors": (
+        "regime", "method", "parameter", "n", "rmse", "low", "high", "bound", "fits", "failures",
+    ),
+}  # fmt: skip
+"""The first columns of the two main tables; what else there is follows."""
+
+
+def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    first = list(COLUMNS.get(name, ()))
+    if not len(table.columns):
+        return pd.DataFrame(columns=first)
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def write_report(comparison: Comparison, folder: Path) -> None:
+    """Write a comparison's page, figures and tables, whole or not at all.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : Path
+        Gets ``report.html``; ``rates.csv``, ``errors.csv`` and the other tables; ``table.nc``, all
+        fits; ``figures/*.png`` and ``figures/*.svg``.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    """
+    pictures = drawn(sweep_figures(comparison))
+    page = sweep_page(comparison, pictures)
+    tables = {
+        "rates": comparison.rates,
+        "errors": comparison.errors,
+        "coverage": comparison.coverage,
+        "pooled_coverage": comparison.pooled,
+        "spread": comparison.spread,
+        "sampling": comparison.sampling,
+        "agreement": comparison.agreement,
+        "statuses": comparison.statuses,
+        "failures": failed_fits(comparison.design, comparison.table),
+    }
+    with whole_folder(folder) as place:
+        (place / "report.html").write_text(page, encoding="utf-8")
+        for name, table in tables.items():
+            whole = _ordered(name, table)
+            if len(whole.columns):
+                whole.to_csv(place / f"{name}.csv", index=False)
+        # Through memory: a full disk is then an error of one write, and never half an HDF5 file.
+        fits = bytes(comparison.table.to_netcdf(engine="h5netcdf"))
+        (place / "table.nc").write_bytes(fits)
+        with whole_folder(folder / "figures") as figures:
+            for name, picture in pictures.items():
+                (figures / f"{name}.svg").write_bytes(picture.svg)
+                (figures / f"{name}.png").write_bytes(picture.png)

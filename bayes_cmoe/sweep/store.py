@@ -6,27 +6,30 @@ elsewhere, and is named.
 """
 
 import fcntl
-import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayes_cmoe.concentration import LEVELS
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.netcdf import arrays_of, netcdf_of
 from bayes_cmoe.sweep.presets import read_design, toml_of
 from bayes_cmoe.sweep.rows import COORDINATES, VARIABLES
 
 __all__ = ["DamagedError", "Store"]
 
 TEMPORARY = ".part-"
+Arrays = dict[str, NDArray]
+"""A chunk's variables by name."""
 
 
 class DamagedError(InputError):
@@ -157,7 +160,7 @@ class Store:
         """
         marked = table.assign_attrs(design=design.hash, task=task.name)
         # Through memory: a full disk is then an error of one write, and never half an HDF5 file.
-        self._write(self.chunks / task.name, bytes(marked.to_netcdf(engine="h5netcdf")))
+        self._write(self.chunks / task.name, netcdf_of(marked))
 
     def is_done(self, task: Task) -> bool:
         """Whether the chunk is there."""
@@ -171,20 +174,8 @@ class Store:
         DamagedError
             When the file is not whole or not of this design.
         """
-        file = self.chunks / task.name
-        try:
-            with xr.open_dataset(io.BytesIO(file.read_bytes()), engine="h5netcdf") as opened:
-                table = opened.load()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise _damaged(file, error) from None
-        whole = (
-            table.attrs.get("design") == design.hash
-            and table.attrs.get("task") == task.name
-            and table.sizes.get("fit") == task.count
-        )
-        if not whole:
-            raise _foreign(file)
-        return table
+        chunk = self._arrays(design, task)
+        return _table([chunk], [name for name in VARIABLES if name in chunk])
 
     def statuses(self, design: Design, task: Task) -> list[str]:
         """Status codes of a finished chunk's fits, without reading the rest of it.
@@ -194,16 +185,30 @@ class Store:
         DamagedError
             As `read` does.
         """
+        codes: list[str] = self._arrays(design, task, ("status",))["status"].tolist()
+        return codes
+
+    def _arrays(
+        self, design: Design, task: Task, names: Sequence[str] = (*VARIABLES, *COORDINATES)
+    ) -> Arrays:
+        """Some of a chunk's variables, those that its method measures, and its targets."""
         file = self.chunks / task.name
         try:
-            with h5py.File(io.BytesIO(file.read_bytes()), "r") as opened:
-                marks = opened.attrs["design"], opened.attrs["task"]
-                codes = [str(code) for code in opened["status"].asstr()[:]]
+            content = file.read_bytes()
+            chunk, marks = arrays_of(content, (*names, "target"), ("design", "task"))
+            known = list(marks.values()) == [design.hash, task.name]
+            sizes = {"fit": task.count, "target": len(chunk["target"]), "level": len(LEVELS)}
+            needed = [name for name in names if name in ("status", *COORDINATES)]
+            fitting = all(chunk[name].shape == (task.count,) for name in needed) and all(
+                chunk[name].shape == tuple(sizes[dim] for dim in ("fit", *variable.dims))
+                for name, variable in VARIABLES.items()
+                if name in chunk
+            )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise _damaged(file, error) from None
-        if marks != (design.hash, task.name) or len(codes) != task.count:
-            raise _foreign(file)
-        return codes
+        if not known or not fitting:
+            raise DamagedError(f"{file}: not a chunk of this design: delete it and run again")
+        return chunk
 
     def collect(self) -> xr.Dataset:
         """All finished fits in the design's order.
@@ -219,10 +224,10 @@ class Store:
             When the folder holds no run, nothing is finished, or a chunk is damaged.
         """
         design = self.design()
-        tables = [self.read(design, task) for task in design.tasks() if self.is_done(task)]
-        if not tables:
+        chunks = [self._arrays(design, task) for task in design.tasks() if self.is_done(task)]
+        if not chunks:
             raise InputError(f"{self.folder}: no chunk is finished yet: run the sweep first")
-        return _joined(tables).assign_attrs(design=design.hash, name=design.name)
+        return _table(chunks, VARIABLES).assign_attrs(design=design.hash, name=design.name)
 
 
 def _damaged(file: Path, error: Exception) -> DamagedError:
@@ -230,36 +235,26 @@ def _damaged(file: Path, error: Exception) -> DamagedError:
     return DamagedError(f"{file}: not a whole chunk file ({reason}): delete it and run again")
 
 
-def _foreign(file: Path) -> DamagedError:
-    return DamagedError(f"{file}: not a chunk of this design: delete it and run again")
-
-
-def _joined(tables: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Tables of several tasks as one; a target that a setting does not have is NaN there."""
-    targets = list(dict.fromkeys(name for table in tables for name in table["target"].to_numpy()))
-    places, end = [], 0
-    for table in tables:
-        places.append(slice(end, end + table.sizes["fit"]))
-        end += table.sizes["fit"]
-    sizes = {"fit": end, "target": len(targets), "level": len(LEVELS)}
+def _table(chunks: Sequence[Arrays], names: Iterable[str]) -> xr.Dataset:
+    """Chunks as one table; what a method or setting does not have is missing there."""
+    targets = list(dict.fromkeys(name for chunk in chunks for name in chunk["target"]))
+    columns = [[targets.index(name) for name in chunk["target"]] for chunk in chunks]
+    ends = np.cumsum([0, *(len(chunk["status"]) for chunk in chunks)])
+    places = [slice(*pair) for pair in pairwise(ends)]
+    sizes = {"fit": ends[-1], "target": len(targets), "level": len(LEVELS)}
     variables = {}
-    for name, variable in VARIABLES.items():
+    for name in names:
+        variable = VARIABLES[name]
         dims = ("fit", *variable.dims)
         shape = tuple(sizes[dim] for dim in dims)
         filled = np.full(shape, "", dtype=object) if variable.text else np.full(shape, np.nan)
-        attributes = {"long_name": variable.long_name}
-        for place, table in zip(places, tables, strict=True):
-            if name not in table:
-                continue
-            own, attributes = table[name].to_numpy(), table[name].attrs
-            if "target" in dims:
-                filled[place][..., [targets.index(t) for t in table["target"].to_numpy()]] = own
-            else:
-                filled[place] = own
-        variables[name] = (dims, filled, attributes)
+        for place, own, chunk in zip(places, columns, chunks, strict=True):
+            if name in chunk:
+                filled[place][(..., own) if "target" in dims else ...] = chunk[name]
+        attributes = {"units": variable.units} if variable.units else {}
+        variables[name] = (dims, filled, {"long_name": variable.long_name, **attributes})
     coords: dict[str, Any] = {
-        name: ("fit", np.concatenate([table[name].to_numpy() for table in tables]))
-        for name in COORDINATES
+        name: ("fit", np.concatenate([chunk[name] for chunk in chunks])) for name in COORDINATES
     }
     coords |= {"target": np.array(targets, dtype=object), "level": list(LEVELS)}
     joined = xr.Dataset(variables, coords=coords)
@@ -274,5 +269,5 @@ def _written(place: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{place}: cannot be written: {error.strerror or error}: "
-            "free space, or choose another folder"
+            "free space and run again, or choose another folder"
         ) from None

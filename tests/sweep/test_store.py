@@ -2,7 +2,9 @@
 
 import io
 import os
+import resource
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,23 @@ def copy(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     return Store(folder)
+
+
+@pytest.fixture
+def ready_fits(finished, monkeypatch):
+    """A fit is then read from the finished run, for tests of what is done with it."""
+    monkeypatch.setattr(run, "run_task", Store(finished).read)
+
+
+@contextmanager
+def file_limit(size: int):
+    """Let this process write no file beyond a size: a write then stops in the middle of one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -71,7 +90,35 @@ def test_a_missing_chunk_is_made_again_with_the_same_bits(copy):
     assert measured(run_sweep(BOTH, copy.folder, workers=1)).identical(measured(before))
 
 
-@pytest.mark.parametrize("kept", [0, 1, 700, -1])
+def test_a_chunk_is_a_netcdf_file(finished):
+    store = Store(finished)
+    for task in BOTH.tasks():
+        with xr.open_dataset(store.chunks / task.name, engine="h5netcdf") as opened:
+            table = opened.load()
+        assert (table.attrs.pop("design"), table.attrs.pop("task")) == (BOTH.hash, task.name)
+        xr.testing.assert_identical(table, store.read(BOTH, task))
+
+
+def test_chunks_that_xarray_wrote_are_read_and_not_run(copy, no_fits):
+    before = copy.collect()
+    for task in BOTH.tasks():
+        table = copy.read(BOTH, task).assign_attrs(design=BOTH.hash, task=task.name)
+        table.to_netcdf(copy.chunks / task.name, engine="h5netcdf")
+    assert state_of(copy.folder).finished == BOTH.fits
+    assert run_sweep(BOTH, copy.folder, workers=1).identical(before)
+
+
+def test_a_chunk_of_another_shape_is_named(copy, no_fits):
+    task = next(BOTH.tasks())
+    copy.write(BOTH, task, copy.read(BOTH, task).isel(level=[0, 1]))
+    assert state_of(copy.folder).finished == BOTH.fits
+    other = next(task for task in BOTH.tasks() if task.method == "nuts")
+    copy.write(BOTH, other, copy.read(BOTH, other).isel(level=[0, 1]))
+    with pytest.raises(InputError, match="not a chunk of this design"):
+        run_sweep(BOTH, copy.folder, workers=1)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 700, 9000, -1])
 def test_a_truncated_chunk_is_named(copy, kept, no_fits):
     file = copy.chunks / next(BOTH.tasks()).name
     content = file.read_bytes()
@@ -150,7 +197,28 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path, no_fits):
         run_sweep(BOTH, tmp_path / "run", workers=1)
 
 
-def test_a_full_disk_leaves_whole_chunks(copy, monkeypatch):
+def test_a_disk_that_fills_up_leaves_whole_chunks(tmp_path, finished, ready_fits):
+    """The third chunk's write stops half-way; the run says so, and goes on once there is room."""
+    folder, whole = tmp_path / "run", Store(finished)
+    store, tasks = Store(folder), list(BOTH.tasks())
+    store.prepare(BOTH)
+    for task in tasks[:2]:
+        store.write(BOTH, task, whole.read(BOTH, task))
+    before = sorted(file.name for file in store.chunks.iterdir())
+    with (
+        file_limit(4096),
+        pytest.raises(InputError, match="File too large: free space and run again") as caught,
+    ):
+        run_sweep(BOTH, folder, workers=1)
+    assert str(store.chunks / tasks[2].name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sorted(file.name for file in store.chunks.iterdir()) == before
+    assert state_of(folder).finished == sum(task.count for task in tasks[:2])
+    assert run_sweep(BOTH, folder, workers=1).identical(whole.collect())
+
+
+def test_a_disk_that_is_full_at_the_last_moment_leaves_no_part(copy, ready_fits, monkeypatch):
+    """Some file systems find room only when the content is sent to the disk."""
     task = next(BOTH.tasks())
     (copy.chunks / task.name).unlink()
 
@@ -167,7 +235,15 @@ def test_a_full_disk_leaves_whole_chunks(copy, monkeypatch):
     assert copy.is_done(task)
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, finished, monkeypatch):
+def test_a_design_that_does_not_fit_on_the_disk_is_not_kept(tmp_path, no_fits):
+    with file_limit(16), pytest.raises(InputError, match=r"design\.toml: cannot be written"):
+        run_sweep(BOTH, tmp_path / "run", workers=1)
+    assert not list((tmp_path / "run").glob("*.toml"))
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
+    tmp_path, finished, ready_fits, monkeypatch
+):
     real, calls = run.run_task, []
 
     def interrupted(design, task):
@@ -188,7 +264,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, finished,
     assert measured(resumed).identical(measured(Store(finished).collect()))
 
 
-def test_failures_stay_until_they_are_asked_for_again(copy, monkeypatch):
+def test_failures_stay_until_they_are_asked_for_again(copy, ready_fits, monkeypatch):
     before = copy.collect()
     task = next(BOTH.tasks())
     table = copy.read(BOTH, task)
@@ -213,7 +289,7 @@ def test_a_folder_without_a_run_is_said_so(tmp_path):
     assert state_of(tmp_path).finished == 0
 
 
-def test_progress_counts_finished_fits(copy):
+def test_progress_counts_finished_fits(copy, ready_fits):
     (copy.chunks / next(BOTH.tasks()).name).unlink()
     out = io.StringIO()
     run_sweep(BOTH, copy.folder, workers=1, console=Console(file=out, width=120))

@@ -1,0 +1,86 @@
+"""One style for all figures of a sweep: sizes, tones, and a frame with room for the legends."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+__all__ = ["COLORS", "MARKERS", "NOT_LOCAL", "STYLE", "framed", "plain", "power_of_ten"]
+
+STYLE: Any = {
+    "text.parse_math": False,
+    "font.size": 8.5,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.45",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "xtick.color": "0.25",
+    "ytick.color": "0.25",
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "figure.titlesize": 11.0,
+    "figure.titleweight": "bold",
+    "lines.markersize": 4.2,
+}
+"""A name may hold an underscore or a dollar sign, so no text is mathematics."""
+COLORS = ("#0f1a33", "#8f1d4f", "#0f8290", "#d97f24", "#93a3f2", "#4d7a29", "#a884bf")
+"""Dark to light but for the last two, so that neighbours differ in grey too."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+NOT_LOCAL = "0.955"
+"""Tone of the range in which theory is not local."""
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def framed(width: float, height: float, title: str, *, top: float, bottom: float) -> Figure:
+    """An empty figure with a title, whose panels leave room above and below.
+
+    Parameters
+    ----------
+    width, height, top, bottom : float
+        Inches.
+    title : str
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> framed(6.0, 4.0, "errors", top=0.5, bottom=0.5).get_suptitle()
+    'errors'
+    """
+    inside = (0.0, bottom / height, 1.0, 1.0 - (top + bottom) / height)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=inside))
+    heading = figure.suptitle(title, x=0.06 / width, y=1.0 - 0.07 / height, ha="left", va="top")
+    heading.set_in_layout(False)
+    return figure
+
+
+def power_of_ten(value: float, _: int = 0) -> str:
+    """A tick's label on a logarithmic axis.
+
+    Examples
+    --------
+    >>> power_of_ten(1e-3)
+    '10⁻³'
+    """
+    return f"10{str(round(np.log10(value))).translate(SUPERSCRIPTS)}"
+
+
+def plain(value: float, _: int = 0) -> str:
+    """A tick's label as the number itself.
+
+    Examples
+    --------
+    >>> plain(0.25), plain(10.0)
+    ('0.25', '10')
+    """
+    return f"{value:g}"

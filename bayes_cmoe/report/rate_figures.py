@@ -1,0 +1,245 @@
+"""Error and posterior expected loss against n, beside what theory says of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+from bayes_cmoe.report.comparison import MEASURES, Comparison
+from bayes_cmoe.report.figure_style import power_of_ten
+from bayes_cmoe.report.numbers import fraction
+from bayes_cmoe.report.regime_panels import (
+    Mark,
+    legends,
+    local_shade,
+    marks_of,
+    parameters_of,
+    regime_panels,
+    rows_of,
+    say_nothing_yet,
+)
+from bayes_cmoe.sweep.design import Setting
+
+__all__ = ["contraction_figure", "error_figure"]
+
+BEYOND = 10**0.3
+"""How far past the last size the asymptotic lines go, so that they show where the bound is one."""
+OFF_SCALE = 4.0
+"""Errors more than so many times the largest bound or median are marked at the panel's edge."""
+WORDS = {
+    "map": ("error of the MAP", "RMSE of the MAP", "information bound"),
+    "nuts": (
+        "contraction of the posterior (NUTS)",
+        "mean posterior expected loss",
+        "its limit, E‖N(0, 2/(n I))‖",
+    ),
+}
+"""Method -> title, what is measured, what theory says of it."""
+
+
+def error_figure(comparison: Comparison, settings: Sequence[Setting]) -> Figure | None:
+    """RMSE of the MAP beside information bound and asymptotic exponent, a panel a setting.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    settings : sequence of Setting
+        Of one variant.
+
+    Returns
+    -------
+    Figure, or None where no MAP fit is finished
+    """
+    return _beside_theory(comparison, settings, "map")
+
+
+def contraction_figure(comparison: Comparison, settings: Sequence[Setting]) -> Figure | None:
+    """Posterior expected loss of NUTS beside its limit, and the MAP's RMSE, a panel a setting.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    settings : sequence of Setting
+        Of one variant.
+
+    Returns
+    -------
+    Figure, or None where no NUTS fit is finished
+    """
+    return _beside_theory(comparison, settings, "nuts")
+
+
+def _beside_theory(
+    comparison: Comparison, settings: Sequence[Setting], method: str
+) -> Figure | None:
+    marks = marks_of(comparison)
+    regimes = [setting.label for setting in settings]
+    shown = rows_of(comparison.errors, method=[method], regime=regimes, parameter=marks)
+    if shown.empty or not np.isfinite(shown["rmse"]).any():
+        return None
+    sizes = comparison.design.plans[method].sizes
+    title, measured, limit = WORDS[method]
+    figure, panels = regime_panels(
+        settings, (sizes[0] / 1.25, sizes[-1] * BEYOND * 1.1), f"{settings[0].variant}: {title}"
+    )
+    lines = {label: _lines(comparison, label, method) for label in panels}
+    first = next(iter(panels.values()))
+    first.set_yscale("log")
+    first.set_ylim(*_limits(lines, shown))
+    first.yaxis.set_major_locator(LogLocator(numticks=12))
+    first.yaxis.set_major_formatter(FuncFormatter(power_of_ten))
+    first.yaxis.set_minor_formatter(NullFormatter())
+    figure.supylabel(f"{measured}\n(parameter's units)", fontsize=8.5)
+
+    other = False
+    for label, panel in panels.items():
+        theory = comparison.bounds[label]
+        local_shade(panel, theory)
+        for name, line in lines[label].items():
+            own = rows_of(shown, regime=[label], parameter=[name])
+            exponent = float(theory["exponent"].sel(target=name))
+            _theory(panel, line, exponent, own, name, marks[name])
+            _measured(panel, own, marks[name], first.get_ylim()[1])
+            if method == "nuts":
+                beside = rows_of(
+                    comparison.errors, method=["map"], regime=[label], parameter=[name]
+                )
+                other |= _faint(panel, beside, marks[name])
+        _exponent_key(panel)
+        if not np.isfinite(rows_of(shown, regime=[label])["rmse"]).any():
+            say_nothing_yet(panel)
+    legends(figure, marks, shown["parameter"], _meanings(measured, limit, other))
+    return figure
+
+
+def _lines(comparison: Comparison, label: str, method: str) -> dict[str, tuple[NDArray, NDArray]]:
+    """What theory says of each parameter: the method's sizes and the values there."""
+    theory = comparison.bounds[label]
+    sizes = np.array(comparison.design.plans[method].sizes)
+    values = theory[MEASURES[method][2]].reindex(n=sizes)
+    return {name: (sizes, values.sel(target=name).to_numpy()) for name in parameters_of(theory)}
+
+
+def _limits(
+    lines: dict[str, dict[str, tuple[NDArray, NDArray]]], shown: pd.DataFrame
+) -> tuple[float, float]:
+    """All of theory and nearly all errors: a gate may run away beyond any scale."""
+    theory = np.concatenate([line for own in lines.values() for _, line in own.values()])
+    center = np.concatenate([theory, shown["median"].to_numpy(dtype=float)])
+    every = np.concatenate([theory, shown[["rmse", "low", "high"]].to_numpy(dtype=float).ravel()])
+    center, every = (part[np.isfinite(part) & (part > 0)] for part in (center, every))
+    top = min(every.max(), OFF_SCALE * center.max()) if center.size else every.max()
+    return every.min() / 1.5, top * 1.5
+
+
+def _theory(
+    panel: Axes,
+    line: tuple[NDArray, NDArray],
+    exponent: float,
+    own: pd.DataFrame,
+    name: str,
+    mark: Mark,
+) -> None:
+    """The bound, and the asymptotic line from its last size both ways."""
+    n, bound = line
+    panel.plot(n, bound, color=mark.color, linewidth=1.1, label=f"bound {name}")
+    known = np.flatnonzero(np.isfinite(bound))
+    measured = own[np.isfinite(own["rmse"])]
+    if not np.isfinite(exponent) or (not known.size and measured.empty):
+        return
+    start, value = (
+        (n[known[-1]], bound[known[-1]]) if known.size else measured[["n", "rmse"]].iloc[-1]
+    )
+    reach = np.array([n[0], start, n[-1] * BEYOND])
+    panel.plot(
+        reach,
+        value * (reach / start) ** exponent,
+        color=mark.color,
+        linewidth=1.1,
+        linestyle=(0, (4, 2)),
+        label=f"exponent {fraction(exponent)} {name}",
+    )
+
+
+def _measured(panel: Axes, own: pd.DataFrame, mark: Mark, top: float) -> None:
+    n, value, low, high = (own[key].to_numpy(float) for key in ("n", "rmse", "low", "high"))
+    name = own["parameter"].iloc[0] if len(own) else ""
+    panel.fill_between(n, low, high, color=mark.color, alpha=0.22, linewidth=0)
+    panel.vlines(n, low, high, color=mark.color, linewidth=0.8)
+    panel.plot(
+        n,
+        value,
+        linestyle="none",
+        color=mark.color,
+        marker=mark.marker,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+        label=f"measured {name}",
+        zorder=3,
+    )
+    above = n[value > top]
+    panel.plot(
+        above,
+        np.full(len(above), 0.97),
+        linestyle="none",
+        marker=6,
+        color=mark.color,
+        transform=panel.get_xaxis_transform(),
+        label=f"off the scale {name}",
+    )
+
+
+def _faint(panel: Axes, own: pd.DataFrame, mark: Mark) -> bool:
+    """The MAP's RMSE behind the posterior's loss; whether there is any."""
+    if own.empty or not np.isfinite(own["rmse"]).any():
+        return False
+    panel.plot(
+        own["n"], own["rmse"], color=mark.color, alpha=0.5, linewidth=0.9, linestyle=":",
+        label=f"MAP {own['parameter'].iloc[0]}",
+    )  # fmt: skip
+    return True
+
+
+def _exponent_key(panel: Axes) -> None:
+    """The asymptotic exponents of a panel, in a corner that falling errors leave free."""
+    handles, labels = panel.get_legend_handles_labels()
+    lines = {label: line for line, label in zip(handles, labels, strict=True)}
+    named = {
+        label.removeprefix("exponent "): line
+        for label, line in lines.items()
+        if label.startswith("exponent ")
+    }
+    if named:
+        key = panel.legend(
+            named.values(),
+            named.keys(),
+            loc="lower left",
+            fontsize=7.5,
+            handlelength=2.2,
+            labelspacing=0.25,
+            borderpad=0.15,
+            borderaxespad=0.3,
+            frameon=True,
+            framealpha=0.75,
+            edgecolor="none",
+        )
+        key.set_zorder(4)
+
+
+def _meanings(measured: str, limit: str, other: bool) -> list[Artist]:
+    band = Patch(color="0.3", alpha=0.25, label="95% bootstrap interval")
+    point = Line2D([], [], color="0.3", marker="o", linestyle="none", label=measured)
+    bound = Line2D([], [], color="0.3", linewidth=1.1, label=limit)
+    power = Line2D(
+        [], [], color="0.3", linewidth=1.1, linestyle=(0, (4, 2)),
+        label="asymptotic exponent, through the last size",
+    )  # fmt: skip
+    faint = Line2D([], [], color="0.3", alpha=0.5, linestyle=":", label="RMSE of the MAP")
+    return [point, band, bound, power, *([faint] if other else [])]

@@ -152,7 +152,7 @@ def test_files_beside_the_chunks_are_left_alone(copy, no_fits):
 
 def test_an_edited_design_is_refused_and_nothing_touched(copy, no_fits):
     before = sorted((f.name, f.stat().st_mtime_ns) for f in copy.chunks.iterdir())
-    edited = Design("both", BOTH.settings, MapPlan((300, 100_000), 5, starts=1), BOTH.nuts)
+    edited = Design("both", BOTH.settings, MapPlan((300, 40_000), 5, starts=1), BOTH.nuts)
     with pytest.raises(InputError, match=r"another design \(map differ\): choose another folder"):
         run_sweep(edited, copy.folder, workers=1)
     text = copy.design_file.read_text().replace("replications = 4", "replications = 5")

@@ -60,8 +60,11 @@ def status(folder: Path, *, json: Annotated[bool, Parameter(negative=())] = Fals
         f"{design.name}: {state.finished} of {state.fits} fits finished ({share} %), "
         f"{state.failed} failed",
         view,
-        note="\n".join([*state.damaged, _next(folder, record)]),
+        note=f"chunk files that are damaged: {len(state.damaged)}",
     )
+    # Not through the console, which would break commands and file names into lines.
+    for line in (*state.damaged, _next(folder, record)):
+        print(line)
     return 0
 
 

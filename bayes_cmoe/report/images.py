@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 __all__ = ["Picture", "drawn"]
 
-HEAVY = 150_000
+HEAVY = 300_000
 """Bytes of SVG above which a page shows the PNG: a page of twenty regimes stays below 8 MB."""
 DPI = 150
 

@@ -28,13 +28,12 @@ from bayes_cmoe.variant import variant_named
 __all__ = ["sweep_page"]
 
 SECTIONS = {
-    "errors": ("error", "rate", "slope", "efficien"),
-    "contraction": ("contraction", "posterior", "spread"),
+    "errors": ("errors", "efficiency"),
+    "contraction": ("contraction", "spread"),
     "coverage": ("coverage",),
-    "starts": ("start", "agree", "anywhere"),
-    "failures": ("edge", "fail", "status"),
+    "starts": ("agreement",),
 }
-"""Section -> what the names of its figures contain."""
+"""Section -> what the names of its figures begin with."""
 MARKS = dict(zip(VERDICTS, ("●", "◐", "▲", "✕", "○"), strict=True))
 """Verdicts by sign, so that colour is not needed to tell them apart."""
 SHOWN_FAILURES = 300
@@ -193,31 +192,34 @@ def _raised(sign: str, digits: str) -> str:
 
 def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
     """How many rates of each method say what, over all sizes and over the local ones."""
-    found = []
-    for method in comparison.design.plans:
-        if comparison.rates.empty:
-            break
-        own = comparison.rates[comparison.rates["method"] == method]
-        for range_, column in (("all sizes", "verdict"), ("local sizes", "local_verdict")):
-            said = own[column][own[column] != ""]
-            counts = {str(word): int((said == word).sum()) for word in (*VERDICTS, "no theory")}
-            if len(said):
-                found.append(
-                    {"method": method, "range": range_, "rates": len(said), "counts": counts}
-                )
-    return found
+    rates = comparison.rates
+    if rates.empty:
+        return []
+    said = {
+        (method, range_): rates.loc[(rates["method"] == method) & (rates[column] != ""), column]
+        for method in comparison.design.plans
+        for range_, column in (("all sizes", "verdict"), ("local sizes", "local_verdict"))
+    }
+    known = (*VERDICTS, "no theory")
+    words = [word for word in known if any((own == word).any() for own in said.values())]
+    return [
+        {
+            "method": method,
+            "range": range_,
+            "rates": len(own),
+            "counts": {word: int((own == word).sum()) for word in words},
+        }
+        for (method, range_), own in said.items()
+        if len(own)
+    ]
 
 
 def _placed(pictures: Mapping[str, Picture]) -> dict[str, list[tuple[str, Picture]]]:
-    """Figures by section; one whose name says nothing stands with the errors."""
-    found: dict[str, list[tuple[str, Picture]]] = {section: [] for section in SECTIONS}
-    for name, picture in pictures.items():
-        section = next(
-            (key for key, words in SECTIONS.items() if any(word in name for word in words)),
-            "errors",
-        )
-        found[section].append((name, picture))
-    return found
+    """Figures by section."""
+    return {
+        section: [pair for pair in pictures.items() if pair[0].startswith(beginnings)]
+        for section, beginnings in SECTIONS.items()
+    }
 
 
 def _pooled(comparison: Comparison) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
 from rich.table import Table
 
 from bayes_cmoe.report.comparison import Comparison
@@ -35,10 +36,7 @@ def summary_tables(comparison: Comparison) -> Iterator[Table]:
         Titled with the regime: measured slope with its interval, the bound's slope, the asymptotic
         exponent, the efficiency at the largest size and the verdict.
     """
-    for label in comparison.regimes:
-        own = comparison.rates[comparison.rates["regime"] == label]
-        if own.empty:
-            continue
+    for label, own in _by_regime(comparison):
         view = Table(title=label, title_justify="left")
         for heading, width in COLUMNS.items():
             view.add_column(heading, min_width=width)
@@ -55,9 +53,21 @@ def summary_tables(comparison: Comparison) -> Iterator[Table]:
         yield view
 
 
+def _by_regime(comparison: Comparison) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rates of each regime that has any, in the design's order."""
+    if comparison.rates.empty:
+        return
+    for label in comparison.regimes:
+        own = comparison.rates[comparison.rates["regime"] == label]
+        if not own.empty:
+            yield label, own
+
+
 def verdict_line(comparison: Comparison) -> str:
-    """How many rates of each method say what."""
-    parts = []
+    """How many rates of each method say what; empty where there is no rate."""
+    parts: list[str] = []
+    if comparison.rates.empty:
+        return ""
     for method in comparison.design.plans:
         said = comparison.rates.loc[comparison.rates["method"] == method, "verdict"]
         counts = [(int((said == word).sum()), word) for word in VERDICTS]

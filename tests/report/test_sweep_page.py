@@ -143,7 +143,7 @@ def a_figure(points=2):
     return figure
 
 
-PICTURES = {"errors-one": a_figure(), "coverage-one": a_figure(), "starts": a_figure()}
+PICTURES = {"errors-one": a_figure(), "coverage-one": a_figure(), "agreement": a_figure()}
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_regimes_are_told_apart_by_their_rates():
 
 
 def test_a_heavy_figure_is_shown_as_png():
-    light, heavy = drawn({"light": a_figure(), "heavy": a_figure(5000)}).values()
+    light, heavy = drawn({"light": a_figure(), "heavy": a_figure(9000)}).values()
     assert len(heavy.svg) > HEAVY > len(light.svg)
     assert light.source.startswith("data:image/svg+xml;")
     assert heavy.source.startswith("data:image/png;")

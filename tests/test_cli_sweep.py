@@ -1,0 +1,309 @@
+"""Sweeps from the command line: compare, report, status."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import bayes_cmoe.report.sweep_files as sweep_files
+import bayes_cmoe.sweep.run as sweep_run
+from bayes_cmoe.cli import main
+from bayes_cmoe.report.sweep_files import COLUMNS
+from bayes_cmoe.sweep.presets import read_design
+from bayes_cmoe.sweep.run import WorkerDiedError
+from bayes_cmoe.sweep.store import Store
+
+DESIGN = """
+name = "small"
+regimes = ["constant_contaminated/distinguishable"]
+
+[map]
+sizes = [300, 3000]
+replications = 3
+"""
+REGIME = "constant_contaminated/distinguishable"
+PATIENCE = 300.0
+
+
+def run(capsys, *argv):
+    code = main([str(word) for word in argv])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def assert_refused(capsys, argv, *words, code=2):
+    """One line on stderr, which may follow a progress bar."""
+    found, out, err = run(capsys, *argv)
+    assert found == code, err
+    assert out == ""
+    said = [line for line in err.splitlines() if line.startswith("bayes-cmoe: ")]
+    assert len(said) == 1
+    assert said[0].startswith("bayes-cmoe: error: ")
+    assert "Traceback" not in err
+    for word in words:
+        assert word in said[0]
+
+
+@pytest.fixture(scope="module")
+def design_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("design") / "small.toml"
+    file.write_text(DESIGN, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def finished(design_file, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert main(["compare", str(design_file), "-o", str(folder), "--workers", "1"]) == 0
+    return folder
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def no_fits(monkeypatch):
+    def refuse(design, task):
+        raise AssertionError("nothing is to be fitted here")
+
+    monkeypatch.setattr(sweep_run, "run_task", refuse)
+
+
+def first_chunk(folder):
+    return sorted((folder / "chunks").iterdir())[0]
+
+
+def test_compare_writes_all_that_there_is(finished):
+    names = {file.name for file in finished.iterdir()}
+    assert {"report.html", "rates.csv", "errors.csv", "table.nc", "design.toml"} <= names
+    figures = {file.name for file in (finished / "figures").iterdir()}
+    assert figures == {f"{Path(name).stem}{kind}" for name in figures for kind in (".png", ".svg")}
+    assert "errors-constant_contaminated.png" in figures
+    for name, columns in COLUMNS.items():
+        assert (finished / f"{name}.csv").read_text().startswith(",".join(columns))
+    with xr.open_dataset(finished / "table.nc", engine="h5netcdf") as table:
+        assert table.load().drop_attrs().identical(Store(finished).collect().drop_attrs())
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert f'id="rates-{REGIME.replace("/", "-").replace("_", "-")}"' in page
+    assert "not finished" not in page
+
+
+def test_the_slope_is_that_of_the_fits(finished):
+    with xr.open_dataset(finished / "table.nc", engine="h5netcdf") as table:
+        error = table["error"].sel(target="lam").to_numpy()
+        n = table["n"].to_numpy()
+    sizes = np.unique(n)
+    rmse = [np.sqrt(np.mean(error[n == size] ** 2)) for size in sizes]
+    rates = pd.read_csv(finished / "rates.csv").set_index("parameter")
+    assert rates.loc["lam", "slope"] == pytest.approx(np.polyfit(np.log(sizes), np.log(rmse), 1)[0])
+    assert rates.loc["lam", "exponent"] == -0.5
+
+
+def test_a_finished_run_is_only_reported_again(capsys, design_file, copied, no_fits):
+    before = {file: file.stat().st_mtime_ns for file in (copied / "chunks").iterdir()}
+    (copied / "report.html").unlink()
+    code, out, err = run(capsys, "compare", design_file, "-o", copied)
+    assert code == 0
+    assert {file: file.stat().st_mtime_ns for file in (copied / "chunks").iterdir()} == before
+    assert out.startswith(REGIME)
+    assert "MAP" in out
+    assert str(copied / "report.html") in err
+    assert (copied / "report.html").exists()
+
+
+def test_a_run_that_is_not_finished_is_reported_as_such(capsys, copied, no_fits):
+    first_chunk(copied).unlink()
+    code, out, _ = run(capsys, "report", copied)
+    assert code == 0
+    assert "not finished: 3 of 6 fits" in out
+    page = (copied / "report.html").read_text(encoding="utf-8")
+    assert "This run is not finished:</strong> 3 of 6 fits" in page
+    code, out, _ = run(capsys, "status", copied)
+    assert code == 0
+    assert "3 of 6 fits finished (50 %), 0 failed" in out
+    command = out.splitlines()[-1].removeprefix("to go on: bayes-cmoe compare ").split(" -o ")
+    assert read_design(Path(command[0])).name == "small"
+    assert Path(command[1]) == copied
+
+
+def test_status_as_json(capsys, copied):
+    first_chunk(copied).write_bytes(first_chunk(copied).read_bytes()[:1000])
+    code, out, err = run(capsys, "status", copied, "--json")
+    record = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (record["fits"], record["finished"], record["failed"]) == (6, 3, 0)
+    assert record["methods"]["map"]["fits"] == 6
+    assert sum(record["methods"]["map"]["statuses"].values()) == 3
+    assert first_chunk(copied).name in record["damaged"][0]
+    assert record["running"] is False
+
+
+def test_status_tells_of_a_run_at_work(capsys, copied, design_file, no_fits):
+    with Store(copied).locked():
+        _, out, _ = run(capsys, "status", copied)
+        assert out.splitlines()[-1] == "a run is at work there"
+        assert_refused(capsys, ["compare", design_file, "-o", copied], "another run is at work")
+
+
+def test_a_damaged_chunk_is_named(capsys, copied, design_file, no_fits):
+    first_chunk(copied).write_bytes(b"")
+    name = first_chunk(copied).name
+    assert_refused(capsys, ["report", copied], name, "not a whole chunk file", "delete it")
+    assert_refused(capsys, ["compare", design_file, "-o", copied], name, "delete it")
+    _, out, _ = run(capsys, "status", copied)
+    assert "to go on: delete the damaged files, then bayes-cmoe compare" in out
+
+
+def test_a_foreign_file_is_named(capsys, copied, design_file, no_fits):
+    (copied / "chunks" / "notes.txt").write_text("mine")
+    assert_refused(capsys, ["compare", design_file, "-o", copied], "notes.txt", "move it elsewhere")
+    assert (copied / "chunks" / "notes.txt").read_text() == "mine"
+
+
+def test_another_design_is_refused(capsys, copied, tmp_path, no_fits):
+    other = tmp_path / "other.toml"
+    other.write_text(DESIGN.replace("replications = 3", "replications = 4"))
+    assert_refused(capsys, ["compare", other, "-o", copied], "another design (map differ)")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("compare qick -o {new}", "did you mean 'quick'?"),
+        ("compare quick -o {new} --workers 0", "--workers 0: give a number from 1"),
+        ("compare quick -o {new} --workers -1", "--workers -1: give a number from 1"),
+        ("compare quick -o {new} --workers 2 --cluster tcp://h:1", "exclude each other"),
+        ("compare quick -o {file}", "is a file"),
+        ("compare quick -o {other}", "holds other things and no sweep"),
+        ("compare quick -o /proc/none", "cannot be written"),
+        ("compare {new}.toml -o {new}", "cannot be read"),
+        ("compare {file} -o {new}", "not a TOML file"),
+        ("report {other}", "holds no sweep"),
+        ("report {new}", "holds no sweep"),
+        ("report {new} --workers 0", "--workers 0"),
+        ("status {file}", "holds no sweep"),
+    ],
+)
+def test_mistakes_end_in_one_line(capsys, tmp_path, no_fits, words, said):
+    file, other, new = tmp_path / "file.toml", tmp_path / "other", tmp_path / "new"
+    file.write_text("not [a design")
+    other.mkdir()
+    (other / "thesis.tex").write_text("mine")
+    filled = words.format(file=file, other=other, new=new).split()
+    assert_refused(capsys, filled, said)
+    assert not new.exists()
+    assert [one.name for one in other.iterdir()] == ["thesis.tex"]
+
+
+@contextmanager
+def file_limit(size):
+    """Let this process write no file beyond a size, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_old_report_whole(capsys, copied):
+    def everything():
+        files = [file for file in copied.rglob("*") if file.is_file()]
+        return {file: file.read_bytes() for file in files}
+
+    before = everything()
+    with file_limit(30_000):
+        assert_refused(capsys, ["report", copied], "cannot be written")
+    assert everything() == before
+
+
+def test_ctrl_c_says_how_to_go_on(capsys, design_file, tmp_path, monkeypatch):
+    def interrupted(design, task):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep_run, "run_task", interrupted)
+    argv = ["compare", design_file, "-o", tmp_path / "run", "--workers", "1"]
+    assert_refused(capsys, argv, "0 of 6 fits are kept: run the same command again", code=130)
+
+
+def test_ctrl_c_in_the_report_says_how_to_go_on(capsys, copied, monkeypatch):
+    def interrupted(comparison):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep_files, "sweep_figures", interrupted)
+    how = f"bayes-cmoe report {copied} makes it"
+    assert_refused(capsys, ["report", copied], "all finished fits are kept", how, code=130)
+
+
+def test_a_dead_worker_is_told_from_ctrl_c(capsys, design_file, tmp_path, monkeypatch):
+    def died(*arguments, **options):
+        raise WorkerDiedError("a worker died: run the same command again")
+
+    monkeypatch.setattr(sweep_run, "run_sweep", died)
+    argv = ["compare", design_file, "-o", tmp_path / "run"]
+    assert_refused(capsys, argv, "a worker died", code=1)
+
+
+LONG = DESIGN.replace("replications = 3", "replications = 300").replace("3000", "100_000")
+
+
+@contextmanager
+def started(tmp_path):
+    """A longer run of two processes, once its first chunk is there."""
+    file, folder = tmp_path / "long.toml", tmp_path / "run"
+    file.write_text(LONG)
+    words = ["-m", "bayes_cmoe", "compare", str(file), "-o", str(folder), "--workers", "2"]
+    with subprocess.Popen(
+        [sys.executable, *words], start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not list(folder.glob("chunks/*.nc")):
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_line(process):
+    _, said = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in said
+    return said.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_real_ctrl_c(tmp_path):
+    with started(tmp_path) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        assert "fits are kept: run the same command again" in last_line(process)
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
+def test_a_real_death_of_a_worker(tmp_path):
+    with started(tmp_path) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [
+            int(child)
+            for child in children
+            if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text()
+        ]
+        os.kill(workers[0], signal.SIGKILL)
+        assert "a worker died" in last_line(process)
+    assert process.returncode == 1

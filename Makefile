@@ -46,6 +46,7 @@ lint: $(READY)
 
 demo: $(READY)
 	$(BIN)/python analyses/penguins.py
+	$(BIN)/bayes-cmoe compare quick -o out/quick
 
 bench: $(READY)
 	$(BIN)/python analyses/bench.py

@@ -26,7 +26,8 @@ def _try(folder: Path, target: Path) -> None:
 
 def _unwritable(target: Path, error: OSError) -> InputError:
     return InputError(
-        f"{target}: cannot be written: {error.strerror or error}: choose another place with -o"
+        f"{target}: cannot be written: {error.strerror or error}: "
+        "free space, or choose another place"
     )
 
 

@@ -36,6 +36,8 @@ SECTIONS = {
 """Section -> what the names of its figures begin with."""
 MARKS = dict(zip(VERDICTS, ("●", "◐", "▲", "✕", "○"), strict=True))
 """Verdicts by sign, so that colour is not needed to tell them apart."""
+FEW = 10
+"""Data sets below which a page warns that resampling them understates how much they vary."""
 SHOWN_FAILURES = 300
 """Rows of failed fits on the page; all are in failures.csv."""
 
@@ -101,6 +103,7 @@ def _content(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[st
         "environment": environment(),
         "levels": LEVELS,
         "level": LEVEL,
+        "few": FEW,
         "resolved": RESOLVED,
         "same": SAME,
         "unmixed": UNMIXED,

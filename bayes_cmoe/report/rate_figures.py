@@ -1,10 +1,10 @@
 """Error and posterior expected loss against n, beside what theory says of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,10 +16,13 @@ from bayes_cmoe.report.comparison import MEASURES, Comparison
 from bayes_cmoe.report.figure_style import power_of_ten
 from bayes_cmoe.report.numbers import fraction
 from bayes_cmoe.report.regime_panels import (
+    OFF_SCALE_MEANING,
     Mark,
+    Meaning,
     legends,
     local_shade,
     marks_of,
+    off_scale,
     parameters_of,
     regime_panels,
     rows_of,
@@ -31,8 +34,9 @@ __all__ = ["contraction_figure", "error_figure"]
 
 BEYOND = 10**0.3
 """How far past the last size the asymptotic lines go, so that they show where the bound is one."""
-OFF_SCALE = 4.0
-"""Errors more than so many times the largest bound or median are marked at the panel's edge."""
+OFF_SCALE = 20.0
+"""Errors more than so many times the largest bound are marked at the panels' edge."""
+DASHES = (0, (4, 2))
 WORDS = {
     "map": ("error of the MAP", "RMSE of the MAP", "information bound"),
     "nuts": (
@@ -98,7 +102,7 @@ def _beside_theory(
     first.yaxis.set_minor_formatter(NullFormatter())
     figure.supylabel(f"{measured}\n(parameter's units)", fontsize=8.5)
 
-    other = False
+    other = beyond = False
     for label, panel in panels.items():
         theory = comparison.bounds[label]
         local_shade(panel, theory)
@@ -106,7 +110,7 @@ def _beside_theory(
             own = rows_of(shown, regime=[label], parameter=[name])
             exponent = float(theory["exponent"].sel(target=name))
             _theory(panel, line, exponent, own, name, marks[name])
-            _measured(panel, own, marks[name], first.get_ylim()[1])
+            beyond |= _measured(panel, own, marks[name])
             if method == "nuts":
                 beside = rows_of(
                     comparison.errors, method=["map"], regime=[label], parameter=[name]
@@ -115,7 +119,7 @@ def _beside_theory(
         _exponent_key(panel)
         if not np.isfinite(rows_of(shown, regime=[label])["rmse"]).any():
             say_nothing_yet(panel)
-    legends(figure, marks, shown["parameter"], _meanings(measured, limit, other))
+    legends(figure, marks, shown["parameter"], _meanings(measured, limit, other, beyond))
     return figure
 
 
@@ -132,11 +136,13 @@ def _limits(
 ) -> tuple[float, float]:
     """All of theory and nearly all errors: a gate may run away beyond any scale."""
     theory = np.concatenate([line for own in lines.values() for _, line in own.values()])
-    center = np.concatenate([theory, shown["median"].to_numpy(dtype=float)])
-    every = np.concatenate([theory, shown[["rmse", "low", "high"]].to_numpy(dtype=float).ravel()])
-    center, every = (part[np.isfinite(part) & (part > 0)] for part in (center, every))
-    top = min(every.max(), OFF_SCALE * center.max()) if center.size else every.max()
-    return every.min() / 1.5, top * 1.5
+    measured = shown[["rmse", "low", "high"]].to_numpy(dtype=float).ravel()
+    theory, measured = (part[np.isfinite(part) & (part > 0)] for part in (theory, measured))
+    every = np.concatenate([theory, measured])
+    center = theory if theory.size else measured
+    low = max(every.min(), center.min() / OFF_SCALE)
+    high = min(every.max(), center.max() * OFF_SCALE)
+    return low / 1.5, high * 1.5
 
 
 def _theory(
@@ -163,12 +169,13 @@ def _theory(
         value * (reach / start) ** exponent,
         color=mark.color,
         linewidth=1.1,
-        linestyle=(0, (4, 2)),
+        linestyle=DASHES,
         label=f"exponent {fraction(exponent)} {name}",
     )
 
 
-def _measured(panel: Axes, own: pd.DataFrame, mark: Mark, top: float) -> None:
+def _measured(panel: Axes, own: pd.DataFrame, mark: Mark) -> bool:
+    """Markers and band; whether some lie beyond the panel's edge."""
     n, value, low, high = (own[key].to_numpy(float) for key in ("n", "rmse", "low", "high"))
     name = own["parameter"].iloc[0] if len(own) else ""
     panel.fill_between(n, low, high, color=mark.color, alpha=0.22, linewidth=0)
@@ -184,16 +191,7 @@ def _measured(panel: Axes, own: pd.DataFrame, mark: Mark, top: float) -> None:
         label=f"measured {name}",
         zorder=3,
     )
-    above = n[value > top]
-    panel.plot(
-        above,
-        np.full(len(above), 0.97),
-        linestyle="none",
-        marker=6,
-        color=mark.color,
-        transform=panel.get_xaxis_transform(),
-        label=f"off the scale {name}",
-    )
+    return off_scale(panel, n, value, mark)
 
 
 def _faint(panel: Axes, own: pd.DataFrame, mark: Mark) -> bool:
@@ -233,13 +231,15 @@ def _exponent_key(panel: Axes) -> None:
         key.set_zorder(4)
 
 
-def _meanings(measured: str, limit: str, other: bool) -> list[Artist]:
-    band = Patch(color="0.3", alpha=0.25, label="95% bootstrap interval")
-    point = Line2D([], [], color="0.3", marker="o", linestyle="none", label=measured)
-    bound = Line2D([], [], color="0.3", linewidth=1.1, label=limit)
-    power = Line2D(
-        [], [], color="0.3", linewidth=1.1, linestyle=(0, (4, 2)),
-        label="asymptotic exponent, through the last size",
-    )  # fmt: skip
-    faint = Line2D([], [], color="0.3", alpha=0.5, linestyle=":", label="RMSE of the MAP")
-    return [point, band, bound, power, *([faint] if other else [])]
+def _meanings(measured: str, limit: str, other: bool, beyond: bool) -> list[Meaning]:
+    gray: Any = {"color": "0.3", "linewidth": 1.1}
+    band = Patch(color="0.3", alpha=0.25)
+    point = Line2D([], [], color="0.3", marker="o", linestyle="none")
+    found: list[Meaning] = [
+        ((band, point), f"{measured}, 95% interval"),
+        (Line2D([], [], **gray), limit),
+        (Line2D([], [], **gray, linestyle=DASHES), "asymptotic exponent, through the last size"),
+    ]
+    if other:
+        found.append((Line2D([], [], **gray, alpha=0.5, linestyle=":"), "RMSE of the MAP"))
+    return [*found, OFF_SCALE_MEANING] if beyond else found

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,10 +12,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.figure_style import plain
 from bayes_cmoe.report.regime_panels import (
+    OFF_SCALE_MEANING,
     Mark,
+    Meaning,
     legends,
     local_shade,
     marks_of,
+    off_scale,
     parameters_of,
     regime_panels,
     rows_of,
@@ -102,6 +104,7 @@ def _ratio_figure(
     first.yaxis.set_major_formatter(FuncFormatter(plain))
     first.yaxis.set_minor_locator(NullLocator())
     figure.supylabel(measured, fontsize=8.5)
+    beyond = False
     for label, panel in panels.items():
         local_shade(panel, comparison.bounds[label])
         panel.axhline(1.0, color="0.2", linewidth=1.0, zorder=1)
@@ -110,12 +113,11 @@ def _ratio_figure(
             step = DODGE * (i - (len(parameters) - 1) / 2)
             shift = (limits[1] / limits[0]) ** step
             own = rows_of(shown, regime=[label], parameter=[name])
-            _ratios(panel, own, shift, name, marks[name], first.get_ylim())
+            beyond |= _ratios(panel, own, shift, name, marks[name])
         if rows_of(shown, regime=[label]).empty:
             say_nothing_yet(panel)
-    legends(
-        figure, marks, shown["parameter"], _meanings(measured, bool(shown["upper"].notna().any()))
-    )
+    intervals = bool(shown["upper"].notna().any())
+    legends(figure, marks, shown["parameter"], _meanings(measured, intervals, beyond))
     return figure
 
 
@@ -133,8 +135,8 @@ def _ratios(
     shift: float,
     name: str,
     mark: Mark,
-    limits: tuple[float, float],
-) -> None:
+) -> bool:
+    """Markers and bars; whether some lie beyond the panel's edges."""
     n, ratio, lower, upper = (
         own[key].to_numpy(dtype=float) for key in ("n", "ratio", "lower", "upper")
     )
@@ -150,28 +152,15 @@ def _ratios(
         label=f"measured {name}",
         zorder=3,
     )
-    for beyond, place, arrow in ((ratio > limits[1], 0.97, 6), (ratio < limits[0], 0.03, 7)):
-        panel.plot(
-            (n * shift)[beyond],
-            np.full(beyond.sum(), place),
-            linestyle="none",
-            marker=arrow,
-            color=mark.color,
-            transform=panel.get_xaxis_transform(),
-            label=f"off the scale {name}",
-        )
+    return off_scale(panel, n * shift, ratio, mark)
 
 
-def _meanings(measured: str, intervals: bool) -> list[Artist]:
-    point = Line2D([], [], color="0.3", marker="o", linewidth=0.8, label=measured)
-    line = Line2D([], [], color="0.2", linewidth=1.0, label="the information bound: 1")
-    bar = Line2D(
-        [],
-        [],
-        color="0.3",
-        marker="|",
-        markersize=9,
-        linestyle="none",
-        label="95% bootstrap interval",
-    )
-    return [point, line, *([bar] if intervals else [])]
+def _meanings(measured: str, intervals: bool, beyond: bool) -> list[Meaning]:
+    point = Line2D([], [], color="0.3", marker="o", linewidth=0.8)
+    bar = Line2D([], [], color="0.3", marker="|", markersize=11, linestyle="none")
+    line = Line2D([], [], color="0.2", linewidth=1.0)
+    found: list[Meaning] = [
+        ((bar, point), f"{measured}, 95% interval") if intervals else (point, measured),
+        (line, "the information bound: 1"),
+    ]
+    return [*found, OFF_SCALE_MEANING] if beyond else found

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from bayes_cmoe.report.comparison import RESOLVED, Comparison
 from bayes_cmoe.report.figure_style import COLORS, MARKERS, NOT_LOCAL, framed, power_of_ten
@@ -22,11 +23,14 @@ from bayes_cmoe.sweep.design import Setting
 from bayes_cmoe.variant import variant_named
 
 __all__ = [
+    "OFF_SCALE_MEANING",
     "Mark",
+    "Meaning",
     "by_variant",
     "legends",
     "local_shade",
     "marks_of",
+    "off_scale",
     "parameters_of",
     "regime_panels",
     "rows_of",
@@ -34,11 +38,19 @@ __all__ = [
 ]
 
 MOST_COLUMNS = 3
-PANEL_WIDTH, PANEL_HEIGHT, NARROWEST = 3.2, 2.55, 7.6
+PANEL_WIDTH, PANEL_HEIGHT, NARROWEST = 3.2, 2.55, 9.0
 TOP, BOTTOM = 0.55, 0.5
 """Inches; at the top the title and the parameters, at the bottom what is drawn."""
 LEFT_OUT = ("loss", "tau")
 """A weighted sum of powers of the others, and the logarithm of exp_tau, which stands for it."""
+
+
+Meaning = tuple[Artist | tuple[Artist, ...], str]
+"""An entry of a legend: what is drawn, one thing over another, and what it stands for."""
+OFF_SCALE_MEANING: Meaning = (
+    Line2D([], [], color="0.3", marker=6, markersize=6, linestyle="none"),
+    "beyond the panel's edge",
+)
 
 
 @dataclass(frozen=True)
@@ -184,6 +196,25 @@ def local_shade(panel: Axes, theory: xr.Dataset) -> None:
         )
 
 
+def off_scale(panel: Axes, n: NDArray, values: NDArray, mark: Mark) -> bool:
+    """Arrows at the edges of a panel for values that lie beyond them; whether there are any."""
+    low, high = panel.get_ylim()
+    # 6 and 7 are matplotlib's arrow heads up and down, their tips on the point.
+    for beyond, place, arrow in ((values > high, 0.97, 6), (values < low, 0.03, 7)):
+        if beyond.any():
+            panel.plot(
+                n[beyond],
+                np.full(beyond.sum(), place),
+                linestyle="none",
+                marker=arrow,
+                markersize=6,
+                color=mark.color,
+                transform=panel.get_xaxis_transform(),
+                label="beyond the edge",
+            )
+    return bool(((values > high) | (values < low)).any())
+
+
 def say_nothing_yet(panel: Axes) -> None:
     """Say in a panel that nothing was measured."""
     panel.text(
@@ -192,32 +223,27 @@ def say_nothing_yet(panel: Axes) -> None:
 
 
 def legends(
-    figure: Figure, marks: Mapping[str, Mark], parameters: Iterable[str], meanings: list[Artist]
+    figure: Figure,
+    marks: Mapping[str, Mark],
+    parameters: Iterable[str],
+    meanings: Sequence[Meaning],
 ) -> None:
     """Parameters above the panels, what is drawn below them."""
-    names = {"expert": "expert (joint norm)"}
-    entries = [
-        Line2D(
-            [], [], color=mark.color, marker=mark.marker, linestyle="-", label=names.get(name, name)
-        )
-        for name, mark in marks.items()
-        if name in set(parameters)
-    ]
-    shade = Patch(color="0.9", label=f"theory not local (resolution < {RESOLVED:g})")
-    height = figure.get_figheight()
+    drawn = set(parameters)
+    named = {name: mark for name, mark in marks.items() if name in drawn}
+    joint = {"expert": "expert (joint norm)"}
     above = figure.legend(
-        handles=entries,
+        [Line2D([], [], color=mark.color, marker=mark.marker) for mark in named.values()],
+        [joint.get(name, name) for name in named],
         loc="upper left",
-        bbox_to_anchor=(0.0, 1.0 - 0.27 / height),
-        ncols=len(entries),
+        bbox_to_anchor=(0.0, 1.0 - 0.27 / figure.get_figheight()),
+        ncols=len(named),
         columnspacing=1.4,
     )
+    shade = Patch(color="0.9"), f"theory not local (resolution < {RESOLVED:g})"
+    handles, labels = zip(*meanings, shade, strict=True)
     below = figure.legend(
-        handles=[*meanings, shade],
-        loc="lower left",
-        bbox_to_anchor=(0.0, 0.0),
-        ncols=3,
-        columnspacing=1.4,
+        handles, labels, loc="lower left", bbox_to_anchor=(0.0, 0.0), ncols=3, columnspacing=1.4
     )
-    above.set_in_layout(False)
-    below.set_in_layout(False)
+    for legend in (above, below):
+        legend.set_in_layout(False)

@@ -45,12 +45,12 @@ def agreement_figure(comparison: Comparison) -> Figure | None:
     ]
     sizes = sorted(table["n"].unique())
     height = LINE * len(labels) + TOP + BOTTOM
-    title = "Starts from the prior against the start near the truth"
-    figure = framed(9.6, height, title, top=0.3, bottom=0.3)
+    title = "Starts from the prior against the start near the truth, by n (rows)"
+    figure = framed(max(9.6, 3.1 + 0.9 * len(sizes)), height, title, top=0.3, bottom=0.3)
     panels = figure.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]
     for panel, n in zip(panels, sizes, strict=True):
         _bars(panel, table[table["n"] == n].set_index("regime").reindex(labels))
-        panel.set_title(f"n = {count(n)} rows", loc="left", fontweight="bold")
+        panel.set_title(count(n), loc="left", fontweight="bold")
         panel.set_xlabel("fits (%)")
     panels[0].set_yticks(range(len(labels)), labels)
     panels[0].set_ylim(len(labels) - 0.4, -0.6)

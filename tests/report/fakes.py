@@ -7,24 +7,23 @@ import pandas as pd
 import xarray as xr
 
 from bayes_cmoe.report.comparison import Comparison
-from bayes_cmoe.sweep.design import Design
 
 SCALES = {"lam": 0.8, "b": 3.0, "$a_1$": 5.0, "loss": 2.0}
 EXPONENTS = {"lam": -0.25, "b": float("nan"), "$a_1$": -0.375, "loss": -0.5}
 LEVELS = (0.5, 0.8, 0.9)
 
 
-def bound(parameter: str, n: float) -> float:
+def bound(parameter, n):
     """SCALE n^-0.4, off every exponent."""
     return SCALES[parameter] * n**-0.4
 
 
-def resolution(n: float) -> float:
+def resolution(n):
     """Five at n = 1296."""
     return 5.0 * (n / 1296.0) ** 0.25
 
 
-def theory(sizes: list[int]) -> xr.Dataset:
+def theory(sizes):
     names = list(SCALES)
     bounds = np.array([[bound(name, n) for n in sizes] for name in names])
     return xr.Dataset(
@@ -38,7 +37,7 @@ def theory(sizes: list[int]) -> xr.Dataset:
     )
 
 
-def comparison_of(design: Design) -> Comparison:
+def comparison_of(design):
     """RMSE a fifth above the bound, the intervals that hold the truth as often as they say."""
     regimes = [setting.label for setting in design.settings]
     sizes = sorted({n for plan in design.plans.values() for n in plan.sizes})

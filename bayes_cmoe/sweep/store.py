@@ -104,7 +104,10 @@ class Store:
         known = {task.name for task in design.tasks()}
         for file in sorted(self.chunks.iterdir()):
             if not file.name.startswith(TEMPORARY) and file.name not in known:
-                raise InputError(f"{file}: is not a chunk of this design: move it elsewhere")
+                raise InputError(
+                    f"{file}: is not a chunk of this design: move it elsewhere, or put "
+                    f"{self.design_file.name} back if it was edited"
+                )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -207,7 +210,10 @@ class Store:
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise _damaged(file, error) from None
         if not known or not fitting:
-            raise DamagedError(f"{file}: not a chunk of this design: delete it and run again")
+            raise DamagedError(
+                f"{file}: not a chunk of this design: delete it and run again, or put "
+                f"{self.design_file.name} back if it was edited"
+            )
         return chunk
 
     def collect(self) -> xr.Dataset:

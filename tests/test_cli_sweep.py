@@ -179,6 +179,46 @@ def test_another_design_is_refused(capsys, copied, tmp_path, no_fits):
     assert_refused(capsys, ["compare", other, "-o", copied], "another design (map differ)")
 
 
+def test_an_edited_design_file_is_not_taken_for_damage_alone(capsys, copied, no_fits):
+    file = copied / "design.toml"
+    file.write_text(file.read_text().replace("entropy = 20240817", "entropy = 5"))
+    how = "put design.toml back if it was edited"
+    assert_refused(capsys, ["report", copied], how)
+    assert_refused(capsys, ["compare", file, "-o", copied], how)
+
+
+def test_a_run_that_was_killed_at_its_very_beginning_is_taken_up(
+    capsys, design_file, tmp_path, monkeypatch
+):
+    def reached(*arguments, **options):
+        raise WorkerDiedError("enough")
+
+    monkeypatch.setattr(sweep_run, "run_sweep", reached)
+    (tmp_path / "run" / "chunks").mkdir(parents=True)
+    (tmp_path / "run" / ".part-17").touch()
+    (tmp_path / "run" / "chunks" / ".part-17").touch()
+    assert_refused(capsys, ["compare", design_file, "-o", tmp_path / "run"], "enough", code=1)
+
+
+def test_options_reach_the_run(capsys, design_file, tmp_path, monkeypatch):
+    given = {}
+
+    def stopped(design, folder, **options):
+        given.update(options)
+        raise WorkerDiedError("enough")
+
+    monkeypatch.setattr(sweep_run, "run_sweep", stopped)
+    argv = ["compare", design_file, "-o", tmp_path / "run", "--retry-failed"]
+    run(capsys, *argv, "--cluster", "tcp://here:1")
+    assert (given["retry_failed"], given["cluster"], given["workers"]) == (
+        True,
+        "tcp://here:1",
+        None,
+    )
+    run(capsys, *argv[:-1], "--workers", "3")
+    assert (given["retry_failed"], given["cluster"], given["workers"]) == (False, None, 3)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

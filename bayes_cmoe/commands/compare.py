@@ -11,7 +11,7 @@ from bayes_cmoe.commands.report import check_workers, report_of
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
-from bayes_cmoe.sweep.store import Store
+from bayes_cmoe.sweep.store import TEMPORARY, Store
 
 __all__ = ["compare"]
 
@@ -82,9 +82,9 @@ def _check_own(folder: Path) -> None:
     store = Store(folder)
     if not folder.exists() or store.design_file.exists():
         return
-    # A run that ended before its design was written leaves an empty folder of chunks.
-    others = [file for file in folder.iterdir() if file != store.chunks]
-    if others or (store.chunks.exists() and any(store.chunks.iterdir())):
+    # A run that was killed before its design was written leaves an empty folder of chunks.
+    held = [*folder.iterdir(), *(store.chunks.iterdir() if store.chunks.is_dir() else ())]
+    if any(file != store.chunks and not file.name.startswith(TEMPORARY) for file in held):
         raise InputError(
             f"{folder}: holds other things and no sweep: give a new or an empty folder with -o"
         )

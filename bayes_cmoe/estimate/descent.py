@@ -37,6 +37,8 @@ class Optimum:
         Largest entry of the gradient a row in w, along the directions that the edges leave free.
     status : Status
     iterations : int
+    curvature : array, shape (parameter, parameter), optional
+        `Objective.natural_hessian` at w, where it was evaluated there: it costs many gradients.
     """
 
     w: NDArray
@@ -44,6 +46,7 @@ class Optimum:
     gradient_norm: float
     status: Status
     iterations: int
+    curvature: NDArray | None = None
 
 
 LOSS = 1e-7
@@ -65,7 +68,8 @@ def descend(objective: Objective, start: NDArray) -> Optimum:
     value, gradient = objective.value_and_gradient(start)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         return Optimum(start, value, np.inf, Status.NON_FINITE, 0)
-    diagonal = np.abs(np.diag(objective.hessian(start, gradient)))
+    natural = objective.natural_hessian(working.natural(start))
+    diagonal = np.abs(np.diag(objective.hessian(start, gradient, natural)))
     usable = np.isfinite(diagonal) & (diagonal > 1e-8 * np.nanmax(diagonal))
     scale = 1.0 / np.sqrt(np.where(usable, diagonal, np.nanmax(diagonal) or 1.0))
 
@@ -110,8 +114,10 @@ def polish(objective: Objective, optimum: Optimum) -> Optimum:
     w = optimum.w
     value, gradient = objective.value_and_gradient(w)
     damping, iterations, status = 0.0, optimum.iterations, Status.STALLED
+    natural = None
     for _ in range(NEWTON_STEPS):
-        hessian = objective.hessian(w, gradient)
+        natural = objective.natural_hessian(working.natural(w))
+        hessian = objective.hessian(w, gradient, natural)
         free = _free(objective, w, gradient)
         if not np.isfinite(hessian).all():
             status = Status.NON_FINITE
@@ -146,5 +152,6 @@ def polish(objective: Objective, optimum: Optimum) -> Optimum:
         iterations += 1
         if not moved:
             break
+        natural = None
     norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
-    return Optimum(w, value, norm, status, iterations)
+    return Optimum(w, value, norm, status, iterations, natural)

@@ -93,6 +93,9 @@ def _estimate(
     working, posterior = objective.working, objective.posterior
     theta = working.natural(best.w)
     held = (best.w <= working.lower) | (best.w >= working.upper)
+    natural = best.curvature
+    if natural is None:
+        natural = objective.natural_hessian(theta)
     return MapEstimate(
         theta=theta,
         status=best.status,
@@ -100,7 +103,7 @@ def _estimate(
         logp=-best.value * objective.rows.n,
         gradient_norm=best.gradient_norm,
         iterations=best.iterations,
-        standard_error=_standard_error(objective, theta, held),
+        standard_error=_standard_error(-natural, held),
         held=held,
         starts=np.array([working.natural(end.w) for end in ends]),
         start_logp=np.array([-end.value * explored for end in ends]),
@@ -109,10 +112,10 @@ def _estimate(
     )
 
 
-def _standard_error(objective: Objective, theta: NDArray, held: NDArray) -> NDArray:
-    error = np.full(len(theta), np.nan)
+def _standard_error(curvature: NDArray, held: NDArray) -> NDArray:
+    error = np.full(len(held), np.nan)
     free = ~held
-    information = -objective.natural_hessian(theta)[np.ix_(free, free)]
+    information = curvature[np.ix_(free, free)]
     if not np.isfinite(information).all():
         return error
     scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))

@@ -46,9 +46,8 @@ class Objective:
         _, _, prior = self.posterior.prior_derivatives(theta)
         return self.posterior.likelihood.hessian(theta, self.rows) + np.asarray(prior)
 
-    def hessian(self, w: NDArray, gradient: NDArray) -> NDArray:
-        """The Hessian in w, at the point whose gradient in w is given."""
+    def hessian(self, w: NDArray, gradient: NDArray, natural: NDArray) -> NDArray:
+        """The Hessian in w, from the gradient in w and `natural_hessian` at the same point."""
         theta = self.working.natural(w)
         natural_gradient = gradient / self.working.slope(theta)
-        natural = -self.natural_hessian(theta) / self.rows.n
-        return self.working.hessian(theta, natural_gradient, natural)
+        return self.working.hessian(theta, natural_gradient, -natural / self.rows.n)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import pymc as pm
 import pytensor.link.jax.dispatch  # noqa: F401  (registers the conversions, switches JAX to 64 bits)
 import pytensor.tensor as pt
 from pymc.logprob.utils import CheckParameterValue
@@ -19,7 +20,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 from pytensor.link.jax.dispatch import jax_funcify
 
-__all__ = ["jaxify"]
+__all__ = ["jaxify", "row_function"]
 
 # An evaluation is short and always waited for: handing it to another thread costs more than it
 # does on few rows, and hinders threads that evaluate side by side. In force unless a program has
@@ -50,3 +51,28 @@ def jaxify(inputs: Sequence[Any], outputs: Sequence[Any]) -> Callable[..., Any]:
     graph = FunctionGraph(inputs=list(inputs), outputs=fixed, clone=True)
     JAX.optimizer.rewrite(graph)
     return jax_funcify(graph)
+
+
+def row_function(
+    model: pm.Model, columns: Sequence[str], outputs: Sequence[Any]
+) -> Callable[..., Any]:
+    """A JAX-traceable function of a model's parameters and of rows.
+
+    Parameters
+    ----------
+    model : pm.Model
+    columns : sequence of str
+        Names of the data that a row has.
+    outputs : sequence of tensors
+        Expressions in the model's free random variables and data.
+
+    Returns
+    -------
+    callable
+        Takes the free parameters in the model's order, natural scale, then the columns; returns the
+        tuple of outputs.
+    """
+    values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
+    nodes = {model[name]: model[name].type(name=name) for name in columns}
+    graph = clone_replace(list(outputs), replace={**values, **nodes}, rebuild_strict=False)
+    return jaxify([*values.values(), *nodes.values()], graph)

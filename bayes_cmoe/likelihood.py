@@ -13,13 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike, NDArray
-from pymc.logprob.basic import conditional_logp
 from pytensor.compile import SharedVariable
-from pytensor.graph.replace import clone_replace
 
 from bayes_cmoe.blocks import Rows, blocked_map, blocked_sum
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.graphs import row_function
 from bayes_cmoe.layout import Layout
 
 __all__ = ["Likelihood", "columns_of", "layout_of"]
@@ -96,7 +94,7 @@ class Likelihood:
         self.layout = layout_of(model)
         self.columns = columns
         self.compilations = 0
-        self._row_logp = _row_function(model, columns)
+        self._row_logp = row_function(model, columns, [pm.logp(response, observed)])
 
     def rows(self, columns: Mapping[str, ArrayLike]) -> Rows:
         """Lay out columns (name to array with n rows) for the functions below."""
@@ -160,13 +158,3 @@ class Likelihood:
     def scores(self, theta: ArrayLike, rows: Rows) -> NDArray:
         """Gradient of each row's log-density, shape (n, parameter)."""
         return self._scores(np.asarray(theta), rows)
-
-
-def _row_function(model: pm.Model, columns: tuple[str, ...]) -> Callable[..., tuple[Array, ...]]:
-    (response,) = model.observed_RVs
-    observed = model.rvs_to_values[response]
-    values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-    logp = conditional_logp({**values, response: observed})[observed]
-    nodes = {model[name]: model[name].type(name=name) for name in columns}
-    graph = clone_replace([logp], replace=nodes, rebuild_strict=False)
-    return jaxify([*values.values(), *nodes.values()], graph)

@@ -16,11 +16,10 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from pytensor.graph.replace import clone_replace
 
 from bayes_cmoe.blocks import BLOCK, Rows, blocked_map
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.graphs import row_function
 from bayes_cmoe.layout import Layout
 from bayes_cmoe.likelihood import columns_of, layout_of
 
@@ -83,10 +82,7 @@ class Components:
             return pm.logp(node.outputs[1], observed)
 
         wanted = [log_density(0.0, -np.inf), log_density(-np.inf, 0.0), log_stay, log_move]
-        values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-        nodes = {model[name]: model[name].type(name=name) for name in self.columns}
-        graph = clone_replace(wanted, replace={**values, **nodes}, rebuild_strict=False)
-        parts = jaxify([*values.values(), *nodes.values()], graph)
+        parts = row_function(model, self.columns, wanted)
 
         def block(theta: Any, columns: list[Any]) -> RowParts:
             found = parts(*self.layout.split(theta), *columns)

@@ -8,11 +8,10 @@ import numpy as np
 import pymc as pm
 from numpy.random import Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
-from pytensor.graph.replace import clone_replace
 
 from bayes_cmoe.blocks import BLOCK, Rows, blocked_map
 from bayes_cmoe.data import Data
-from bayes_cmoe.graphs import jaxify
+from bayes_cmoe.graphs import row_function
 from bayes_cmoe.layout import Layout
 from bayes_cmoe.likelihood import columns_of, layout_of
 from bayes_cmoe.variant import Regime, Variant, variant_named
@@ -37,17 +36,8 @@ class Simulator:
         self._inputs = tuple(
             name for name in columns_of(model) if name != model.rvs_to_values[response].name
         )
-        values = [rv.type(name=rv.name) for rv in model.free_RVs]
-        nodes = [model[name].type(name=name) for name in self._inputs]
-        replace = dict(
-            zip(
-                [*model.free_RVs, *(model[k] for k in self._inputs)], [*values, *nodes], strict=True
-            )
-        )
-        arguments = clone_replace(
-            op.dist_params(response.owner), replace=replace, rebuild_strict=False
-        )
-        row_arguments = jaxify([*values, *nodes], arguments)
+        arguments = op.dist_params(response.owner)
+        row_arguments = row_function(model, self._inputs, arguments)
         cores: tuple[int, ...] = op.ndims_params
 
         def block(theta: Any, columns: list[Any]) -> tuple[Any, ...]:

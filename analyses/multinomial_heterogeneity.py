@@ -9,8 +9,8 @@
 #
 # **What is compared.** Two problems with the same frozen classifier, inputs, level gate (beta* = 0,
 # tau* = 1/2) and the same true parameters eta*, each entry Delta away from eta0, up or down; in one
-# the prompt's logits are linear in x, in the other their tanh. Rows R(e) = n_hom(e) / n_het(e), where n(e) is the
-# number of rows from which on the RMSE stays at e or below.
+# the prompt's logits are linear in x, in the other they are the tanh of these. The ratio of rows is
+# R(e) = n_hom(e) / n_het(e), n(e) the rows from which on the RMSE stays at e or below.
 # - **Delta fixed** while rows are added: the bound is s(Delta) / sqrt(n), so R = (s_hom / s_het)²
 #   whatever the error. As Delta -> 0 it grows as Delta^-4 for the odds exp tau and as Delta^-2 for
 #   beta and the expert. This is what is measured.

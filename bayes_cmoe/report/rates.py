@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, t
 
 from bayes_cmoe.errors import InputError, choose
 
@@ -152,23 +153,27 @@ class Measured:
                 again[:, i] = top * (shares @ powers) ** (1.0 / power)
         return here, again
 
-    def _interval(self, function: Callable[[NDArray], NDArray]) -> Interval:
+    def _interval(self, function: Callable[[NDArray], NDArray], joint: bool = True) -> Interval:
         """A function of the averages, with its interval.
 
-        Resamples of R replications vary by (R - 1)/R too little; the interval is widened for it.
+        Resamples of R replications vary by (R - 1)/R too little, and the spread is itself measured
+        with as many degrees of freedom: the interval is widened for both, as Student's is. `joint`
+        says that all sizes together measure the spread.
         """
         here, again = self._resampled
         value, spread = function(here), function(again)
         tail = (1.0 - self.level) / 2.0
         low, high = np.quantile(spread, [tail, 1.0 - tail], axis=0)
-        least = max(int(self.fits.min()), FEWEST)
-        widened = np.sqrt(least / (least - 1.0))
+        fits = np.maximum(self.fits, FEWEST)
+        freedom = np.sum(fits - 1) if joint else fits - 1
+        count = fits.min() if joint else fits
+        widened = np.sqrt(count / (count - 1.0)) * t.ppf(tail, freedom) / norm.ppf(tail)
         return Interval(value, value - widened * (value - low), value + widened * (high - value))
 
     @cached_property
     def average(self) -> Interval:
         """RMSE, or mean expected loss, of each size."""
-        found = self._interval(np.log)
+        found = self._interval(np.log, joint=False)
         return Interval(np.exp(found.value), np.exp(found.low), np.exp(found.high))
 
     @cached_property

@@ -50,6 +50,7 @@ demo: $(READY)
 
 bench: $(READY)
 	$(BIN)/python analyses/bench.py
+	$(BIN)/python analyses/bench_sweep.py
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

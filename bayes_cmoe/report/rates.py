@@ -6,7 +6,7 @@ the design; no size is left out after the fact.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -64,15 +64,14 @@ def slope_of(n: ArrayLike, values: ArrayLike) -> NDArray:
 
 
 @lru_cache(maxsize=64)
-def _resamples(count: int, draws: int, seed: int, size: int) -> tuple[NDArray, NDArray]:
-    """Resamples of `count` replications, independent for each size: (draw, count).
+def _resamples(count: int, draws: int, seed: int, size: int) -> NDArray:
+    """How large a share of each resample every one of `count` replications is: (draw, count).
 
-    Their indices, and how large a share of each resample every replication is.
+    Independent for each size.
     """
     chosen = np.random.default_rng([seed, size]).integers(count, size=(draws, count))
     flat = (chosen + count * np.arange(draws)[:, None]).ravel()
-    shares = np.bincount(flat, minlength=draws * count).reshape(draws, count) / count
-    return chosen, shares
+    return np.bincount(flat, minlength=draws * count).reshape(draws, count) / count
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +84,9 @@ class Measured:
         Growing.
     errors : array, shape (size, replicate)
         NaN where a fit failed.
-    statistic : {"rms", "mean", "median"}
-        How replications are averaged: the root mean square of an estimate's errors, the mean of
-        posterior expected losses, or the median of |error|, which a few estimates at the edge of
-        the box do not move.
+    statistic : {"rms", "mean"}
+        How replications are averaged: the root mean square of an estimate's errors, or the mean of
+        posterior expected losses.
     level : float
         Of the intervals.
     draws, seed : int
@@ -116,7 +114,7 @@ class Measured:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        choose("statistic", self.statistic, ("rms", "mean", "median"))
+        choose("statistic", self.statistic, ("rms", "mean"))
         if self.errors.ndim != 2 or len(self.n) != len(self.errors):
             raise InputError(
                 f"errors of shape {self.errors.shape} for {len(self.n)} sizes: "
@@ -142,15 +140,12 @@ class Measured:
             kept = row[np.isfinite(row)]
             if len(kept) < FEWEST:
                 continue
-            chosen, shares = _resamples(len(kept), self.draws, self.seed, i)
-            if self.statistic == "median":
-                here[i], again[:, i] = np.median(kept), np.median(kept[chosen], axis=1)
-            else:
-                # Scaled by the largest, since a norm may be huge where a gate runs away.
-                top = kept.max() or 1.0
-                powers = (kept / top) ** power
-                here[i] = top * powers.mean() ** (1.0 / power)
-                again[:, i] = top * (shares @ powers) ** (1.0 / power)
+            shares = _resamples(len(kept), self.draws, self.seed, i)
+            # Scaled by the largest, since a norm may be huge where a gate runs away.
+            top = kept.max() or 1.0
+            powers = (kept / top) ** power
+            here[i] = top * powers.mean() ** (1.0 / power)
+            again[:, i] = top * (shares @ powers) ** (1.0 / power)
         return here, again
 
     def _interval(self, function: Callable[[NDArray], NDArray], joint: bool = True) -> Interval:
@@ -185,9 +180,11 @@ class Measured:
 
     @cached_property
     def local_slopes(self) -> Interval:
-        """Slope between each size and the next, (size - 1,)"""
-        steps = np.diff(np.log(self.n))
-        return self._interval(lambda averages: np.diff(np.log(averages), axis=-1) / steps)
+        """Slope between each size and the next, (size - 1,), from the fits of the two alone."""
+        pairs = [slice(i, i + 2) for i in range(len(self.n) - 1)]
+        found = [replace(self, n=self.n[two], errors=self.errors[two]).slope for two in pairs]
+        ends = [[one.value, one.low, one.high] for one in found]
+        return Interval(*np.array(ends, dtype=float).reshape(-1, 3).T)
 
     def efficiency(self, bounds: ArrayLike) -> Interval:
         """Bound over average at each size; one in the local regime.
@@ -205,7 +202,8 @@ class Measured:
         """Whether the error's rate comes nearer to that of a reference as n grows.
 
         The slope of log(average / reference) is nearer to zero over the upper half of the sizes
-        than over the lower half, by more than its interval.
+        than over the lower half, by more than its interval; halves of an odd number of sizes share
+        the middle one.
 
         Parameters
         ----------
@@ -213,7 +211,7 @@ class Measured:
             A bound, or n to the power of an exponent.
         """
         half = -(-len(self.n) // 2)
-        if half < 2 or 2 * half > len(self.n) + 1:
+        if half < 2:
             return False
         other = np.asarray(reference, dtype=float)
 

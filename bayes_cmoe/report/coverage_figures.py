@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
-from scipy.stats import beta
 
-from bayes_cmoe.report.comparison import LEVEL, RESOLVED, Comparison
+from bayes_cmoe.report.comparison import RESOLVED, Comparison
 from bayes_cmoe.report.figure_style import COLORS, NOT_LOCAL, framed, plain, power_of_ten
+from bayes_cmoe.report.posterior_tables import jeffreys
 from bayes_cmoe.report.sweep_parts import KINDS, kind_of
 
 __all__ = ["coverage_figure", "pooled_coverage", "resolution_figure"]
@@ -63,8 +63,7 @@ def pooled_coverage(coverage: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for values, group in own.groupby(list(by), sort=True, observed=True):
         held = (group["covered"] * group["fits"]).sum() / group["fits"].sum()
         fits = int(group.groupby(["regime", "n"])["fits"].max().sum())
-        tails = np.array([(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
-        low, high = beta.ppf(tails, held * fits + 0.5, (1.0 - held) * fits + 0.5)
+        low, high = jeffreys(held * fits, fits)
         names = dict(zip(by, values, strict=True))
         rows.append({**names, "covered": held, "low": low, "high": high, "fits": fits})
     return pd.DataFrame(rows, columns=[*by, "covered", "low", "high", "fits"])

@@ -4,17 +4,29 @@ from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
-from scipy.stats import beta, norm
+from numpy.typing import NDArray
+from scipy.stats import beta, t
 
 from bayes_cmoe.report.cells import Cell, entries_of, targets_of
 
-__all__ = ["coverage_rows", "pooled_rows", "sampling_rows", "spread_rows"]
+__all__ = ["coverage_rows", "jeffreys", "pooled_rows", "sampling_rows", "spread_rows"]
 
 UNMIXED = 1.1
 """R-hat above which chains have not mixed."""
 LEVEL = 0.95
 """Of the intervals."""
 TAILS = np.array([(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
+
+
+def jeffreys(held: float, count: float) -> NDArray:
+    """Jeffreys' 95 % interval of a proportion of which `held` out of `count` were seen.
+
+    Examples
+    --------
+    >>> jeffreys(9, 10).round(2)
+    array([0.62, 0.99])
+    """
+    return beta.ppf(TAILS, held + 0.5, count - held + 0.5)
 
 
 def coverage_rows(cell: Cell) -> Iterator[dict[str, object]]:
@@ -27,7 +39,7 @@ def coverage_rows(cell: Cell) -> Iterator[dict[str, object]]:
             ):  # fmt: skip
                 kept = row[np.isfinite(row)]
                 held, count = kept.sum(), len(kept)
-                low, high = beta.ppf(TAILS, held + 0.5, count - held + 0.5)
+                low, high = jeffreys(held, count)
                 yield {
                     "regime": cell.regime, "parameter": target, "n": int(n), "level": level,
                     "covered": held / count if count else np.nan,
@@ -36,14 +48,17 @@ def coverage_rows(cell: Cell) -> Iterator[dict[str, object]]:
 
 
 def pooled_rows(cell: Cell) -> Iterator[dict[str, object]]:
-    """Coverage over all entries and sizes; entries of one fit are dependent, fits are not."""
+    """Coverage over all entries and sizes, with Student's interval over the fits' own coverages.
+
+    Entries of one fit are dependent, fits are not.
+    """
     whole = xr.concat(cell.fits, dim="fit", join="exact")["covered"].sel(target=entries_of(cell))
     for level in whole["level"].to_numpy():
         own = whole.sel(level=level).mean("target").to_numpy()
         own = own[np.isfinite(own)]
         if len(own) < 2:
             continue
-        half = norm.ppf(TAILS[1]) * own.std(ddof=1) / len(own) ** 0.5
+        half = t.ppf(TAILS[1], len(own) - 1) * own.std(ddof=1) / len(own) ** 0.5
         yield {
             "regime": cell.regime, "level": level, "covered": own.mean(),
             "low": max(own.mean() - half, 0.0), "high": min(own.mean() + half, 1.0),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import ttest_1samp
 
 from bayes_cmoe.report.comparison import RESOLVED, compare
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
@@ -137,6 +138,11 @@ def test_coverage_counts(comparison):
     pooled = row_of(comparison.pooled, level=0.9)
     assert pooled["low"] < 0.9 < pooled["high"]
     assert pooled["fits"] == 2 * REPLICATIONS
+    entries = ["lam", "a[x1]", "b", "nu"]
+    sampled_fits = own.isel(fit=np.flatnonzero(own.method == "nuts")).covered
+    shares = sampled_fits.sel(target=entries, level=0.9).mean("target").to_numpy()
+    student = ttest_1samp(shares, 0.9).confidence_interval(0.95)
+    assert (pooled["low"], pooled["high"]) == pytest.approx((student.low, student.high))
 
 
 def test_agreement_and_sampling(comparison):

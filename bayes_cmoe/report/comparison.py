@@ -59,7 +59,7 @@ class Comparison:
     sampling : DataFrame
         How well NUTS mixed.
     agreement : DataFrame
-        Whether starts from the prior reach the optimum that the start near the truth reaches.
+        Whether starts from the prior reach the optimum that the start at the truth reaches.
     statuses : DataFrame
         Fits by status code.
     """

@@ -42,7 +42,7 @@ WORDS = {
     "nuts": (
         "contraction of the posterior (NUTS)",
         "mean posterior expected loss",
-        "its limit, E‖N(0, 2/(n I))‖",
+        "its limit, E‖N(0, 2 I⁻¹/n)‖",
     ),
 }
 """Method -> title, what is measured, what theory says of it."""

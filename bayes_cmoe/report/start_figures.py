@@ -1,4 +1,4 @@
-"""Whether starts from the prior reach the optimum that the start near the truth reaches."""
+"""Whether starts from the prior reach the optimum that the start at the truth reaches."""
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def agreement_figure(comparison: Comparison) -> Figure | None:
     ]
     sizes = sorted(table["n"].unique())
     height = LINE * len(labels) + TOP + BOTTOM
-    title = "Starts from the prior against the start near the truth, by n (rows)"
+    title = "Starts from the prior against the start at the truth, by n (rows)"
     figure = framed(max(9.6, 3.1 + 0.9 * len(sizes)), height, title, top=0.3, bottom=0.3)
     panels = figure.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]
     for panel, n in zip(panels, sizes, strict=True):

@@ -24,7 +24,17 @@ ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 PURPOSES = {"data": (), "starts": (1,), "sampler": (2,)}
 """What random numbers are for -> the end of their spawn key."""
+MOST = 1_000_000
+"""Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
+ROWS = 2**32 - 1
+"""Rows at most: data sets are numbered by them."""
+STEEPEST = 10
+"""Exponents at most, in absolute value."""
+LONGEST = 100
+"""Letters of a name at most."""
 _LABEL = re.compile(r"(?P<variant>[\w-]+)/(?P<regime>[\w-]+)(\[(?P<exponents>[^\]]*)\])?")
+
+_NUMBER = re.compile(r"-?[0-9]{1,9}(/[1-9][0-9]{0,8}|\.[0-9]{1,9})?")
 
 
 def _identity(name: str) -> int:
@@ -73,40 +83,50 @@ class Setting:
             raise InputError(
                 f"regime {label!r}: write variant/regime, or variant/regime[alpha=1/8,gamma=1/16]"
             )
-        exponents = {}
-        for mark in (match["exponents"] or "").split(","):
-            name, _, value = mark.partition("=")
-            if mark:
-                try:
-                    exponents[choose("exponent", name.strip(), ("alpha", "gamma"))] = Fraction(
-                        value.strip()
-                    )
-                except (ValueError, ZeroDivisionError):
-                    raise InputError(
-                        f"regime {label!r}: {mark!r} is no exponent: write {name}=1/8"
-                    ) from None
+        exponents: dict[str, Fraction] = {}
+        for mark in filter(None, (match["exponents"] or "").split(",")):
+            name, _, value = (part.strip() for part in mark.partition("="))
+            if choose("exponent", name, ("alpha", "gamma")) in exponents:
+                raise InputError(f"regime {label!r} gives {name} twice: leave one out")
+            if not _NUMBER.fullmatch(value) or abs(Fraction(value)) > STEEPEST:
+                raise InputError(
+                    f"regime {label!r}: {mark!r} is no exponent: write {name}=1/8, or another "
+                    f"number up to {STEEPEST}"
+                )
+            exponents[name] = Fraction(value)
         return cls(match["variant"], match["regime"], **exponents)
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, which is to stay one line that can be read."""
+    return repr(value) if type(value) is not int or abs(value) < 2**64 else "a huge number"
 
 
 def _check_counts(where: str, **counts: int) -> None:
     for name, value in counts.items():
         least = 0 if name == "starts" else 1
-        if type(value) is not int or value < least:
-            raise InputError(f"{where}: {name} = {value!r}: give a whole number, {least} or more")
+        most = ROWS if name == "starts_up_to" else MOST
+        if type(value) is not int or not least <= value <= most:
+            raise InputError(
+                f"{where}: {name} = {_shown(value)}: give a whole number from {least} to {most}"
+            )
 
 
 def _check_sizes(where: str, sizes: tuple[int, ...]) -> None:
-    whole = all(type(n) is int and 1 <= n < 2**32 for n in sizes)
+    whole = all(type(n) is int and 1 <= n <= ROWS for n in sizes)
     if not sizes or not whole or list(sizes) != sorted(set(sizes)):
-        raise InputError(f"{where}: sizes = {list(sizes)}: give growing whole numbers of rows")
+        shown = ", ".join(map(_shown, sizes))
+        raise InputError(
+            f"{where}: sizes = [{shown}]: give growing whole numbers of rows, up to {ROWS}"
+        )
 
 
 @dataclass(frozen=True)
 class MapPlan:
     """MAP fits: sample sizes, data sets of each, and starts from the prior.
 
-    Each fit starts near the truth, as the papers' do; with `starts` > 0 a second one starts from
-    that many points that cover the prior, at sizes up to `starts_up_to`, and what it gains is
+    Each fit starts at the truth (the papers' start near it); with `starts` > 0 a second one starts
+    from that many points that cover the prior, at sizes up to `starts_up_to`, and what it gains is
     recorded.
     """
 
@@ -197,9 +217,12 @@ class Design:
     entropy: int = ENTROPY
 
     def __post_init__(self) -> None:
+        text = isinstance(self.name, str) and self.name.isprintable() and self.name.strip()
+        if not text or len(self.name) > LONGEST:
+            raise InputError(f"the design's name is not a line of 1 to {LONGEST} letters: mend it")
         choose("prior", self.prior, ("flat", "weak"))
         if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
-            raise InputError(f"entropy = {self.entropy!r}: give a whole number, 0 to 2^63 - 1")
+            raise InputError(f"entropy = {_shown(self.entropy)}: give a whole number, 0 to 2^63 - 1")
         if not self.settings or not self.plans:
             raise InputError(
                 f"design {self.name!r} has nothing to do: give regimes, and [map] or [nuts] sizes"

@@ -103,8 +103,8 @@ def _slope(rate: dict | None) -> str:
 def rows_factor(comparison: Comparison) -> pd.DataFrame:
     """How many times more rows merging needs for the share's relative error of distinguishable.
 
-    At each size of the merging regime: log RMSE / share of the distinguishable one is interpolated
-    in log n (continued at its n^-1/2) to the same relative error.
+    At each size of the merging regime: the rows at which the line through log(RMSE / share) on
+    log n of the distinguishable one meets the same relative error.
     """
     found = []
     for variant, title in VARIANTS.items():
@@ -114,9 +114,9 @@ def rows_factor(comparison: Comparison) -> pd.DataFrame:
         easy, hard = (_relative(comparison, label) for label in labels)
         if len(easy) < 2:
             continue
+        slope, offset = np.polyfit(np.log(easy.index.to_numpy(float)), np.log(easy), 1)
         for n, error in hard.items():
-            level, offset = np.polyfit(np.log(easy.index.to_numpy(float)), np.log(easy), 1)
-            rows = np.exp((np.log(error) - offset) / level)
+            rows = np.exp((np.log(error) - offset) / slope)
             found.append({"variant": title, "n": n, "error": error, "times": n / rows})
     return pd.DataFrame(found)
 

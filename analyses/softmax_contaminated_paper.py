@@ -1,9 +1,10 @@
 # %% [markdown]
 # # The designs of arXiv:2505.18455, as printed and mended
 # Shows, for the paper's three designs and a mended one, the published slopes of log error on log n
-# beside measured ones, the information bound's on the same sizes and the asymptotic exponents; and
-# why the published -1/4 and -3/8 cannot be seen at the printed designs: at which n the bound's own
-# slope comes down to them. Takes about five minutes on two cores, seconds when the fits are there.
+# beside measured ones, the information bound's on the same sizes and the published rates'
+# exponents, which are worst cases; and why -1/4 and -3/8 cannot be seen at the printed designs: at
+# which n, if at any, the bound's own slope comes to them. Takes about five minutes on two cores,
+# seconds when the fits are there.
 # Usage: python analyses/softmax_contaminated_paper.py [FOLDER], default out/paper-b, which
 # `bayes-cmoe compare paper-b -o out/paper-b` fills and reads as well.
 
@@ -47,7 +48,8 @@ PUBLISHED = {
 }
 """Slopes printed in the paper's figures; the (a) figure gives its slope for tau."""
 EXPONENT = {"exp_tau": -1 / 4, "beta": -3 / 8, "a": -3 / 8, "nu": -3 / 8}
-"""n^-1/2 ‖Delta*‖^-2 and n^-1/2 ‖Delta*‖^-1 at ‖Delta*‖ ~ n^-1/8; -1/2 in design (a)."""
+"""Published rates: n^-1/2 ‖Delta*‖^-2 and n^-1/2 ‖Delta*‖^-1 (the expert's for the joint norm) at
+‖Delta*‖ ~ n^-1/8; -1/2 in design (a)."""
 FAR = np.geomspace(1e3, 1e16, 27)
 
 
@@ -59,7 +61,7 @@ def measured(folder: Path, design: Design) -> Comparison:
 
 
 def slopes(comparison: Comparison) -> pd.DataFrame:
-    """Published, measured, bound and asymptotic slope of each design and parameter."""
+    """Published, measured and bound's slope, and published rate, of each design and parameter."""
     rows = []
     for label in comparison.regimes:
         name = label.partition("/")[2]
@@ -128,7 +130,7 @@ def slope_figure(found: pd.DataFrame) -> Figure:
         for place, row in zip(places, own.to_dict("records"), strict=True):
             ends = [place - 0.35, place + 0.35]
             panel.plot(ends, [row["bound_slope"]] * 2, color="black", lw=2, label="bound")
-            panel.plot(ends, [row["exponent"]] * 2, "--", color="0.45", label="asymptotic exponent")
+            panel.plot(ends, [row["exponent"]] * 2, "--", color="0.45", label="published rate")
             panel.vlines(place, row["low"], row["high"], color="tab:blue", lw=3, alpha=0.5)
             panel.plot(place, row["slope"], "o", color="tab:blue", label="measured, 95 % interval")
             panel.plot(
@@ -163,7 +165,7 @@ def reason_figure(curves: dict[str, pd.DataFrame]) -> Figure:
     panels[0].set_yticks([-0.5, -0.375, -0.25], ["-1/2", "-3/8", "-1/4"])
     handles, labels = panels[0].get_legend_handles_labels()
     page.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
-    page.suptitle("Where -1/4 and -3/8 begin")
+    page.suptitle("Where -1/4 and -3/8 begin, if anywhere")
     return page
 
 
@@ -177,7 +179,8 @@ def reason() -> None:
         )
     print(
         "(b)(i) is far from local at these n, and its beta* is not 0, which breaks the collision "
-        "for good; (b)(ii) does not merge at all, because eta* = -e1 stays away from eta0 = e1."
+        "for good: exp tau and beta tend to -3/8, eta and nu to -1/2; (b)(ii) does not merge at "
+        "all, because eta* = -e1 stays away from eta0 = e1: all tend to -1/2."
     )
 
 

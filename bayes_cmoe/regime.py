@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.frozen import Frozen
 
-__all__ = ["Exponent", "Path", "Rate", "Regime", "Shift", "Truth", "along"]
+__all__ = ["Exponent", "Path", "Rate", "Regime", "Shift", "Truth", "along", "rates_in_delta"]
 
 Truth = dict[str, NDArray]
 Shift = Callable[[float], Mapping[str, NDArray]]
@@ -66,6 +66,23 @@ class Rate:
     source: str
     condition: str = ""
     mark: str = "published"
+
+
+def rates_in_delta(
+    source: str, condition: str, mark: str = "published", **power: int
+) -> tuple[Rate, ...]:
+    """Rates n^-1/2 ‖Delta*‖^-power by target, upper and lower.
+
+    Examples
+    --------
+    >>> rate, *_ = rates_in_delta("arXiv:2505.18455", "fixed gate", exp_tau=2, beta=1, expert=1)
+    >>> rate.parameter, rate.upper.at(Fraction(0), Fraction(1, 8))
+    ('exp_tau', Fraction(-1, 4))
+    """
+    exponents = {
+        name: Exponent(Fraction(-1, 2), gamma=Fraction(delta)) for name, delta in power.items()
+    }
+    return tuple(Rate(name, one, one, source, condition, mark) for name, one in exponents.items())
 
 
 def along(**direction: ArrayLike) -> Shift:

@@ -22,7 +22,7 @@ from bayes_cmoe.frozen import Frozen, frozen_expert
 from bayes_cmoe.gates import Gate, constant, gate_named, softmax
 from bayes_cmoe.mixture import contaminated_model
 from bayes_cmoe.priors import Prior
-from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
+from bayes_cmoe.regime import Path, Rate, Regime, Shift, along, rates_in_delta
 from bayes_cmoe.variant import Variant
 
 __all__ = ["VARIANT", "build"]
@@ -74,22 +74,19 @@ def build(
 
 
 PAPER = "arXiv:2602.00939"
-HALF = Fraction(1, 2)
 
 
-def _rates(case: str, condition: str, **gamma: int) -> tuple[Rate, ...]:
-    """exp tau, beta and the expert's joint norm at n^-1/2 ‖Delta‖^-gamma."""
-    source = f"{PAPER}, {case} (claim of the abstract; form derived from arXiv:2505.18455)"
-    return tuple(
-        Rate(name, exponent, exponent, source, condition, mark="derived")
-        for name, power in gamma.items()
-        for exponent in [Exponent(-HALF, gamma=Fraction(power))]
-    )
-
-
-_HETEROGENEOUS = _rates("heterogeneous", "fixed gate", exp_tau=0, beta=0, expert=0)
-_HOMOGENEOUS = _rates(
-    "homogeneous", "fixed gate, sqrt(n) Delta^2 -> infinity", exp_tau=2, beta=1, expert=1
+CLAIM = "claim of the abstract; form derived from arXiv:2505.18455"
+_HETEROGENEOUS = rates_in_delta(
+    f"{PAPER}, heterogeneous ({CLAIM})", "fixed gate", "derived", exp_tau=0, beta=0, expert=0
+)
+_HOMOGENEOUS = rates_in_delta(
+    f"{PAPER}, homogeneous ({CLAIM})",
+    "fixed gate, sqrt(n) Delta^2 -> infinity",
+    "derived",
+    exp_tau=2,
+    beta=1,
+    expert=1,
 )
 
 _FROZEN_LINEAR: dict[str, ArrayLike] = {"a": [[1.5, 0.0], [0.0, 1.5]], "b": [0.5, 0.0]}

@@ -23,7 +23,7 @@ from bayes_cmoe.frozen import Frozen, frozen_expert
 from bayes_cmoe.gates import softmax
 from bayes_cmoe.mixture import contaminated_model
 from bayes_cmoe.priors import Prior
-from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
+from bayes_cmoe.regime import Path, Rate, Regime, Shift, along, rates_in_delta
 from bayes_cmoe.variant import Variant
 
 __all__ = ["VARIANT", "build"]
@@ -61,28 +61,24 @@ def build(
 
 
 PAPER = "arXiv:2505.18455"
-HALF = Fraction(1, 2)
 
 
-def _rates(case: str, condition: str, **gamma: int) -> tuple[Rate, ...]:
-    """exp tau, beta and the expert's joint norm at n^-1/2 ‖Delta‖^-gamma."""
-    return tuple(
-        Rate(name, exponent, exponent, f"{PAPER}, {case}", condition)
-        for name, power in gamma.items()
-        for exponent in [Exponent(-HALF, gamma=Fraction(power))]
-    )
-
-
-_DISTINGUISHABLE = _rates("distinguishable", "fixed gate", exp_tau=0, beta=0, expert=0)
-_MERGING = _rates(
-    "non-distinguishable", "fixed gate, sqrt(n) Delta^2 -> infinity", exp_tau=2, beta=1, expert=1
+_DISTINGUISHABLE = rates_in_delta(
+    f"{PAPER}, distinguishable", "fixed gate", exp_tau=0, beta=0, expert=0
+)
+_MERGING = rates_in_delta(
+    f"{PAPER}, non-distinguishable",
+    "fixed gate, sqrt(n) Delta^2 -> infinity",
+    exp_tau=2,
+    beta=1,
+    expert=1,
 )
 
 _TWO: dict[str, ArrayLike] = {"a": [1.0, 0.5], "nu": 1.0}
 _BOX = MappingProxyType(
     {"beta": (-10.0, 10.0), "tau": (-30.0, 30.0), "a": (-5.0, 5.0), "nu": (0.05, 10.0)}
 )
-_LAPLACE = frozen_expert("laplace", "tanh-nobias", {"a": _TWO["a"]}, scale=HALF**0.5)
+_LAPLACE = frozen_expert("laplace", "tanh-nobias", {"a": _TWO["a"]}, scale=0.5**0.5)
 _GAUSSIAN = frozen_expert("gaussian", "tanh-nobias", {"a": _TWO["a"]}, scale=1.0)
 _VARYING: dict[str, ArrayLike] = {"beta": [0.8, -0.5], "tau": 0.5}
 _LEVEL: dict[str, ArrayLike] = {"beta": [0.0, 0.0], "tau": 0.0}

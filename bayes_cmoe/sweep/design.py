@@ -14,6 +14,7 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.sweep.checks import check_counts, check_name, check_sizes, shown
 from bayes_cmoe.variant import variant_named
 
 __all__ = ["PURPOSES", "Design", "MapPlan", "NutsPlan", "Setting", "Task"]
@@ -24,16 +25,9 @@ ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 PURPOSES = {"data": (), "starts": (1,), "sampler": (2,)}
 """What random numbers are for -> the end of their spawn key."""
-MOST = 1_000_000
-"""Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
-ROWS = 2**32 - 1
-"""Rows at most: data sets are numbered by them."""
 STEEPEST = 10
 """Exponents at most, in absolute value."""
-LONGEST = 100
-"""Letters of a name at most."""
 _LABEL = re.compile(r"(?P<variant>[\w-]+)/(?P<regime>[\w-]+)(\[(?P<exponents>[^\]]*)\])?")
-
 _NUMBER = re.compile(r"-?[0-9]{1,9}(/[1-9][0-9]{0,8}|\.[0-9]{1,9})?")
 
 
@@ -97,30 +91,6 @@ class Setting:
         return cls(match["variant"], match["regime"], **exponents)
 
 
-def _shown(value: Any) -> str:
-    """A value in a message, which is to stay one line that can be read."""
-    return repr(value) if type(value) is not int or abs(value) < 2**64 else "a huge number"
-
-
-def _check_counts(where: str, **counts: int) -> None:
-    for name, value in counts.items():
-        least = 0 if name == "starts" else 1
-        most = ROWS if name == "starts_up_to" else MOST
-        if type(value) is not int or not least <= value <= most:
-            raise InputError(
-                f"{where}: {name} = {_shown(value)}: give a whole number from {least} to {most}"
-            )
-
-
-def _check_sizes(where: str, sizes: tuple[int, ...]) -> None:
-    whole = all(type(n) is int and 1 <= n <= ROWS for n in sizes)
-    if not sizes or not whole or list(sizes) != sorted(set(sizes)):
-        shown = ", ".join(map(_shown, sizes))
-        raise InputError(
-            f"{where}: sizes = [{shown}]: give growing whole numbers of rows, up to {ROWS}"
-        )
-
-
 @dataclass(frozen=True)
 class MapPlan:
     """MAP fits: sample sizes, data sets of each, and starts from the prior.
@@ -136,9 +106,9 @@ class MapPlan:
     starts_up_to: int = 100_000
 
     def __post_init__(self) -> None:
-        _check_sizes("map", self.sizes)
+        check_sizes("map", self.sizes)
         counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
-        _check_counts("map", **counts)
+        check_counts("map", **counts)
 
 
 @dataclass(frozen=True)
@@ -152,9 +122,9 @@ class NutsPlan:
     chains: int = 2
 
     def __post_init__(self) -> None:
-        _check_sizes("nuts", self.sizes)
+        check_sizes("nuts", self.sizes)
         counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
-        _check_counts("nuts", **counts)
+        check_counts("nuts", **counts)
 
 
 @dataclass(frozen=True)
@@ -217,12 +187,10 @@ class Design:
     entropy: int = ENTROPY
 
     def __post_init__(self) -> None:
-        text = isinstance(self.name, str) and self.name.isprintable() and self.name.strip()
-        if not text or len(self.name) > LONGEST:
-            raise InputError(f"the design's name is not a line of 1 to {LONGEST} letters: mend it")
+        check_name(self.name)
         choose("prior", self.prior, ("flat", "weak"))
         if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
-            raise InputError(f"entropy = {_shown(self.entropy)}: give a whole number, 0 to 2^63 - 1")
+            raise InputError(f"entropy = {shown(self.entropy)}: give a whole number, 0 to 2^63 - 1")
         if not self.settings or not self.plans:
             raise InputError(
                 f"design {self.name!r} has nothing to do: give regimes, and [map] or [nuts] sizes"

@@ -115,12 +115,13 @@ def read_design(file: Path) -> Design:
         When the file cannot be read, is no TOML, or says what makes no design; it is named.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        # Some editors begin a file with a byte-order mark.
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"{file}: cannot be read: {error.strerror or error}: check its name"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not a TOML file: {error}: mend it") from None
     try:
         return Design.of(content)

@@ -104,6 +104,18 @@ PLAN = "[map]\nsizes = [1000]\nreplications = 2\n"
         (GOOD.replace("/merging", "/mergin") + PLAN, "did you mean 'merging'"),
         (GOOD.replace('"]', '", "constant_contaminated/merging"]') + PLAN, "twice"),
         (GOOD.replace("merging", "merging[gamma=-1]") + PLAN, "outside the box"),
+        (GOOD.replace("merging", "merging[gamma=-400]") + PLAN, "up to 10"),
+        (GOOD.replace("merging", "merging[gamma=1e99999999]") + PLAN, "no exponent"),
+        (GOOD.replace("merging", "merging[gamma=1/8,gamma=1/4]") + PLAN, "gamma twice"),
+        (GOOD.replace('"d"', "2020-01-01") + PLAN, "not a line of 1 to 100 letters"),
+        (GOOD.replace('"d"', '"a\\nb"') + PLAN, "not a line of 1 to 100 letters"),
+        (GOOD.replace('"d"', '"a\\u007fb"') + PLAN, "not a line of 1 to 100 letters"),
+        (GOOD.replace('"d"', '""') + PLAN, "not a line of 1 to 100 letters"),
+        (GOOD + "entropy = " + "9" * 5000 + "\n" + PLAN, "not a TOML file"),
+        (GOOD + "entropy = 0x" + "f" * 5000 + "\n" + PLAN, "entropy = a huge number"),
+        (GOOD + "[map]\nsizes = [0x" + "f" * 5000 + "]\nreplications = 2\n", "a huge number"),
+        (GOOD + PLAN.replace("= 2", "= 1_000_000_000_000"), "from 1 to 1000000"),
+        (GOOD + "entropy = " + "[" * 20_000 + "]" * 20_000 + "\n" + PLAN, "not a TOML file"),
     ],
 )
 def test_bad_design_files_are_named_with_a_remedy(text, message, tmp_path):
@@ -113,6 +125,12 @@ def test_bad_design_files_are_named_with_a_remedy(text, message, tmp_path):
         read_design(file)
     assert str(caught.value).startswith(str(file))
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_other_editors_are_read(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + (GOOD + PLAN).replace("\n", "\r\n").encode())
+    assert read_design(file).map == MapPlan((1000,), 2)
 
 
 def test_unknown_preset_and_missing_file(tmp_path):

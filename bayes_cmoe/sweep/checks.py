@@ -1,0 +1,47 @@
+"""What the values of a design may be."""
+
+from typing import Any
+
+from bayes_cmoe.errors import InputError
+
+__all__ = ["check_counts", "check_name", "check_sizes", "shown"]
+
+MOST = 1_000_000
+"""Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
+ROWS = 2**32 - 1
+"""Rows at most: a data set's random numbers are keyed by them."""
+LONGEST = 100
+"""Letters of a name at most."""
+
+
+def shown(value: Any) -> str:
+    """A value in a message; Python spells out no whole number of many thousand digits."""
+    return repr(value) if type(value) is not int or abs(value) < 2**64 else "a huge number"
+
+
+def check_name(name: Any) -> None:
+    """Refuse what is no line of text; it is a heading of the report."""
+    text = isinstance(name, str) and name.isprintable() and name.strip()
+    if not text or len(name) > LONGEST:
+        raise InputError(f"the design's name is not a line of 1 to {LONGEST} letters: mend it")
+
+
+def check_counts(where: str, **counts: Any) -> None:
+    """Refuse counts that are no whole numbers or out of reach."""
+    for name, value in counts.items():
+        least = 0 if name == "starts" else 1
+        most = ROWS if name == "starts_up_to" else MOST
+        if type(value) is not int or not least <= value <= most:
+            raise InputError(
+                f"{where}: {name} = {shown(value)}: give a whole number from {least} to {most}"
+            )
+
+
+def check_sizes(where: str, sizes: tuple[Any, ...]) -> None:
+    """Refuse sizes that are no growing whole numbers of rows."""
+    whole = all(type(n) is int and 1 <= n <= ROWS for n in sizes)
+    if not sizes or not whole or list(sizes) != sorted(set(sizes)):
+        raise InputError(
+            f"{where}: sizes = [{', '.join(map(shown, sizes))}]: give growing whole numbers of "
+            f"rows, up to {ROWS}"
+        )

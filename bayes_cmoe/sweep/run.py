@@ -191,6 +191,9 @@ def _workers(workers: int | None, cluster: str | None) -> Iterator[Parallel]:
             count = -1
         elif count > 1:
             stack.enter_context(_one_thread_each())
+            stack.enter_context(warnings.catch_warnings())
+            # loky renews a worker that has grown by a large size's data; nothing is lost by it.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
             stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1))
         yield Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
 

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
 from cyclopts import App, CycloptsError
@@ -70,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        # A terminal without our letters, or a file name that is no text, is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -89,9 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt as error:
             print(_one_line("error", str(error) or "interrupted"), file=sys.stderr)
             return INTERRUPTED
+        except SystemExit as end:
+            # Rich ends so when the pipe is closed; a dead worker's status is not what was meant.
+            if not isinstance(end.__context__, BrokenPipeError):
+                raise
+            return PIPE_CLOSED
         except OSError as error:
             # What Python would still flush at its end goes nowhere.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AttributeError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 return PIPE_CLOSED

@@ -347,3 +347,22 @@ def test_a_real_death_of_a_worker(tmp_path):
         os.kill(workers[0], signal.SIGKILL)
         assert "a worker died" in last_line(process)
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_closed_pipe_is_not_told_as_a_dead_worker(finished, options):
+    words = [sys.executable, "-m", "bayes_cmoe", "status", str(finished), *options]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as closed:
+        done = subprocess.run(words, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_terminal_without_our_letters(finished):
+    words = [sys.executable, "-m", "bayes_cmoe", "report", str(finished)]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, capture_output=True, env=ascii_only, check=False)
+    assert done.returncode == 0
+    assert b"distinguishable" in done.stdout
+    assert b"Traceback" not in done.stderr

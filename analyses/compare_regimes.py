@@ -237,7 +237,7 @@ def _panel(panel: plt.Axes, comparison: Comparison, label: str) -> None:
 # %%
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/compare_regimes")
-    console = Console(markup=False, highlight=False)
+    console = Console(markup=False, highlight=False, width=140)
     comparison = measured(folder)
     console.print(side_by_side(comparison))
     agreement = local_agreement(comparison)

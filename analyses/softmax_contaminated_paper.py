@@ -189,7 +189,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/paper-b")
     comparison = measured(folder, preset("paper-b"))
     found = slopes(comparison)
-    Console(markup=False, highlight=False).print(table_of(found))
+    Console(markup=False, highlight=False, width=110).print(table_of(found))
     edge = comparison.errors.query("parameter == 'nu'").groupby("regime")["edge"].mean()
     for label, share in edge.items():
         print(f"{label}: {share:.1%} of the fits end at the box's edge")

@@ -251,9 +251,10 @@ if __name__ == "__main__":
     for title, own in factors.groupby("variant", sort=False):
         times = ", ".join(f"{row.times:.0f} at n = {row.n}" for row in own.itertuples())
         print(f"{title}: merging needs this many times the rows for the share's error: {times}")
-    for row in comparison.pooled.query("level == 0.9").itertuples():
+    for row in comparison.pooled.query("level == 0.9 and over == 'local sizes'").itertuples():
         print(
-            f"90 % interval covers {row.covered:.3f} ({row.low:.3f}, {row.high:.3f}): {row.regime}"
+            f"90 % interval at local sizes covers {row.covered:.3f} "
+            f"({row.low:.3f}, {row.high:.3f}): {row.regime}"
         )
     figure(comparison).savefig(folder / "compare_regimes.png", dpi=130)
     print(f"wrote {folder / 'compare_regimes.png'}")

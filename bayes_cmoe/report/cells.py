@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.sweep.design import Design
 
-__all__ = ["Cell", "cells_of", "entries_of", "targets_of"]
+__all__ = ["RESOLVED", "Cell", "cells_of", "entries_of", "targets_of"]
+
+RESOLVED = 5.0
+"""Resolution from which theory is local: the share's bound is a fifth of the share, or less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,11 @@ class Cell:
     def resolution(self) -> NDArray:
         """The share over its bound, (size,)"""
         return self.theory["resolution"].sel(n=self.n).to_numpy()
+
+    @property
+    def local(self) -> NDArray:
+        """Whether theory is local, (size,): a rule of theory alone, before anything is measured."""
+        return self.resolution >= RESOLVED
 
 
 def cells_of(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset]) -> Iterator[Cell]:

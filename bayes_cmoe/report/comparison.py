@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.report.cells import Cell, cells_of, targets_of
+from bayes_cmoe.report.cells import RESOLVED, Cell, cells_of, targets_of
 from bayes_cmoe.report.posterior_tables import (
     LEVEL,
     coverage_rows,
@@ -25,8 +25,6 @@ from bayes_cmoe.sweep.rows import FAILURES
 
 __all__ = ["RESOLVED", "Comparison", "compare"]
 
-RESOLVED = 5.0
-"""Resolution from which theory is local: the share's bound is a fifth of the share, or less."""
 SAME = 1e-3
 """Optima whose log posteriors are nearer than this, in nats, are the same to any statistic."""
 MEASURES = {"map": ("error", "rms", "bound"), "nuts": ("expected_loss", "mean", "expected")}
@@ -53,7 +51,8 @@ class Comparison:
         its interval, the bound (its limit), how many fits count and how many failed, the median,
         the efficiency, the resolution, the share of fits at the box's edge.
     coverage, pooled : DataFrame
-        How often credible intervals hold the truth: by parameter and n, and over all of them.
+        How often credible intervals hold the truth: by parameter and n; over all of them, and over
+        those at sizes that theory calls local.
     spread : DataFrame
         Median posterior standard deviation over the bound, and median radius of the 90 % ball.
     sampling : DataFrame
@@ -136,7 +135,7 @@ def _bound(cell: Cell, target: str) -> NDArray:
 def _rate(cell: Cell, target: str, measured: Measured) -> dict[str, object]:
     bound = _bound(cell, target)
     exponent = float(cell.theory["exponent"].sel(target=target))
-    local = cell.resolution >= RESOLVED
+    local = cell.local
     efficiency = measured.efficiency(bound)
     row: dict[str, object] = {
         "regime": cell.regime,

@@ -48,22 +48,27 @@ def coverage_rows(cell: Cell) -> Iterator[dict[str, object]]:
 
 
 def pooled_rows(cell: Cell) -> Iterator[dict[str, object]]:
-    """Coverage over all entries and sizes, with Student's interval over the fits' own coverages.
+    """Coverage over all entries and sizes, then over those that theory calls local.
 
-    Entries of one fit are dependent, fits are not.
+    With Student's interval over the fits' own coverages: entries of one fit are dependent, fits are
+    not.
     """
-    whole = xr.concat(cell.fits, dim="fit", join="exact")["covered"].sel(target=entries_of(cell))
-    for level in whole["level"].to_numpy():
-        own = whole.sel(level=level).mean("target").to_numpy()
-        own = own[np.isfinite(own)]
-        if len(own) < 2:
+    local = [own for own, near in zip(cell.fits, cell.local, strict=True) if near]
+    for over, fits in (("all sizes", cell.fits), ("local sizes", local)):
+        if not fits:
             continue
-        half = t.ppf(TAILS[1], len(own) - 1) * own.std(ddof=1) / len(own) ** 0.5
-        yield {
-            "regime": cell.regime, "level": level, "covered": own.mean(),
-            "low": max(own.mean() - half, 0.0), "high": min(own.mean() + half, 1.0),
-            "fits": len(own),
-        }  # fmt: skip
+        whole = xr.concat(fits, dim="fit", join="exact")["covered"].sel(target=entries_of(cell))
+        for level in whole["level"].to_numpy():
+            own = whole.sel(level=level).mean("target").to_numpy()
+            own = own[np.isfinite(own)]
+            if len(own) < 2:
+                continue
+            half = t.ppf(TAILS[1], len(own) - 1) * own.std(ddof=1) / len(own) ** 0.5
+            yield {
+                "regime": cell.regime, "over": over, "level": level, "covered": own.mean(),
+                "low": max(own.mean() - half, 0.0), "high": min(own.mean() + half, 1.0),
+                "fits": len(own),
+            }  # fmt: skip
 
 
 def spread_rows(cell: Cell) -> Iterator[dict[str, object]]:

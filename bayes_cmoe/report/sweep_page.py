@@ -226,15 +226,17 @@ def _placed(pictures: Mapping[str, Picture]) -> dict[str, list[tuple[str, Pictur
 
 
 def _pooled(comparison: Comparison) -> list[dict[str, Any]]:
-    """Coverage over all entries and sizes, a row a regime."""
-    found = _by_regime(comparison.pooled)
+    """Coverage over all entries, a row a regime and range of sizes."""
+    if comparison.pooled.empty:
+        return []
     return [
         {
             "regime": label,
-            "fits": max(row["fits"] for row in rows),
-            "levels": {row["level"]: row for row in rows},
+            "over": over,
+            "fits": int(rows["fits"].max()),
+            "levels": {row["level"]: row for row in rows.to_dict("records")},
         }
-        for label, rows in found.items()
+        for (label, over), rows in comparison.pooled.groupby(["regime", "over"], sort=False)
     ]
 
 

@@ -135,7 +135,7 @@ def test_coverage_counts(comparison):
     row = row_of(comparison.coverage, parameter="nu", n=1000, level=0.9)
     assert row["covered"] == pytest.approx(float(mine.covered.sel(target="nu", level=0.9).mean()))
     assert row["low"] < row["covered"] < row["high"]
-    pooled = row_of(comparison.pooled, level=0.9)
+    pooled = row_of(comparison.pooled, level=0.9, over="all sizes")
     assert pooled["low"] < 0.9 < pooled["high"]
     assert pooled["fits"] == 2 * REPLICATIONS
     entries = ["lam", "a[x1]", "b", "nu"]
@@ -143,6 +143,9 @@ def test_coverage_counts(comparison):
     shares = sampled_fits.sel(target=entries, level=0.9).mean("target").to_numpy()
     student = ttest_1samp(shares, 0.9).confidence_interval(0.95)
     assert (pooled["low"], pooled["high"]) == pytest.approx((student.low, student.high))
+    local = row_of(comparison.pooled, level=0.9, over="local sizes")
+    assert local["fits"] == REPLICATIONS
+    assert local["covered"] == pytest.approx(float(shares[REPLICATIONS:].mean()))
 
 
 def test_agreement_and_sampling(comparison):

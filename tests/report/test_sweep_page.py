@@ -101,7 +101,8 @@ def frames():
         "coverage": pd.DataFrame(),
         "pooled": pd.DataFrame(
             [
-                {"regime": label, "level": p, "covered": p, "low": p, "high": 1.0, "fits": 2}
+                {"regime": label, "over": "all sizes", "level": p, "covered": p, "low": p,
+                 "high": 1.0, "fits": 2}
                 for label in REGIMES
                 for p in level
             ]

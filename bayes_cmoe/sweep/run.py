@@ -1,6 +1,7 @@
 """Run a sweep: tasks through joblib, on this machine or a Dask cluster; resumable at any point."""
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -25,6 +26,7 @@ from bayes_cmoe.sweep.worker import THREADS, limit_threads, run_task
 __all__ = ["State", "StoppedError", "WorkerDiedError", "run_sweep", "state_of"]
 
 CONNECTION_SECONDS = 10
+_ADDRESS = re.compile(r"((tcp|tls|wss?|ucx)://)?(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):\d{1,5}")
 
 
 class StoppedError(RuntimeError):
@@ -144,7 +146,9 @@ def _run(
     how = f"run the same command again to go on from there (folder {store.folder})"
     finished = design.fits - sum(task.count for task in waiting)
     with ExitStack() as stack:
-        parallel = stack.enter_context(_workers(workers, cluster))
+        # A pool starts all its processes at once, whether there is work for them or not.
+        count = min(workers or os.cpu_count() or 1, len(waiting))
+        parallel = stack.enter_context(_workers(count, cluster))
         bar = stack.enter_context(_progress(console))
         shown = bar.add_task(design.name, total=design.fits, completed=finished, rate="")
         results = parallel(delayed(_named)(design, task) for task in waiting)
@@ -179,9 +183,8 @@ def _end(results: Generator[Any]) -> None:
 
 
 @contextmanager
-def _workers(workers: int | None, cluster: str | None) -> Iterator[Parallel]:
+def _workers(count: int, cluster: str | None) -> Iterator[Parallel]:
     """Something that runs delayed calls and yields results as they are finished."""
-    count = workers or os.cpu_count() or 1
     with ExitStack() as stack:
         if cluster is not None:
             client = _client(cluster)
@@ -220,10 +223,13 @@ def _client(address: str) -> Any:
         raise InputError(
             "a cluster needs Dask: pip install 'bayes-cmoe[cluster]', or leave --cluster out"
         ) from None
+    if not _ADDRESS.fullmatch(address):
+        # Dask would take twenty seconds and a traceback to say so.
+        raise InputError(f"{address!r} is no Dask scheduler's address: write tcp://host:8786")
     try:
         # Not as the default client: xarray would then ask the cluster for leave to write a file.
         return Client(address, timeout=CONNECTION_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address!r} ({error}): start one, or check the address"
         ) from None

@@ -70,7 +70,8 @@ class Store:
             self.chunks.mkdir(parents=True, exist_ok=True)
             probe = self.chunks / f"{TEMPORARY}{os.getpid()}"
             probe.touch()
-            probe.unlink()
+            # A run that has just begun there clears such files away.
+            probe.unlink(missing_ok=True)
         if self.design_file.exists():
             self._check_design(design)
         else:

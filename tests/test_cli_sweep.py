@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 import bayes_cmoe.report.sweep_files as sweep_files
 import bayes_cmoe.sweep.run as sweep_run
 from bayes_cmoe.cli import main
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.report.sweep_files import COLUMNS
+from bayes_cmoe.sweep import bounds
 from bayes_cmoe.sweep.presets import read_design
 from bayes_cmoe.sweep.run import WorkerDiedError
 from bayes_cmoe.sweep.store import Store
@@ -295,6 +298,39 @@ def test_a_dead_worker_is_told_from_ctrl_c(capsys, design_file, tmp_path, monkey
     monkeypatch.setattr(sweep_run, "run_sweep", died)
     argv = ["compare", design_file, "-o", tmp_path / "run"]
     assert_refused(capsys, argv, "a worker died", code=1)
+
+
+def test_a_worker_that_dies_over_the_bounds(capsys, copied, monkeypatch):
+    def died(*arguments):
+        raise TerminatedWorkerError("killed")
+
+    monkeypatch.setattr(bounds, "all_bounds", died)
+    again = f"bayes-cmoe report {copied} --workers 1 makes it"
+    assert_refused(capsys, ["report", copied], "a worker died", again, code=1)
+
+
+def test_a_file_where_the_bounds_go(capsys, copied):
+    shutil.rmtree(copied / "bounds")
+    (copied / "bounds").touch()
+    assert_refused(capsys, ["report", copied], f"{copied / 'bounds'}: cannot be written")
+
+
+def test_no_more_processes_than_tasks(design_file, tmp_path, monkeypatch):
+    asked = []
+
+    def stopped(count, cluster):
+        asked.append(count)
+        raise InputError("enough")
+
+    monkeypatch.setattr(sweep_run, "_workers", stopped)
+    main(["compare", str(design_file), "-o", str(tmp_path / "run"), "--workers", "1024"])
+    assert asked == [2]
+
+
+@pytest.mark.parametrize("address", ["", "here", "file://here:1", "inproc://here", "tcp://[::"])
+def test_what_is_no_address_of_a_cluster(capsys, design_file, tmp_path, address):
+    argv = ["compare", design_file, "-o", tmp_path / "run", "--cluster", address]
+    assert_refused(capsys, argv, "is no Dask scheduler's address: write tcp://host:8786")
 
 
 LONG = DESIGN.replace("replications = 3", "replications = 300").replace("3000", "100_000")

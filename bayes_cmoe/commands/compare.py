@@ -7,15 +7,13 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from bayes_cmoe.commands.report import check_workers, report_of
+from bayes_cmoe.commands.report import WORKER_DIED, check_workers, report_of
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
 from bayes_cmoe.sweep.store import TEMPORARY, Store
 
 __all__ = ["compare"]
-
-WORKER_DIED = 1
 
 
 def compare(
@@ -68,8 +66,7 @@ def compare(
         return WORKER_DIED
     except StoppedError as error:
         raise KeyboardInterrupt(str(error)) from None
-    report_of(output, workers)
-    return 0
+    return report_of(output, workers)
 
 
 def _check_own(folder: Path) -> None:

@@ -10,10 +10,12 @@ from rich.console import Console
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.outputs import check_folder_writable
 
-__all__ = ["check_workers", "report", "report_of"]
+__all__ = ["WORKER_DIED", "check_workers", "report", "report_of"]
 
 PIPE_WIDTH = 160
 MOST_WORKERS = 1024
+WORKER_DIED = 1
+"""Exit status."""
 
 
 def report(folder: Path, *, workers: int | None = None) -> int:
@@ -28,8 +30,7 @@ def report(folder: Path, *, workers: int | None = None) -> int:
         when left out.
     """
     check_workers(workers)
-    report_of(folder, workers)
-    return 0
+    return report_of(folder, workers)
 
 
 def check_workers(workers: int | None) -> None:
@@ -38,8 +39,8 @@ def check_workers(workers: int | None) -> None:
         raise InputError(f"--workers {workers}: give a number from 1 to {MOST_WORKERS}")
 
 
-def report_of(folder: Path, workers: int | None) -> None:
-    """Write the report of the run in a folder, and print its rates.
+def report_of(folder: Path, workers: int | None) -> int:
+    """Write the report of the run in a folder, and print its rates; the exit status.
 
     Raises
     ------
@@ -56,11 +57,14 @@ def report_of(folder: Path, workers: int | None) -> None:
     check_folder_writable(folder)
     table = store.collect()
 
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     from bayes_cmoe.report.comparison import compare
     from bayes_cmoe.report.sweep_files import write_report
     from bayes_cmoe.report.sweep_summary import summary_tables, verdict_line
     from bayes_cmoe.sweep.bounds import all_bounds
 
+    again = f"bayes-cmoe report {shlex.quote(str(folder))}"
     said = Console(stderr=True, markup=False, highlight=False, emoji=False)
     try:
         with said.status("computing the information bounds"):
@@ -68,10 +72,16 @@ def report_of(folder: Path, workers: int | None) -> None:
         with said.status("comparing and drawing"):
             comparison = compare(table, design, bounds)
             write_report(comparison, folder)
+    except TerminatedWorkerError:
+        print(
+            "bayes-cmoe: error: a worker died (killed, or out of memory) before the report was "
+            f"written: all finished fits are kept: {again} --workers 1 makes it",
+            file=sys.stderr,
+        )
+        return WORKER_DIED
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "stopped before the report was written: all finished fits are kept: "
-            f"bayes-cmoe report {shlex.quote(str(folder))} makes it"
+            f"stopped before the report was written: all finished fits are kept: {again} makes it"
         ) from None
 
     console = Console(markup=False, highlight=False, emoji=False)
@@ -85,3 +95,4 @@ def report_of(folder: Path, workers: int | None) -> None:
     if finished < design.fits:
         console.print(f"not finished: {finished} of {design.fits} fits")
     print(f"wrote {folder / 'report.html'}, with figures and tables beside it", file=sys.stderr)
+    return 0

@@ -169,7 +169,6 @@ def all_bounds(design: Design, folder: Path, workers: int = 1) -> dict[str, xr.D
     )
     for setting, found in zip(missing, made, strict=True):
         kept[setting] = found
-        (folder / "bounds").mkdir(exist_ok=True)
         with whole_file(files[setting]) as part:
             found.assign_attrs(design=design.hash).to_netcdf(part, engine="h5netcdf")
     return {setting.label: found for setting, found in kept.items() if found is not None}

@@ -10,6 +10,8 @@ MOST = 1_000_000
 """Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
 ROWS = 2**32 - 1
 """Rows at most: a data set's random numbers are keyed by them."""
+LEAST = {"starts": 0, "draws": 10}
+"""Where one is not the least; R-hat and ESS of fewer draws are no numbers."""
 LONGEST = 100
 """Letters of a name at most."""
 
@@ -29,7 +31,7 @@ def check_name(name: Any) -> None:
 def check_counts(where: str, **counts: Any) -> None:
     """Refuse counts that are no whole numbers or out of reach."""
     for name, value in counts.items():
-        least = 0 if name == "starts" else 1
+        least = LEAST.get(name, 1)
         most = ROWS if name == "starts_up_to" else MOST
         if type(value) is not int or not least <= value <= most:
             raise InputError(

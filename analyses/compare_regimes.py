@@ -4,9 +4,10 @@
 # where frozen and trainable expert are distinguishable and where they merge, beside the information
 # bound and the published exponents; how many times more rows merging costs; and, where measured
 # slopes leave the bound's although it should speak, what the modulus of continuity says.
-# Takes about fifteen minutes on two cores; seconds when FOLDER holds a finished run.
-# Usage: python analyses/compare_regimes.py [FOLDER], default out/compare_regimes. A folder that
-# holds a run of any design (`bayes-cmoe compare regimes -o out/regimes`) is read as it is.
+# Takes about fifteen minutes on two cores; four when FOLDER holds a run of all regimes.
+# Usage: python analyses/compare_regimes.py [FOLDER]. A folder that holds a run of any design is
+# read as it is; the default is out/regimes where `bayes-cmoe compare regimes -o out/regimes` has
+# left a run, otherwise out/compare_regimes, which a smaller design of this script's own fills.
 
 # %%
 import sys
@@ -48,6 +49,11 @@ DESIGN = Design(
     map=MapPlan((1000, 3162, 10000, 31623, 100000), 60),
     nuts=NutsPlan((100, 316, 1000, 3162), 12, draws=400, tune=250),
 )
+
+
+def default_folder() -> Path:
+    whole = Path("out/regimes")
+    return whole if Store(whole).design_file.exists() else Path("out/compare_regimes")
 
 
 def measured(folder: Path) -> Comparison:
@@ -236,7 +242,7 @@ def _panel(panel: plt.Axes, comparison: Comparison, label: str) -> None:
 
 # %%
 if __name__ == "__main__":
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/compare_regimes")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder()
     console = Console(markup=False, highlight=False, width=140)
     comparison = measured(folder)
     console.print(side_by_side(comparison))

@@ -200,19 +200,29 @@ def figure(comparison: Comparison) -> Figure:
         layout="constrained",
     )
     for line, variant in zip(grid, present, strict=True):
+        low, high = _limits(comparison, variant)
         for panel, regime in zip(line, PAIR, strict=True):
-            _panel(panel, comparison, f"{variant}/{regime}")
+            _panel(panel, comparison, f"{variant}/{regime}", high)
             panel.set_title(f"{VARIANTS[variant]}: {regime}", fontsize=10)
+        line[0].set_ylim(low, high)
         line[0].set_ylabel("error (parameter's units)")
     for panel in grid[-1]:
         panel.set_xlabel("n (rows)")
     handles, labels = grid[0][0].get_legend_handles_labels()
     page.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    page.suptitle("Contraction of MAP and posterior beside the information bound")
+    page.suptitle("MAP and posterior beside the information bound (triangles: beyond the scale)")
     return page
 
 
-def _panel(panel: plt.Axes, comparison: Comparison, label: str) -> None:
+def _limits(comparison: Comparison, variant: str) -> tuple[float, float]:
+    """Errors that a row shows: about the bounds; a gate that runs away is beyond all scales."""
+    chosen = comparison.errors["regime"].isin([f"{variant}/{regime}" for regime in PAIR])
+    chosen &= ~comparison.errors["parameter"].isin(["loss", "tau"])
+    bounds = comparison.errors.loc[chosen, "bound"]
+    return float(bounds.min()) / 5.0, float(bounds.max()) * 5.0
+
+
+def _panel(panel: plt.Axes, comparison: Comparison, label: str, top: float) -> None:
     if label not in comparison.regimes:
         panel.set_axis_off()
         return
@@ -227,6 +237,9 @@ def _panel(panel: plt.Axes, comparison: Comparison, label: str) -> None:
             panel.fill_between(own["n"], own["low"], own["high"], color=color, alpha=0.2, lw=0)
             panel.plot(own["n"], own["rmse"], marker, color=color, ms=4, label=f"{part}: {name}")
             panel.plot(own["n"], own["bound"], style, color=color, lw=1)
+            beyond = own.loc[own["rmse"] > top, "n"]
+            (marks,) = panel.plot(beyond, [top] * len(beyond), "^", color=color, clip_on=False)
+            marks.set_in_layout(False)
         panel.plot([], [], "-", color=color, lw=1, label=f"{part}: bound (dotted: its limit)")
         exponent = float(theory["exponent"].sel(target=parameter))
         bound = theory["bound"].sel(target=parameter)

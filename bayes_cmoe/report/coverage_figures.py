@@ -10,11 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from bayes_cmoe.report.comparison import RESOLVED, Comparison
-from bayes_cmoe.report.figure_style import COLORS, NOT_LOCAL, framed, plain, power_of_ten
+from bayes_cmoe.report.figure_style import (
+    COLORS,
+    NOT_LOCAL,
+    framed,
+    heading,
+    log_ticks,
+    plain,
+    power_of_ten,
+)
 from bayes_cmoe.report.posterior_tables import jeffreys
 from bayes_cmoe.report.sweep_parts import KINDS, kind_of
 
@@ -114,7 +122,7 @@ def coverage_figure(comparison: Comparison) -> Figure | None:
             regimes = rows.loc[(rows["kind"] == kind) & (rows["role"] == role), "regime"].nunique()
             _levels(panel, own)
             plural = "" if regimes == 1 else "s"
-            _heading(panel, f"{kind} ({regimes} regime{plural})", _named(role, rows))
+            heading(panel, f"{kind} ({regimes} regime{plural})", _named(role, rows))
     sizes = pooled["n"].to_numpy(dtype=float)
     _axes(panels, (sizes.min() / 1.4, sizes.max() * 1.4), "sample size n (rows)", power_of_ten)
     levels = sorted(pooled["level"].unique(), reverse=True)
@@ -168,7 +176,7 @@ def resolution_figure(comparison: Comparison) -> Figure | None:
         panel.plot(
             own["bin"], own["covered"], color="black", marker="o", linewidth=1.2, label="all"
         )
-        _heading(panel, _named(role, rows), "")
+        heading(panel, _named(role, rows), "")
     _axes(panels, limits, "resolution: share / its information bound (1)", plain)
     look: Any = {"linestyle": "none", "markerfacecolor": "none"}
     entries = [
@@ -188,11 +196,6 @@ def _square(lines: int, columns: int, title: str) -> tuple[Figure, NDArray]:
     width, height = max(3.6 * columns, 7.6), 2.5 * lines + 1.05
     figure = framed(width, height, title, top=TOP, bottom=BOTTOM)
     return figure, figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-
-
-def _heading(panel: Axes, title: str, subtitle: str) -> None:
-    panel.set_title(title, loc="left", fontweight="bold", pad=14 if subtitle else 6)
-    panel.text(0.0, 1.025, subtitle, transform=panel.transAxes, fontsize=8, color="0.35")
 
 
 def _named(role: str, rows: pd.DataFrame) -> str:
@@ -226,9 +229,7 @@ def _axes(
     first.set_xscale("log")
     first.set_xlim(*limits)
     first.set_ylim(0.0, 1.02)
-    first.xaxis.set_major_locator(LogLocator(numticks=12))
-    first.xaxis.set_major_formatter(FuncFormatter(form))
-    first.xaxis.set_minor_formatter(NullFormatter())
+    log_ticks(first.xaxis, form)
     first.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     for panel in panels[-1]:
         panel.set_xlabel(label)

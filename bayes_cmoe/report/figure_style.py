@@ -1,12 +1,26 @@
 """One style for all figures of a sweep: sizes, tones, and a frame with room for the legends."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["COLORS", "MARKERS", "NOT_LOCAL", "STYLE", "framed", "plain", "power_of_ten"]
+__all__ = [
+    "COLORS",
+    "MARKERS",
+    "NOT_LOCAL",
+    "STYLE",
+    "framed",
+    "heading",
+    "log_ticks",
+    "plain",
+    "power_of_ten",
+]
 
 STYLE: Any = {
     "text.parse_math": False,
@@ -62,6 +76,19 @@ def framed(width: float, height: float, title: str, *, top: float, bottom: float
     heading = figure.suptitle(title, x=0.06 / width, y=1.0 - 0.07 / height, ha="left", va="top")
     heading.set_in_layout(False)
     return figure
+
+
+def heading(panel: Axes, title: str, subtitle: str) -> None:
+    """A panel's title, and under it in grey what else there is to say."""
+    panel.set_title(title, loc="left", fontweight="bold", pad=14 if subtitle else 6)
+    panel.text(0.0, 1.025, subtitle, transform=panel.transAxes, fontsize=8, color="0.35")
+
+
+def log_ticks(axis: Axis, form: Callable[[float, int], str]) -> None:
+    """Ticks of a logarithmic axis: at the decades only, labelled by `form`."""
+    axis.set_major_locator(LogLocator(numticks=12))
+    axis.set_major_formatter(FuncFormatter(form))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def power_of_ten(value: float, _: int = 0) -> str:

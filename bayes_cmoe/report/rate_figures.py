@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from bayes_cmoe.report.comparison import MEASURES, Comparison
-from bayes_cmoe.report.figure_style import power_of_ten
+from bayes_cmoe.report.figure_style import log_ticks, power_of_ten
 from bayes_cmoe.report.numbers import fraction
 from bayes_cmoe.report.regime_panels import (
     OFF_SCALE_MEANING,
@@ -97,9 +96,7 @@ def _beside_theory(
     first = next(iter(panels.values()))
     first.set_yscale("log")
     first.set_ylim(*_limits(lines, shown))
-    first.yaxis.set_major_locator(LogLocator(numticks=12))
-    first.yaxis.set_major_formatter(FuncFormatter(power_of_ten))
-    first.yaxis.set_minor_formatter(NullFormatter())
+    log_ticks(first.yaxis, power_of_ten)
     figure.supylabel(f"{measured}\n(parameter's units)", fontsize=8.5)
 
     other = beyond = False

@@ -11,16 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from bayes_cmoe.report.comparison import RESOLVED, Comparison
-from bayes_cmoe.report.figure_style import COLORS, MARKERS, NOT_LOCAL, framed, power_of_ten
+from bayes_cmoe.report.figure_style import (
+    COLORS,
+    MARKERS,
+    NOT_LOCAL,
+    framed,
+    heading,
+    log_ticks,
+    power_of_ten,
+)
 from bayes_cmoe.report.numbers import fraction
 from bayes_cmoe.report.sweep_parts import KINDS, kind_of
 from bayes_cmoe.sweep.bounds import SHARES
 from bayes_cmoe.sweep.design import Setting
-from bayes_cmoe.variant import variant_named
 
 __all__ = [
     "OFF_SCALE_MEANING",
@@ -143,32 +149,18 @@ def regime_panels(
             panel.tick_params(labelbottom=True)
             panel.set_xlabel("sample size n (rows)")
     panels[0].set_xlim(*limits)
-    panels[0].xaxis.set_major_locator(LogLocator(numticks=12))
-    panels[0].xaxis.set_major_formatter(FuncFormatter(power_of_ten))
-    panels[0].xaxis.set_minor_formatter(NullFormatter())
+    log_ticks(panels[0].xaxis, power_of_ten)
     named = zip(settings, panels, strict=False)
     return figure, {setting.label: panel for setting, panel in named}
 
 
 def _head(panel: Axes, setting: Setting) -> None:
-    path = variant_named(setting.variant).regime(setting.regime).path
-    alpha = path.alpha if setting.alpha is None else setting.alpha
-    gamma = path.gamma if setting.gamma is None else setting.gamma
     moves = [
         f"{sign} = {fraction(float(value))}"
-        for sign, value in (("α", alpha), ("γ", gamma))
+        for sign, value in zip("αγ", setting.powers, strict=True)
         if value
     ]
-    name = setting.label.removeprefix(f"{setting.variant}/")
-    panel.set_title(name, loc="left", fontweight="bold", pad=14)
-    panel.text(
-        0.0,
-        1.025,
-        ", ".join([kind_of(setting), *moves]),
-        transform=panel.transAxes,
-        fontsize=8,
-        color="0.35",
-    )
+    heading(panel, setting.name, ", ".join([kind_of(setting), *moves]))
 
 
 def local_shade(panel: Axes, theory: xr.Dataset) -> None:

@@ -58,6 +58,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
     found = []
     for setting in design.settings:
         regime = variant_named(setting.variant).regime(setting.regime)
+        alpha, gamma = setting.powers
         here, there = (
             _truth_lines(regime.truth(n, setting.alpha, setting.gamma))
             for n in (sizes[0], sizes[-1])
@@ -66,14 +67,14 @@ def regimes(design: Design) -> list[dict[str, Any]]:
             {
                 "label": setting.label,
                 "variant": setting.variant,
-                "name": setting.label.removeprefix(f"{setting.variant}/"),
+                "name": setting.name,
                 "kind": kind_of(setting),
                 "summary": regime.summary,
                 "expert": regime.expert,
                 "frozen": regime.frozen.description,
                 "features": regime.features,
-                "alpha": regime.path.alpha if setting.alpha is None else setting.alpha,
-                "gamma": regime.path.gamma if setting.gamma is None else setting.gamma,
+                "alpha": alpha,
+                "gamma": gamma,
                 "truth": [
                     first if first == last else f"{first} → {last.partition(' = ')[2]}"
                     for first, last in zip(here, there, strict=True)

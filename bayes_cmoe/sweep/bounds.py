@@ -88,17 +88,18 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         found, reason = [], str(error)
 
     targets = (*components, "loss")
+    normal = MultivariateNormalQMC(np.zeros(layout.size), rng=0).random(LIMIT_DRAWS)
     bound, expected = np.full((2, len(targets), len(sizes)), np.nan)
     for i, information in enumerate(found):
-        bound[:, i], expected[:, i] = _limits(components, information, regime, truths[i], sizes[i])
+        bound[:, i], expected[:, i] = _limits(
+            components, information, normal, regime, truths[i], sizes[i]
+        )
     share = next((targets.index(name) for name in SHARES if name in targets), None)
     shares = [np.nan if share is None else prompt_share(truth) for truth in truths]
 
-    alpha = regime.path.alpha if setting.alpha is None else setting.alpha
-    gamma = regime.path.gamma if setting.gamma is None else setting.gamma
     uppers = [_exponent(regime, name) for name in targets]
     sources = [rate.source if (rate := rate_of(regime, name)) else "" for name in targets]
-    exponents = [float(upper.at(alpha, gamma)) if upper else np.nan for upper in uppers]
+    exponents = [float(upper.at(*setting.powers)) if upper else np.nan for upper in uppers]
     return xr.Dataset(
         {
             "bound": (("target", "n"), bound),
@@ -121,9 +122,14 @@ def _exponent(regime: Regime, target: str) -> Exponent | None:
 
 
 def _limits(
-    components: Components, information: Information, regime: Regime, truth: Truth, n: int
+    components: Components,
+    information: Information,
+    normal: NDArray,
+    regime: Regime,
+    truth: Truth,
+    n: int,
 ) -> tuple[NDArray, NDArray]:
-    """Bound and limiting expected loss of every target, the loss last."""
+    """Bound and limiting expected loss of every target, the loss last, by standard normal draws."""
     layout = information.layout
     jacobian = np.eye(layout.size)
     if "tau" in layout.names:
@@ -131,7 +137,6 @@ def _limits(
         jacobian = np.vstack([jacobian, np.exp(truth["tau"]) * jacobian[where]])
     deviations = [information.deviation(jacobian[list(own)])[0] for own in components.values()]
 
-    normal = MultivariateNormalQMC(np.zeros(layout.size), rng=0).random(LIMIT_DRAWS)
     efficient = information.spread(normal) @ jacobian.T / n**0.5
 
     def losses(scale: float) -> NDArray:

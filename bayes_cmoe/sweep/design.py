@@ -58,6 +58,20 @@ class Setting:
         marks = ",".join(f"{name}={value}" for name, value in given.items() if value is not None)
         return f"{self.variant}/{self.regime}" + (f"[{marks}]" if marks else "")
 
+    @property
+    def name(self) -> str:
+        """The label without its variant."""
+        return self.label.removeprefix(f"{self.variant}/")
+
+    @property
+    def powers(self) -> tuple[Fraction, Fraction]:
+        """alpha and gamma along the truth path: its own, or the regime's."""
+        path = variant_named(self.variant).regime(self.regime).path
+        return (
+            path.alpha if self.alpha is None else self.alpha,
+            path.gamma if self.gamma is None else self.gamma,
+        )
+
     @cached_property
     def slug(self) -> str:
         """The label as part of a file name."""
@@ -270,8 +284,13 @@ class Design:
         The spawn key is (variant, regime, n, replicate), names as their CRC-32: it does not depend
         on what else the design holds, and MAP and NUTS see the same data.
         """
-        regime = setting.label.removeprefix(f"{setting.variant}/")
-        key = (_identity(setting.variant), _identity(regime), n, replicate, *PURPOSES[purpose])
+        key = (
+            _identity(setting.variant),
+            _identity(setting.name),
+            n,
+            replicate,
+            *PURPOSES[purpose],
+        )
         return SeedSequence(self.entropy, spawn_key=key)
 
 

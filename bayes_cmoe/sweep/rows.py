@@ -26,6 +26,15 @@ class Variable:
     long_name: str
     text: bool = False
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What the table says of it; a text has no units."""
+        return {"long_name": self.long_name} | ({"units": self.units} if self.units else {})
+
+    def missing(self, shape: tuple[int, ...]) -> NDArray:
+        """An array of the shape in which nothing is measured yet."""
+        return np.full(shape, "", dtype=object) if self.text else np.full(shape, np.nan)
+
 
 VARIABLES: Mapping[str, Variable] = {
     "status": Variable(
@@ -56,10 +65,6 @@ COORDINATES = ("method", "setting", "n", "replicate", "entropy")
 """What names a fit; with the design they are enough to draw it again."""
 
 
-def _missing(variable: Variable, shape: tuple[int, ...]) -> NDArray:
-    return np.full(shape, "", dtype=object) if variable.text else np.full(shape, np.nan)
-
-
 def table_of(
     task: Task, rows: Mapping[int, Mapping[str, Any]], targets: Sequence[str], entropy: int
 ) -> xr.Dataset:
@@ -80,14 +85,11 @@ def table_of(
     for name, variable in VARIABLES.items():
         if name not in known and not variable.text:
             continue
-        filled = _missing(variable, (count, *(sizes[dim] for dim in variable.dims)))
+        filled = variable.missing((count, *(sizes[dim] for dim in variable.dims)))
         for i, row in enumerate(rows.values()):
             if name in row:
                 filled[i] = row[name]
-        attributes = {"long_name": variable.long_name}
-        if variable.units:
-            attributes["units"] = variable.units
-        variables[name] = (("fit", *variable.dims), filled, attributes)
+        variables[name] = (("fit", *variable.dims), filled, variable.attributes)
     coords = {
         "method": ("fit", np.full(count, task.method, dtype=object)),
         "setting": ("fit", np.full(count, task.setting.label, dtype=object)),

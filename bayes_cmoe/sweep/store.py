@@ -253,13 +253,11 @@ def _table(chunks: Sequence[Arrays], names: Iterable[str]) -> xr.Dataset:
     for name in names:
         variable = VARIABLES[name]
         dims = ("fit", *variable.dims)
-        shape = tuple(sizes[dim] for dim in dims)
-        filled = np.full(shape, "", dtype=object) if variable.text else np.full(shape, np.nan)
+        filled = variable.missing(tuple(sizes[dim] for dim in dims))
         for place, own, chunk in zip(places, columns, chunks, strict=True):
             if name in chunk:
                 filled[place][(..., own) if "target" in dims else ...] = chunk[name]
-        attributes = {"units": variable.units} if variable.units else {}
-        variables[name] = (dims, filled, {"long_name": variable.long_name, **attributes})
+        variables[name] = (dims, filled, variable.attributes)
     coords: dict[str, Any] = {
         name: ("fit", np.concatenate([chunk[name] for chunk in chunks])) for name in COORDINATES
     }

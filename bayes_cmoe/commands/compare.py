@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bayes_cmoe.commands.report import WORKER_DIED, check_workers, report_of
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.outputs import check_folder_writable
+from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
 from bayes_cmoe.sweep.store import TEMPORARY, Store
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.outputs import check_folder_writable, whole_folder
+from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
 from bayes_cmoe.report.fit_summary import fit_record, fit_table
 
 __all__ = ["fit"]

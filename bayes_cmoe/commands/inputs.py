@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayes_cmoe.columns import (
+from bayes_cmoe.data import Data
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.experts import EXPERTS, Expert, expert_named
+from bayes_cmoe.files.columns import (
     Table,
     check_class_labels,
     check_not_constant,
@@ -14,9 +17,7 @@ from bayes_cmoe.columns import (
     check_probabilities,
     check_row_count,
 )
-from bayes_cmoe.data import Data
-from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.experts import EXPERTS, Expert, expert_named
+from bayes_cmoe.files.tables import read_table
 from bayes_cmoe.frozen import (
     Frozen,
     frozen_log_density,
@@ -25,7 +26,6 @@ from bayes_cmoe.frozen import (
 )
 from bayes_cmoe.gates import Gate
 from bayes_cmoe.priors import Prior, free_parameters
-from bayes_cmoe.tables import read_table
 from bayes_cmoe.variant import Variant, variant_named
 
 __all__ = ["FrozenColumns", "Setting", "read_setting"]

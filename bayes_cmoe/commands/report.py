@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.outputs import check_folder_writable
+from bayes_cmoe.files.outputs import check_folder_writable
 
 __all__ = ["WORKER_DIED", "check_workers", "report", "report_of"]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats.qmc import MultivariateNormalQMC
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.files.outputs import whole_file
 from bayes_cmoe.losses import (
     Components,
     components_of,
@@ -18,7 +19,6 @@ from bayes_cmoe.losses import (
     prompt_share,
     published_loss,
 )
-from bayes_cmoe.outputs import whole_file
 from bayes_cmoe.regime import Exponent, Regime, Truth
 from bayes_cmoe.sweep.design import Design, Setting
 from bayes_cmoe.theory.information import Information, information_along

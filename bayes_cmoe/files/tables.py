@@ -17,8 +17,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from bayes_cmoe.columns import LARGEST, Table, check_rows
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.files.columns import LARGEST, Table, check_rows
 
 __all__ = [
     "check_ending",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bayes_cmoe.columns import (
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.files.columns import (
     LARGEST,
     Table,
     check_class_labels,
@@ -16,8 +17,7 @@ from bayes_cmoe.columns import (
     check_probabilities,
     check_row_count,
 )
-from bayes_cmoe.errors import InputError
-from bayes_cmoe.tables import read_table, write_table
+from bayes_cmoe.files.tables import read_table, write_table
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 finite = st.floats(-LARGEST, LARGEST, allow_nan=False)

@@ -27,11 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe import Data, simulate, variant_named
+from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.map import find_map, fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.estimate.threads import one_blas_thread
-from bayes_cmoe.likelihood import Likelihood, columns_of
-from bayes_cmoe.posterior import Posterior
 
 VARIANT = variant_named("constant_contaminated")
 ONE_THREAD = {

@@ -29,11 +29,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from bayes_cmoe import Data, frozen_probabilities, variant_named
+from bayes_cmoe.compiled.components import Components, responsibilities
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.diagnostics import convergence
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
-from bayes_cmoe.posterior import Posterior
-from bayes_cmoe.responsibilities import Components, responsibilities
 
 CLASSES = (3, 6, 9)
 COMPONENTS = 4

@@ -26,12 +26,12 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
 from bayes_cmoe import Data, frozen_expert, variant_named
+from bayes_cmoe.compiled.components import Components, RowParts, responsibilities
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.diagnostics import convergence
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.experts import EXPERTS, evaluate
-from bayes_cmoe.posterior import Posterior
-from bayes_cmoe.responsibilities import Components, RowParts, responsibilities
 
 GATES = ("constant", "softmax")
 MARKERS = {"Adelie": "o", "Chinstrap": "^", "Gentoo": "s"}

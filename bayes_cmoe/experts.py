@@ -14,9 +14,9 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.blocks import Rows, blocked_map
+from bayes_cmoe.compiled.blocks import Rows, blocked_map
+from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.graphs import jaxify
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.layout import Layout
 from bayes_cmoe.regime import Rate
 
 __all__ = [

@@ -20,7 +20,7 @@ from bayes_cmoe import (
     frozen_probabilities,
     variant_named,
 )
-from bayes_cmoe.likelihood import Likelihood
+from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.simulate import Simulator
 from tests import reference
 

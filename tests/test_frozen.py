@@ -12,8 +12,8 @@ from bayes_cmoe import (
     frozen_probabilities,
     variant_named,
 )
+from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.frozen import Frozen
-from bayes_cmoe.likelihood import Likelihood, columns_of
 from tests import reference
 
 RNG = np.random.default_rng(12)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.concentration import LEVELS, concentration, covers
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.layout import Layout
 from bayes_cmoe.losses import (
     components_of,
     differences,

@@ -151,8 +151,8 @@ def fit(
 def _fitted(
     setting: Setting, prior: str, method: str, seed: int, counts: dict[str, int]
 ) -> xr.DataTree:
+    from bayes_cmoe.compiled.posterior import Posterior
     from bayes_cmoe.estimate.map import fit_map
-    from bayes_cmoe.posterior import Posterior
 
     begun = time.perf_counter()
     model = setting.model(prior)

@@ -9,13 +9,13 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.blocks import CHUNK, Rows
+from bayes_cmoe.compiled.blocks import CHUNK, Rows
+from bayes_cmoe.compiled.likelihood import columns_of
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.estimate.starts import starting_points
-from bayes_cmoe.likelihood import columns_of
-from bayes_cmoe.posterior import Posterior
 
 __all__ = ["MapEstimate", "find_map", "fit_map"]
 

@@ -17,12 +17,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from bayes_cmoe.blocks import Rows
+from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
 from bayes_cmoe.estimate.threads import one_blas_thread
-from bayes_cmoe.posterior import Posterior
 
 __all__ = ["fit_nuts", "whitening_frame"]
 

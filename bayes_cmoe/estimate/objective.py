@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_cmoe.blocks import Rows
+from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.coordinates import Working, working_coordinates
-from bayes_cmoe.posterior import Posterior
 
 __all__ = ["Objective"]
 

@@ -8,8 +8,8 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.layout import Layout
-from bayes_cmoe.likelihood import columns_of
+from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.likelihood import columns_of
 
 if TYPE_CHECKING:
     from bayes_cmoe.estimate.map import MapEstimate

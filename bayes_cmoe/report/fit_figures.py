@@ -5,9 +5,9 @@ import pytensor.tensor as pt
 import xarray as xr
 from matplotlib.figure import Figure
 
+from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.experts import evaluate, expert_named
 from bayes_cmoe.gates import gate_named
-from bayes_cmoe.graphs import jaxify
 from bayes_cmoe.report.fit_summary import INTERVAL, labelled
 
 __all__ = ["fit_figures"]

@@ -16,7 +16,8 @@ import xarray as xr
 from jax.errors import JaxRuntimeError
 from numpy.typing import NDArray
 
-from bayes_cmoe.blocks import Rows
+from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.concentration import concentration
 from bayes_cmoe.data import Data
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
@@ -32,7 +33,6 @@ from bayes_cmoe.losses import (
     prompt_share,
     published_loss,
 )
-from bayes_cmoe.posterior import Posterior
 from bayes_cmoe.regime import Regime, Truth
 from bayes_cmoe.simulate import Simulator, prepare
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task

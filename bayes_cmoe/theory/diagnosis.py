@@ -7,12 +7,12 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.blocks import CHUNK
+from bayes_cmoe.compiled.blocks import CHUNK
+from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.likelihood import columns_of, layout_of
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.layout import Layout
-from bayes_cmoe.likelihood import columns_of, layout_of
-from bayes_cmoe.posterior import Posterior
 from bayes_cmoe.theory.information import Information
 from bayes_cmoe.theory.scores import Columns, Scores, stacked_root
 from bayes_cmoe.theory.targets import combination

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import choose
-from bayes_cmoe.layout import Layout
 from bayes_cmoe.theory.targets import Function
 
 __all__ = ["Functional", "functional_named"]

@@ -24,8 +24,8 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from bayes_cmoe.blocks import Rows, blocked_sum
-from bayes_cmoe.likelihood import Likelihood
+from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.theory.scores import Scores
 

@@ -15,9 +15,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_triangular
 
-from bayes_cmoe.blocks import BLOCK
+from bayes_cmoe.compiled.blocks import BLOCK
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.layout import Layout
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.theory.scores import scores_of
 from bayes_cmoe.theory.targets import Function, combination, expert_parameters, targets_of

@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.layout import Layout
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.theory.ball import Ball, farthest
 from bayes_cmoe.theory.functional import functional_named

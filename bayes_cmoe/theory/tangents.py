@@ -18,11 +18,11 @@ import pymc as pm
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.experts import Expert, expert_named
 from bayes_cmoe.frozen import Frozen
-from bayes_cmoe.likelihood import Likelihood
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.simulate import Simulator
 from bayes_cmoe.theory.relations import Term

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayes_cmoe import Data, simulate, variant_named
-from bayes_cmoe.posterior import Posterior
+from bayes_cmoe.compiled.posterior import Posterior
 from tests import reference
 
 

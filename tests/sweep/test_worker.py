@@ -6,8 +6,8 @@ from scipy import stats
 
 import bayes_cmoe.sweep.worker as worker
 from bayes_cmoe import simulate, variant_named
+from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.likelihood import Likelihood, columns_of
 from bayes_cmoe.sweep.design import Design, MapPlan, Setting, Task
 from bayes_cmoe.sweep.rows import VARIABLES
 from bayes_cmoe.sweep.store import Store

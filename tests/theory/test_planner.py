@@ -7,8 +7,8 @@ import pytest
 from bayes_cmoe import Data, InputError, frozen_log_density, simulate, variant_named
 from bayes_cmoe.cli import main
 from bayes_cmoe.commands.theory import app_commands, theory
+from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.likelihood import Likelihood, columns_of
 from bayes_cmoe.theory.diagnosis import diagnose
 from bayes_cmoe.theory.planner import plan
 

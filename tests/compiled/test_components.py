@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.components import Components, responsibilities
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.result import parameter_dataset
-from bayes_cmoe.responsibilities import Components, responsibilities
 from tests import reference
 from tests.table import CASES, Case, Columns
 

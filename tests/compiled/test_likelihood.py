@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bayes_cmoe import Data, InputError, variant_named
-from bayes_cmoe.blocks import BLOCK, CHUNK
-from bayes_cmoe.likelihood import Likelihood, columns_of
+from bayes_cmoe.compiled.blocks import BLOCK, CHUNK
+from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from tests import reference
 from tests.table import CASES, REPRESENTATIVES, TABLE, Case, compiled
 

@@ -17,11 +17,11 @@ import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.graphs import row_function
+from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.graphs import row_function
-from bayes_cmoe.layout import Layout
-from bayes_cmoe.likelihood import columns_of, layout_of
 
 __all__ = ["Components", "RowParts", "responsibilities"]
 

@@ -15,10 +15,10 @@ import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 from pytensor.compile import SharedVariable
 
-from bayes_cmoe.blocks import Rows, blocked_map, blocked_sum
+from bayes_cmoe.compiled.blocks import Rows, blocked_map, blocked_sum
+from bayes_cmoe.compiled.graphs import row_function
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.graphs import row_function
-from bayes_cmoe.layout import Layout
 
 __all__ = ["Likelihood", "columns_of", "layout_of"]
 

@@ -12,10 +12,10 @@ import pytensor.tensor as pt
 from numpy.typing import ArrayLike, NDArray
 from pymc.logprob.basic import conditional_logp
 
-from bayes_cmoe.blocks import Rows, blocked_sum
-from bayes_cmoe.graphs import jaxify
-from bayes_cmoe.layout import Layout
-from bayes_cmoe.likelihood import Likelihood, columns_of
+from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.graphs import jaxify
+from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 
 __all__ = ["Posterior"]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pymc.model.transform.conditioning import remove_value_transforms
 
 from bayes_cmoe import simulate, variant_named
-from bayes_cmoe.posterior import Posterior
+from bayes_cmoe.compiled.posterior import Posterior
 from tests.table import REPRESENTATIVES, Case
 
 STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))

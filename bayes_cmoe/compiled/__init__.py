@@ -1,0 +1,1 @@
+"""A PyMC model with rows, compiled: likelihood, posterior, simulator, components."""

@@ -31,7 +31,7 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.diagnostics import convergence
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
-from bayes_cmoe.experts import EXPERTS, evaluate
+from bayes_cmoe.parts.experts import EXPERTS, evaluate
 
 GATES = ("constant", "softmax")
 MARKERS = {"Adelie": "o", "Chinstrap": "^", "Gentoo": "s"}

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe import variant_named
-from bayes_cmoe.experts import evaluate, expert_named
+from bayes_cmoe.parts.experts import evaluate, expert_named
 from bayes_cmoe.report.comparison import RESOLVED, Comparison, compare
 from bayes_cmoe.sweep.bounds import all_bounds
 from bayes_cmoe.sweep.design import Design

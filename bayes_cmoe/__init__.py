@@ -1,9 +1,9 @@
 """Bayesian contaminated mixtures of experts: models, estimation, and the rates they can reach."""
 
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.experts import Expert, expert_named, register_expert
-from bayes_cmoe.frozen import (
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
+from bayes_cmoe.parts.frozen import (
     Frozen,
     frozen_expert,
     frozen_log_density,

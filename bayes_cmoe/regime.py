@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.frozen import Frozen
+from bayes_cmoe.parts.frozen import Frozen
 
 __all__ = ["Exponent", "Path", "Rate", "Regime", "Shift", "Truth", "along", "rates_in_delta"]
 

@@ -13,7 +13,7 @@ from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
-from bayes_cmoe.data import Data
+from bayes_cmoe.parts.data import Data
 from bayes_cmoe.variant import Regime, Variant, variant_named
 
 __all__ = ["Simulator", "simulate"]

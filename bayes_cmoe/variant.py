@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.gates import Gate
-from bayes_cmoe.priors import Prior
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.gates import Gate
+from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.regime import Regime
 
 __all__ = ["Variant", "register_variant", "variant_named", "variants"]

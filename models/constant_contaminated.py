@@ -15,13 +15,13 @@ import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.data import Data
-from bayes_cmoe.experts import Expert
-from bayes_cmoe.families import gaussian
-from bayes_cmoe.frozen import Frozen, frozen_expert
-from bayes_cmoe.gates import constant
-from bayes_cmoe.mixture import contaminated_model
-from bayes_cmoe.priors import Prior
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import Expert
+from bayes_cmoe.parts.families import gaussian
+from bayes_cmoe.parts.frozen import Frozen, frozen_expert
+from bayes_cmoe.parts.gates import constant
+from bayes_cmoe.parts.mixture import contaminated_model
+from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.regime import Exponent, Path, Rate, Regime, Shift, along
 from bayes_cmoe.variant import Variant
 
@@ -42,7 +42,7 @@ def build(
     expert : str or Expert
         Form of the trainable expert's mean h(x; eta).
     prior : {"flat", "weak"} or mapping
-        See `bayes_cmoe.priors.priors_for`.
+        See `bayes_cmoe.parts.priors.priors_for`.
 
     Returns
     -------

@@ -14,14 +14,14 @@ from types import MappingProxyType
 import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.experts import Expert
-from bayes_cmoe.families import multinomial_logistic
-from bayes_cmoe.frozen import Frozen, frozen_expert
-from bayes_cmoe.gates import Gate, constant, gate_named, softmax
-from bayes_cmoe.mixture import contaminated_model
-from bayes_cmoe.priors import Prior
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import Expert
+from bayes_cmoe.parts.families import multinomial_logistic
+from bayes_cmoe.parts.frozen import Frozen, frozen_expert
+from bayes_cmoe.parts.gates import Gate, constant, gate_named, softmax
+from bayes_cmoe.parts.mixture import contaminated_model
+from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.regime import Path, Rate, Regime, Shift, along, rates_in_delta
 from bayes_cmoe.variant import Variant
 
@@ -47,7 +47,7 @@ def build(
     expert : str or Expert
         Form of the trainable expert's logits h(x; eta).
     prior : {"flat", "weak"} or mapping
-        See `bayes_cmoe.priors.priors_for`.
+        See `bayes_cmoe.parts.priors.priors_for`.
     gate : {"softmax", "constant"} or Gate
 
     Returns

@@ -43,7 +43,7 @@ class Case:
     """A model of the table with its data and a parameter point.
 
     The frozen expert's columns are stated here as functions of the rows, independently of
-    `bayes_cmoe.frozen`; `given` hands them to the package the way a user would.
+    `bayes_cmoe.parts.frozen`; `given` hands them to the package the way a user would.
     """
 
     variant: str

@@ -17,9 +17,9 @@ from bayes_cmoe import (
     variant_named,
     variants,
 )
-from bayes_cmoe.experts import EXPERTS
-from bayes_cmoe.gates import GATES
-from bayes_cmoe.priors import free_parameters
+from bayes_cmoe.parts.experts import EXPERTS
+from bayes_cmoe.parts.gates import GATES
+from bayes_cmoe.parts.priors import free_parameters
 from bayes_cmoe.regime import along
 from bayes_cmoe.variant import _REGISTERED
 from tests import reference, table

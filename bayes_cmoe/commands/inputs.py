@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.experts import EXPERTS, Expert, expert_named
 from bayes_cmoe.files.columns import (
     Table,
     check_class_labels,
@@ -18,14 +16,16 @@ from bayes_cmoe.files.columns import (
     check_row_count,
 )
 from bayes_cmoe.files.tables import read_table
-from bayes_cmoe.frozen import (
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import EXPERTS, Expert, expert_named
+from bayes_cmoe.parts.frozen import (
     Frozen,
     frozen_log_density,
     frozen_predictions,
     frozen_probabilities,
 )
-from bayes_cmoe.gates import Gate
-from bayes_cmoe.priors import Prior, free_parameters
+from bayes_cmoe.parts.gates import Gate
+from bayes_cmoe.parts.priors import Prior, free_parameters
 from bayes_cmoe.variant import Variant, variant_named
 
 __all__ = ["FrozenColumns", "Setting", "read_setting"]

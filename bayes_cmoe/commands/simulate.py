@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from bayes_cmoe.commands.tabular import check_seed
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
 from bayes_cmoe.files.tables import check_ending, write_table
+from bayes_cmoe.parts.data import Data
 from bayes_cmoe.regime import Regime, Truth
 from bayes_cmoe.simulate import simulate as draw
 from bayes_cmoe.variant import Variant, variant_named

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from bayes_cmoe.experts import EXPERTS
+from bayes_cmoe.parts.experts import EXPERTS
 from bayes_cmoe.variant import variants as known_variants
 
 __all__ = ["variants"]

@@ -55,7 +55,7 @@ class Components:
     Parameters
     ----------
     model : pm.Model
-        A model whose response is `bayes_cmoe.mixture.contaminated_response`.
+        A model whose response is `bayes_cmoe.parts.mixture.contaminated_response`.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.estimate.descent import descend
 from bayes_cmoe.estimate.objective import Objective
-from bayes_cmoe.gates import GATES
+from bayes_cmoe.parts.gates import GATES
 
 __all__ = ["focused_points"]
 

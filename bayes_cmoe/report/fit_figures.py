@@ -6,8 +6,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayes_cmoe.compiled.graphs import jaxify
-from bayes_cmoe.experts import evaluate, expert_named
-from bayes_cmoe.gates import gate_named
+from bayes_cmoe.parts.experts import evaluate, expert_named
+from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.report.fit_summary import INTERVAL, labelled
 
 __all__ = ["fit_figures"]

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.concentration import concentration
-from bayes_cmoe.data import Data
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
@@ -33,6 +32,7 @@ from bayes_cmoe.losses import (
     prompt_share,
     published_loss,
 )
+from bayes_cmoe.parts.data import Data
 from bayes_cmoe.regime import Regime, Truth
 from bayes_cmoe.simulate import Simulator, prepare
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task

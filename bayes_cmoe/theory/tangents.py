@@ -19,10 +19,10 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.likelihood import Likelihood
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.experts import Expert, expert_named
-from bayes_cmoe.frozen import Frozen
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import Expert, expert_named
+from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.regime import Regime
 from bayes_cmoe.simulate import Simulator
 from bayes_cmoe.theory.relations import Term

@@ -3,8 +3,8 @@ import pytensor.tensor as pt
 import pytest
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.experts import EXPERTS, Expert, register_expert
-from bayes_cmoe.frozen import frozen_expert
+from bayes_cmoe.parts.experts import EXPERTS, Expert, register_expert
+from bayes_cmoe.parts.frozen import frozen_expert
 from bayes_cmoe.theory.distinguishability import distinguishability
 from bayes_cmoe.theory.relations import Term, null_relations, readable
 

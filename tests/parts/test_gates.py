@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bayes_cmoe import InputError
 from bayes_cmoe.compiled.graphs import jaxify
-from bayes_cmoe.gates import GATES, gate_named
+from bayes_cmoe.parts.gates import GATES, gate_named
 from tests import reference
 
 X, LAM, BETA, TAU = pt.matrix("x"), pt.scalar("lam"), pt.vector("beta"), pt.scalar("tau")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bayes_cmoe import Expert, InputError, expert_named, register_expert
-from bayes_cmoe.experts import EXPERTS, evaluate
+from bayes_cmoe.parts.experts import EXPERTS, evaluate
 from tests import reference, table
 
 

@@ -13,7 +13,7 @@ from bayes_cmoe import (
     variant_named,
 )
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
-from bayes_cmoe.frozen import Frozen
+from bayes_cmoe.parts.frozen import Frozen
 from tests import reference
 
 RNG = np.random.default_rng(12)

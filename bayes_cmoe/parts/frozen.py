@@ -14,8 +14,8 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.experts import Expert, evaluate, expert_named
-from bayes_cmoe.families import (
+from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
+from bayes_cmoe.parts.families import (
     Family,
     categorical,
     gaussian,

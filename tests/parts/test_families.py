@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from bayes_cmoe import InputError
 from bayes_cmoe.compiled.graphs import jaxify
-from bayes_cmoe.families import FAMILIES, Family, family_named
+from bayes_cmoe.parts.families import FAMILIES, Family, family_named
 
 N = 40
 RNG = np.random.default_rng(8)

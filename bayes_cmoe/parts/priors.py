@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.experts import Expert
-from bayes_cmoe.gates import Gate
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import Expert
+from bayes_cmoe.parts.gates import Gate
 
 __all__ = ["Box", "Prior", "Weak", "free_parameters", "priors_for"]
 
@@ -136,8 +136,8 @@ def priors_for(prior: Prior, data: Data, gate: Gate, expert: Expert) -> dict[str
 
     Examples
     --------
-    >>> from bayes_cmoe.experts import EXPERTS
-    >>> from bayes_cmoe.gates import constant
+    >>> from bayes_cmoe.parts.experts import EXPERTS
+    >>> from bayes_cmoe.parts.gates import constant
     >>> data = Data(x=[0.0, 1.0, 2.0], y=[1.0, 1.5, 1.9])
     >>> priors_for({"lam": (0.0, 0.5)}, data, constant, EXPERTS["tanh"])["lam"]
     Box(lower=0.0, upper=0.5, start=None)

@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 
 from bayes_cmoe import Data, InputError
-from bayes_cmoe.experts import EXPERTS
-from bayes_cmoe.gates import GATES
-from bayes_cmoe.priors import Box, Weak, free_parameters, priors_for
+from bayes_cmoe.parts.experts import EXPERTS
+from bayes_cmoe.parts.gates import GATES
+from bayes_cmoe.parts.priors import Box, Weak, free_parameters, priors_for
 
 RNG = np.random.default_rng(6)
 DATA = Data(

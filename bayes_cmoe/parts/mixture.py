@@ -12,13 +12,13 @@ import pytensor.tensor as pt
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bayes_cmoe.data import Data
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.experts import Expert, expert_named
-from bayes_cmoe.families import Family
-from bayes_cmoe.frozen import Frozen
-from bayes_cmoe.gates import Gate
-from bayes_cmoe.priors import Prior, free_parameters, priors_for
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import Expert, expert_named
+from bayes_cmoe.parts.families import Family
+from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.gates import Gate
+from bayes_cmoe.parts.priors import Prior, free_parameters, priors_for
 
 __all__ = ["contaminated_model", "contaminated_response", "data_nodes"]
 
@@ -154,7 +154,7 @@ def contaminated_model(
     expert : str or Expert
         Form of the trainable expert's mean or logits h(x; eta).
     prior : {"flat", "weak"} or mapping
-        See `bayes_cmoe.priors.priors_for`.
+        See `bayes_cmoe.parts.priors.priors_for`.
     prompt : Family
         The trainable expert's density: `gaussian`, which adds the variance ``nu``, or
         `multinomial_logistic`.

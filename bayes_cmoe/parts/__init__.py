@@ -1,0 +1,1 @@
+"""What a mixture is made of: data, families, gates, experts, frozen experts, priors."""

@@ -42,11 +42,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe.report.comparison import RESOLVED, Comparison, compare
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.bounds import all_bounds
 from bayes_cmoe.sweep.design import Design, MapPlan, Setting
 from bayes_cmoe.sweep.run import run_sweep
 from bayes_cmoe.theory.exponents import phase_diagram
-from bayes_cmoe.variant import variant_named
 
 VARIANT, REGIME = "constant_contaminated", "merging"
 EXPONENTS = (Fraction(0), Fraction(1, 16), Fraction(1, 8), Fraction(1, 4))

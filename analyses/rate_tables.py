@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_cmoe import Path, Regime, frozen_expert, variant_named
-from bayes_cmoe.regime import along
+from bayes_cmoe.study.regime import along
 from bayes_cmoe.theory.exponents import exponents, powers
 
 THIRD = 3**-0.5

@@ -10,9 +10,9 @@ from bayes_cmoe.parts.frozen import (
     frozen_predictions,
     frozen_probabilities,
 )
-from bayes_cmoe.regime import Path, Rate, Regime
 from bayes_cmoe.simulate import simulate
-from bayes_cmoe.variant import Variant, register_variant, variant_named, variants
+from bayes_cmoe.study.regime import Path, Rate, Regime
+from bayes_cmoe.study.variant import Variant, register_variant, variant_named, variants
 
 __all__ = [
     "Data",

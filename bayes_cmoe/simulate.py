@@ -14,7 +14,7 @@ from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.variant import Regime, Variant, variant_named
+from bayes_cmoe.study.variant import Regime, Variant, variant_named
 
 __all__ = ["Simulator", "simulate"]
 

@@ -22,8 +22,8 @@ from bayes_cmoe.parts.frozen import Frozen, frozen_expert
 from bayes_cmoe.parts.gates import Gate, constant, gate_named, softmax
 from bayes_cmoe.parts.mixture import contaminated_model
 from bayes_cmoe.parts.priors import Prior
-from bayes_cmoe.regime import Path, Rate, Regime, Shift, along, rates_in_delta
-from bayes_cmoe.variant import Variant
+from bayes_cmoe.study.regime import Path, Rate, Regime, Shift, along, rates_in_delta
+from bayes_cmoe.study.variant import Variant
 
 __all__ = ["VARIANT", "build"]
 

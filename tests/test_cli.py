@@ -14,7 +14,7 @@ import bayes_cmoe.commands.fit as fit_command
 import bayes_cmoe.report.fit_figures as fit_figures
 from bayes_cmoe.cli import main
 from bayes_cmoe.files.tables import read_table
-from bayes_cmoe.variant import variants
+from bayes_cmoe.study.variant import variants
 
 N = 40
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bayes_cmoe.report.rates import Measured
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, Setting
-from bayes_cmoe.variant import variant_named
 from tests.test_analyses import check_figures, script
 
 

@@ -20,8 +20,8 @@ from bayes_cmoe import (
 from bayes_cmoe.parts.experts import EXPERTS
 from bayes_cmoe.parts.gates import GATES
 from bayes_cmoe.parts.priors import free_parameters
-from bayes_cmoe.regime import along
-from bayes_cmoe.variant import _REGISTERED
+from bayes_cmoe.study.regime import along
+from bayes_cmoe.study.variant import _REGISTERED
 from tests import reference, table
 
 EVERYWHERE = {"distinguishable", "vanishing", "merging", "vanishing-merging"}

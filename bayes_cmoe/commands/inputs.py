@@ -26,7 +26,7 @@ from bayes_cmoe.parts.frozen import (
 )
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior, free_parameters
-from bayes_cmoe.variant import Variant, variant_named
+from bayes_cmoe.study.variant import Variant, variant_named
 
 __all__ = ["FrozenColumns", "Setting", "read_setting"]
 

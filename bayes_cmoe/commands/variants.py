@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe.parts.experts import EXPERTS
-from bayes_cmoe.variant import variants as known_variants
+from bayes_cmoe.study.variant import variants as known_variants
 
 __all__ = ["variants"]
 

@@ -8,7 +8,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bayes_cmoe.concentration import LEVELS
 from bayes_cmoe.report import numbers
 from bayes_cmoe.report.comparison import LEVEL, RESOLVED, SAME, Comparison
 from bayes_cmoe.report.images import Picture
@@ -22,8 +21,9 @@ from bayes_cmoe.report.sweep_parts import (
     regimes,
     status_table,
 )
+from bayes_cmoe.study.concentration import LEVELS
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.presets import toml_of
-from bayes_cmoe.variant import variant_named
 
 __all__ = ["sweep_page"]
 

@@ -11,7 +11,7 @@ from scipy.stats.qmc import MultivariateNormalQMC
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import whole_file
-from bayes_cmoe.losses import (
+from bayes_cmoe.study.losses import (
     Components,
     components_of,
     distances,
@@ -19,13 +19,13 @@ from bayes_cmoe.losses import (
     prompt_share,
     published_loss,
 )
-from bayes_cmoe.regime import Exponent, Regime, Truth
+from bayes_cmoe.study.regime import Exponent, Regime, Truth
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, Setting
 from bayes_cmoe.theory.information import Information, information_along
 from bayes_cmoe.theory.published import formula, rate_of
 from bayes_cmoe.theory.scores import scores_of
 from bayes_cmoe.theory.targets import expert_parameters
-from bayes_cmoe.variant import variant_named
 
 __all__ = ["all_bounds", "bounds_of"]
 

@@ -14,8 +14,8 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import check_counts, check_name, check_sizes, shown
-from bayes_cmoe.variant import variant_named
 
 __all__ = ["PURPOSES", "Design", "MapPlan", "NutsPlan", "Setting", "Task"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
-from bayes_cmoe.variant import variant_named
 
 __all__ = ["PRESETS", "design_named", "preset", "read_design", "toml_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.concentration import LEVELS
+from bayes_cmoe.study.concentration import LEVELS
 from bayes_cmoe.sweep.design import Task
 
 __all__ = ["COORDINATES", "FAILURES", "VARIABLES", "Variable", "table_of"]

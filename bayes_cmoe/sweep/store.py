@@ -18,8 +18,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.concentration import LEVELS
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.study.concentration import LEVELS
 from bayes_cmoe.sweep.design import Design, Task
 from bayes_cmoe.sweep.netcdf import arrays_of, netcdf_of
 from bayes_cmoe.sweep.presets import read_design, toml_of

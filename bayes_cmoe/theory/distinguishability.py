@@ -15,7 +15,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.regime import Regime
+from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.relations import (
     Relation,
     Term,
@@ -24,7 +25,6 @@ from bayes_cmoe.theory.relations import (
     without_multiples,
 )
 from bayes_cmoe.theory.tangents import Case, Tangents, setting_of
-from bayes_cmoe.variant import Variant, variant_named
 
 __all__ = ["Case", "Distinguishability", "distinguishability"]
 

@@ -26,7 +26,7 @@ from scipy.special import logsumexp
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.likelihood import Likelihood
-from bayes_cmoe.regime import Regime
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.theory.scores import Scores
 
 __all__ = ["Hellinger", "Sample"]

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.regime import Regime
+from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.exponents import exponents
 from bayes_cmoe.theory.information import DRAWS
 from bayes_cmoe.theory.published import rate_of
-from bayes_cmoe.variant import Variant, variant_named
 
 __all__ = ["SIZES", "theory", "theory_rows"]
 

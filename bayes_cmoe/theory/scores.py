@@ -26,9 +26,9 @@ from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.regime import Regime
 from bayes_cmoe.simulate import Simulator
-from bayes_cmoe.variant import Variant
+from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.variant import Variant
 
 __all__ = [
     "ROUNDING",

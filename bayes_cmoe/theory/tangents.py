@@ -23,10 +23,10 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.frozen import Frozen
-from bayes_cmoe.regime import Regime
 from bayes_cmoe.simulate import Simulator
+from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.relations import Term
-from bayes_cmoe.variant import Variant
 
 __all__ = ["Case", "Compiled", "Setting", "Tangents", "setting_of"]
 

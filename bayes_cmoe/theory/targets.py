@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.variant import Variant
+from bayes_cmoe.study.variant import Variant
 
 __all__ = ["Function", "Targets", "combination", "expert_parameters", "targets_of"]
 

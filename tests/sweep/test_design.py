@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.study.variant import variants
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
 from bayes_cmoe.sweep.presets import PRESETS, design_named, preset, read_design, toml_of
-from bayes_cmoe.variant import variants
 from tests.sweep.designs import BOTH, FAR, NEAR, TINY
 
 

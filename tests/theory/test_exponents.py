@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from bayes_cmoe import Path, Regime, frozen_expert, variant_named
-from bayes_cmoe.regime import along
+from bayes_cmoe.study.regime import along
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
 from bayes_cmoe.theory.published import boundary, published
 from bayes_cmoe.theory.report import theory, theory_rows

@@ -5,10 +5,10 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.regime import Path, Regime
+from bayes_cmoe.study.regime import Path, Regime
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.theory.modulus import modulus
 from bayes_cmoe.theory.scores import scores_of
-from bayes_cmoe.variant import variant_named
 
 CONSTANT, SOFTMAX = "constant_contaminated", "softmax_contaminated"
 TRUTH = {"a": [1.4869], "b": 0.7869, "nu": 1.4869}

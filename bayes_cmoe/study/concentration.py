@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.losses import Components, distances, is_scalar
+from bayes_cmoe.study.losses import Components, distances, is_scalar
 
 __all__ = ["LEVELS", "Concentration", "ball_radius", "concentration", "covers", "expected_loss"]
 
@@ -22,7 +22,7 @@ class Concentration:
     Parameters
     ----------
     mean_error : array, shape (target,)
-        Error of the posterior mean, as `bayes_cmoe.losses.distances` states it.
+        Error of the posterior mean, as `bayes_cmoe.study.losses.distances` states it.
     expected_loss : array, shape (target,)
         Posterior mean of the distance to the truth.
     radius : array, shape (target,)
@@ -87,7 +87,7 @@ def concentration(components: Components, shift: ArrayLike) -> Concentration:
     ----------
     components : Components
     shift : array, shape (draw, component)
-        `bayes_cmoe.losses.differences` of the draws.
+        `bayes_cmoe.study.losses.differences` of the draws.
 
     References
     ----------

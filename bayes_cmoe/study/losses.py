@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.regime import Rate
+from bayes_cmoe.study.regime import Rate
 
 __all__ = [
     "Components",
@@ -164,7 +164,7 @@ def published_loss(
 
     Examples
     --------
-    >>> from bayes_cmoe.variant import variant_named
+    >>> from bayes_cmoe.study.variant import variant_named
     >>> rates = variant_named("constant_contaminated").regime("merging").published
     >>> loss = published_loss({"lam": -0.1, "expert": 0.2}, rates, share=0.5, distance=2.0)
     >>> round(float(loss), 12)

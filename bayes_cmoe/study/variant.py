@@ -11,7 +11,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior
-from bayes_cmoe.regime import Regime
+from bayes_cmoe.study.regime import Regime
 
 __all__ = ["Variant", "register_variant", "variant_named", "variants"]
 

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.concentration import LEVELS, concentration, covers
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.losses import (
+from bayes_cmoe.study.concentration import LEVELS, concentration, covers
+from bayes_cmoe.study.losses import (
     components_of,
     differences,
     distances,
@@ -18,8 +18,8 @@ from bayes_cmoe.losses import (
     prompt_share,
     published_loss,
 )
-from bayes_cmoe.regime import Exponent, Rate
-from bayes_cmoe.variant import variant_named, variants
+from bayes_cmoe.study.regime import Exponent, Rate
+from bayes_cmoe.study.variant import variant_named, variants
 
 SOFTMAX = Layout(
     ("beta", "tau", "a", "nu"),

@@ -1,0 +1,1 @@
+"""What is studied: variants, regimes, rates, targets and losses."""

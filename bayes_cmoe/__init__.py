@@ -10,8 +10,8 @@ from bayes_cmoe.parts.frozen import (
     frozen_predictions,
     frozen_probabilities,
 )
-from bayes_cmoe.simulate import simulate
 from bayes_cmoe.study.regime import Path, Rate, Regime
+from bayes_cmoe.study.simulate import simulate
 from bayes_cmoe.study.variant import Variant, register_variant, variant_named, variants
 
 __all__ = [

@@ -21,7 +21,7 @@ from bayes_cmoe import (
     variant_named,
 )
 from bayes_cmoe.compiled.likelihood import Likelihood
-from bayes_cmoe.simulate import Simulator
+from bayes_cmoe.compiled.simulator import Simulator
 from tests import reference
 
 Columns = dict[str, NDArray]

@@ -16,8 +16,8 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
 from bayes_cmoe.files.tables import check_ending, write_table
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.simulate import simulate as draw
 from bayes_cmoe.study.regime import Regime, Truth
+from bayes_cmoe.study.simulate import simulate as draw
 from bayes_cmoe.study.variant import Variant, variant_named
 
 __all__ = ["simulate"]

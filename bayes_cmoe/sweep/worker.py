@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.simulate import Simulator, prepare
 from bayes_cmoe.study.concentration import concentration
 from bayes_cmoe.study.losses import (
     Components,
@@ -35,6 +35,7 @@ from bayes_cmoe.study.losses import (
     published_loss,
 )
 from bayes_cmoe.study.regime import Regime, Truth
+from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
 from bayes_cmoe.sweep.rows import table_of

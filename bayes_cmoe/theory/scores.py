@@ -24,9 +24,9 @@ from scipy.linalg import solve_triangular
 from bayes_cmoe.compiled.blocks import BLOCK, CHUNK
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.simulate import Simulator
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant
 

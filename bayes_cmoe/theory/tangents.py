@@ -19,11 +19,11 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.frozen import Frozen
-from bayes_cmoe.simulate import Simulator
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.relations import Term

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bayes_cmoe import InputError, simulate, variant_named
-from bayes_cmoe.simulate import Simulator, prepare
+from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.study.simulate import prepare
 from tests import reference
 from tests.table import CASES, TABLE, Case
 

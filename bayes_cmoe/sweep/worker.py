@@ -36,10 +36,10 @@ from bayes_cmoe.study.losses import (
 )
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
+from bayes_cmoe.study.targets import expert_parameters
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
 from bayes_cmoe.sweep.rows import table_of
-from bayes_cmoe.theory.targets import expert_parameters
 
 __all__ = ["THREADS", "limit_threads", "redraw", "run_task"]
 

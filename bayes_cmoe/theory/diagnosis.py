@@ -13,9 +13,9 @@ from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.study.targets import combination
 from bayes_cmoe.theory.information import Information
 from bayes_cmoe.theory.scores import Columns, Scores, stacked_root
-from bayes_cmoe.theory.targets import combination
 
 __all__ = ["diagnose"]
 

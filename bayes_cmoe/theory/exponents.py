@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.targets import Function, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.information import (
     DRAWS,
@@ -21,7 +22,6 @@ from bayes_cmoe.theory.information import (
     truth_at,
 )
 from bayes_cmoe.theory.published import boundary, rate_of
-from bayes_cmoe.theory.targets import Function, expert_parameters, targets_of
 
 __all__ = ["exponents", "phase_diagram", "powers"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import choose
-from bayes_cmoe.theory.targets import Function
+from bayes_cmoe.study.targets import Function
 
 __all__ = ["Functional", "functional_named"]
 

@@ -19,9 +19,9 @@ from bayes_cmoe.compiled.blocks import BLOCK
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.targets import Function, combination, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.scores import scores_of
-from bayes_cmoe.theory.targets import Function, combination, expert_parameters, targets_of
 
 __all__ = ["Information", "check_accuracy", "information", "information_along", "truth_at"]
 

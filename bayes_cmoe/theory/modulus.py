@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.targets import Function, expert_parameters
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.ball import Ball, farthest
 from bayes_cmoe.theory.functional import functional_named
 from bayes_cmoe.theory.hellinger import Hellinger
 from bayes_cmoe.theory.information import information_along
 from bayes_cmoe.theory.scores import scores_of
-from bayes_cmoe.theory.targets import Function, expert_parameters
 
 __all__ = ["modulus"]
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.targets import Targets, combination, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.information import (
     DRAWS,
@@ -21,7 +22,6 @@ from bayes_cmoe.theory.information import (
     information_along,
     truth_at,
 )
-from bayes_cmoe.theory.targets import Targets, combination, expert_parameters, targets_of
 
 __all__ = ["plan"]
 

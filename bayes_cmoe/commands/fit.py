@@ -18,6 +18,8 @@ from rich.console import Console
 from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.estimate.descent import Status
+from bayes_cmoe.estimate.verdict import REMEDIES
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
 from bayes_cmoe.report.fit_summary import fit_record, fit_table
 
@@ -25,7 +27,7 @@ __all__ = ["fit"]
 
 NOT_CONVERGED = 3
 PIPE_WIDTH = 160
-FINISHED = ("converged", "edge")
+UNMIXED = "the chains do not agree: give more --tune and --draws, or use --prior weak"
 COUNTS = {"starts": (1, 4096), "draws": (4, 10**6), "tune": (1, 10**6), "chains": (1, 1000)}
 """What each count may be; R-hat needs four draws."""
 
@@ -45,10 +47,10 @@ def fit(
     frozen_probs: str | None = None,
     frozen_logp: str | None = None,
     gate: str | None = None,
-    prior: str | None = None,
+    prior: str = "weak",
     method: str = "map",
     seed: int = 0,
-    starts: int = 8,
+    starts: int = 256,
     draws: int = 1000,
     tune: int = 300,
     chains: int = 4,
@@ -88,13 +90,14 @@ def fit(
     gate
         constant or softmax, where the variant leaves a choice.
     prior
-        flat (default for map) or weak (default for nuts).
+        weak (default; proper, on the scale of the data) or flat (uniform on a wide box, so that map
+        is maximum likelihood).
     method
         map or nuts.
     seed
         Seed of the random numbers.
     starts
-        Starts of the optimiser.
+        Starts of the optimiser at most; it takes as many rounds of 32 as it needs.
     draws
         Kept draws of each chain (nuts).
     tune
@@ -107,7 +110,7 @@ def fit(
         Folder for the results (fit.nc) and figures (PNG).
     """
     choose("method", method, ("map", "nuts"))
-    prior = choose("prior", prior or ("flat" if method == "map" else "weak"), ("flat", "weak"))
+    choose("prior", prior, ("flat", "weak"))
     counts = {"starts": starts, "draws": draws, "tune": tune, "chains": chains}
     for name, count in counts.items():
         fewest, most = COUNTS[name]
@@ -131,20 +134,15 @@ def fit(
         print(json_format.dumps(record, allow_nan=False))
     else:
         _show(tree, record)
-    if record["status"] == "edge":
-        at_edge = tree["optimizer_result"].attrs["at_edge"]
-        print(
-            f"bayes-cmoe: warning: the estimate lies at the edge of the box in {at_edge}: the data "
-            "do not bound it; look at the data, or use --prior weak",
-            file=sys.stderr,
-        )
-    if record["status"] in FINISHED:
+    status = record["status"]
+    if status == "converged":
         return 0
-    print(
-        f"bayes-cmoe: not converged ({record['status']}): try more --starts, fewer parameters, "
-        "--prior weak, or for nuts more --tune and --draws",
-        file=sys.stderr,
-    )
+    if status == "edge":
+        at_edge = tree["optimizer_result"].attrs["at_edge"]
+        print(f"bayes-cmoe: warning: edge ({at_edge}): {REMEDIES[Status.EDGE]}", file=sys.stderr)
+        return 0
+    remedy = UNMIXED if status == "unmixed" else REMEDIES[Status(status)]
+    print(f"bayes-cmoe: not converged ({status}): {remedy}", file=sys.stderr)
     return NOT_CONVERGED
 
 

@@ -14,6 +14,7 @@ from pymc.logprob.basic import conditional_logp
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.graphs import jaxify
+from bayes_cmoe.compiled.lanes import Lanes
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 
@@ -86,6 +87,11 @@ class Posterior:
             return value, gradient, jax.hessian(self.log_prior)(theta)
 
         return jax.jit(derivatives)
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """The log posterior density at many theta side by side."""
+        return Lanes(self.likelihood, self.log_prior)
 
     @cached_property
     def _whitened(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["Working", "working_coordinates"]
 
 MARGIN = 1e-9
-"""How far inside a finite edge the optimiser stays, as a share of the box's width."""
+"""How far inside a finite edge the optimiser stays, as a share of the box's width; where logged, of
+the edge itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,8 @@ def working_coordinates(lower: NDArray, upper: NDArray) -> Working:
     """
     logged = (lower > 0) | ((lower == 0) & np.isinf(upper))
     width = np.where(np.isfinite(upper - lower), upper - lower, 0.0)
-    inner_lower, inner_upper = lower + MARGIN * width, upper - MARGIN * width
+    inner_lower = np.where(logged, lower * (1.0 + MARGIN), lower + MARGIN * width)
+    inner_upper = np.where(logged, upper * (1.0 - MARGIN), upper - MARGIN * width)
     with np.errstate(divide="ignore"):
         low = np.where(logged, np.log(np.where(logged, inner_lower, 1.0)), inner_lower)
         high = np.where(logged, np.log(np.where(logged, inner_upper, 1.0)), inner_upper)

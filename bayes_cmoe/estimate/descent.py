@@ -14,9 +14,21 @@ __all__ = ["Optimum", "Status", "descend", "polish"]
 
 
 class Status(StrEnum):
-    """How an optimisation ended."""
+    """How an optimisation ended: at most what was found.
+
+    ``converged`` a maximum that several starts agree on; ``local`` a maximum near the one start
+    that was given; ``unconfirmed`` the best maximum, found once only; ``unidentified`` a maximum
+    whose information is singular to rounding, or that leaves a standard error wider than the box;
+    ``spike`` a prompt that rests on a handful of rows; ``edge`` an estimate at the box's edge;
+    ``stalled`` no maximum: nothing was gained any more, and the gradient is not zero;
+    ``non-finite`` and ``failed`` no number.
+    """
 
     CONVERGED = "converged"
+    LOCAL = "local"
+    UNCONFIRMED = "unconfirmed"
+    UNIDENTIFIED = "unidentified"
+    SPIKE = "spike"
     EDGE = "edge"
     STALLED = "stalled"
     NON_FINITE = "non-finite"

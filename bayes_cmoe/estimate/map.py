@@ -1,7 +1,7 @@
 """Maximum a posteriori: under the flat prior, the maximum-likelihood estimate over the box."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,20 +9,25 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.compiled.blocks import CHUNK, Rows
+from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
+from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.result import map_tree
-from bayes_cmoe.estimate.starts import starting_points
+from bayes_cmoe.estimate.search import SAME, Search, counted, search, sharpened
+from bayes_cmoe.estimate.starts import Starts
+from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
 
 __all__ = ["MapEstimate", "find_map", "fit_map"]
 
-EXPLORE = CHUNK
+EXPLORE = 4096
 """Above this many rows the starts are compared on an evenly spaced part of them."""
-SAME = 1e-3
-"""Two starts with summed log posteriors within this of one another found the same optimum."""
+CONTENDERS = 8
+"""Optima of the part, at most, that are descended from on all rows."""
+DOUBT = 4.0
+"""Standard errors of the difference on the part within which two optima may change places."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +52,15 @@ class MapEstimate:
         everywhere when the Hessian is not negative definite.
     held : array of bool, shape (parameter,)
         Which parameters lie at an edge of the box.
+    rows_of_prompt : float
+        Sum of the rows' responsibilities: on how many rows the prompt rests; NaN where the model's
+        gate is not known.
+    search : Search
+        Where each start ended, on the rows that the starts were compared on.
     starts : array, shape (start, parameter)
-        Where each start ended.
-    start_logp : array, shape (start,)
-        What it found, on the rows that the starts were compared on.
-    start_status : tuple of Status
+        The same on the natural scale.
+    explored : int
+        How many rows these are.
     seconds : float
     """
 
@@ -63,9 +72,10 @@ class MapEstimate:
     iterations: int
     standard_error: NDArray
     held: NDArray
+    rows_of_prompt: float
+    search: Search
     starts: NDArray
-    start_logp: NDArray
-    start_status: tuple[Status, ...]
+    explored: int
     seconds: float
 
 
@@ -82,13 +92,12 @@ def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate
     begun = time.perf_counter()
     objective = Objective(posterior, rows)
     points = [objective.working.working(start) for start in np.atleast_2d(np.asarray(starts))]
-    ends = [descend(objective, point) for point in points]
-    ranked = sorted(ends, key=lambda end: end.value if np.isfinite(end.value) else np.inf)
-    return _estimate(objective, polish(objective, ranked[0]), ends, rows.n, begun)
+    found = counted([descend(objective, point) for point in points], rows.n)
+    return _estimate(objective, polish(objective, found.ends[0]), found, rows.n, begun)
 
 
 def _estimate(
-    objective: Objective, best: Optimum, ends: Sequence[Optimum], explored: int, begun: float
+    objective: Objective, best: Optimum, found: Search, explored: int, begun: float
 ) -> MapEstimate:
     working, posterior = objective.working, objective.posterior
     theta = working.natural(best.w)
@@ -96,60 +105,50 @@ def _estimate(
     natural = best.curvature
     if natural is None:
         natural = objective.natural_hessian(theta)
+    errors = standard_error(-natural, held)
+    resting = prompt_rows(objective, best.w)
     return MapEstimate(
         theta=theta,
-        status=best.status,
+        status=verdict(objective, best, found, errors, resting),
         loglik=posterior.likelihood.value(theta, objective.rows),
         logp=-best.value * objective.rows.n,
         gradient_norm=best.gradient_norm,
         iterations=best.iterations,
-        standard_error=_standard_error(-natural, held),
+        standard_error=errors,
         held=held,
-        starts=np.array([working.natural(end.w) for end in ends]),
-        start_logp=np.array([-end.value * explored for end in ends]),
-        start_status=tuple(end.status for end in ends),
+        rows_of_prompt=resting,
+        search=found,
+        starts=np.array([working.natural(end.w) for end in found.ends]),
+        explored=explored,
         seconds=time.perf_counter() - begun,
     )
-
-
-def _standard_error(curvature: NDArray, held: NDArray) -> NDArray:
-    error = np.full(len(held), np.nan)
-    free = ~held
-    information = curvature[np.ix_(free, free)]
-    if not np.isfinite(information).all():
-        return error
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    eigenvalues, directions = np.linalg.eigh(information * np.outer(scale, scale))
-    if len(eigenvalues) == 0 or eigenvalues[0] <= 1e-13:
-        return error
-    error[free] = scale * np.sqrt(np.sum(directions**2 / eigenvalues, axis=1))
-    return error
 
 
 def fit_map(
     model: pm.Model,
     *,
-    starts: int = 8,
+    starts: int = 256,
     near: Mapping[str, ArrayLike] | None = None,
     seed: int = 0,
     posterior: Posterior | None = None,
 ) -> xr.DataTree:
-    """Fit a model by maximum a posteriori with several starts.
+    """Fit a model by maximum a posteriori from as many starts as it takes.
 
-    Each start descends by L-BFGS-B; the best is finished by Newton steps on all rows. The
-    log-Jacobian of PyMC's transforms is left out, so under the flat prior this is the
-    maximum-likelihood estimate over the box.
+    Rounds of starts descend side by side, on a part of the rows where these are many, until the
+    best optimum was found several times and few others are to be expected (Boender and Rinnooy Kan
+    1987); the best are finished by Newton steps on all rows. The log-Jacobian of PyMC's transforms
+    is left out, so under the flat prior this is the maximum-likelihood estimate over the box.
 
     Parameters
     ----------
     model : pm.Model
         Any model of the suite, or one that `Likelihood` accepts.
     starts : int
-        Number of starts that cover the prior; ignored when `near` is given.
+        Starts at most, rounded up to whole rounds of 32; ignored when `near` is given.
     near : mapping of str to array, optional
         A single start, as in studies that start near the truth.
     seed : int
-        Of the cover of the prior.
+        Of the starts.
     posterior : Posterior, optional
         The model compiled already, to fit other data without another compilation.
 
@@ -157,8 +156,9 @@ def fit_map(
     -------
     xarray.DataTree
         ``point_estimate`` and ``standard_error`` (one variable a parameter), ``optimizer_result``
-        (status, loglik, logp, gradient_norm a row, iterations, seconds, n), ``starts``,
-        ``observed_data``, ``constant_data``.
+        (status, loglik, logp, gradient_norm a row, iterations, seconds, n, prompt_rows; of the
+        starts found, distinct, unseen), ``starts``, ``observed_data``, ``constant_data``. The
+        status is one of `Status` and says no more than was found.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def fit_map(
     >>> from bayes_cmoe import simulate, variant_named
     >>> variant = variant_named("constant_contaminated")
     >>> data = simulate(variant, "distinguishable", 2000, seed=1)
-    >>> tree = fit_map(variant.model("distinguishable", data), starts=2)
+    >>> tree = fit_map(variant.model("distinguishable", data))
     >>> tree["optimizer_result"]["status"].item()
     'converged'
     """
@@ -185,20 +185,42 @@ def fit_map(
 
 
 def _find_map_from_anywhere(
-    posterior: Posterior, columns: Mapping[str, NDArray], rows: Rows, count: int, seed: int
+    posterior: Posterior, columns: Mapping[str, NDArray], rows: Rows, most: int, seed: int
 ) -> MapEstimate:
     begun = time.perf_counter()
     stride = -(-rows.n // EXPLORE)
     part = {name: column[::stride] for name, column in columns.items()}
     few = rows if stride == 1 else posterior.likelihood.rows(part)
     exploration, objective = Objective(posterior, few), Objective(posterior, rows)
-    points = starting_points(exploration, part, count, seed)
-    ends = [descend(exploration, point) for point in points]
-    ranked = sorted(ends, key=lambda end: end.value if np.isfinite(end.value) else np.inf)
-    best = polish(objective, descend(objective, ranked[0].w) if stride > 1 else ranked[0])
-    rivals = [end for end in ranked[1:] if (end.value - ranked[0].value) * few.n < SAME]
-    # A start that stopped a little short may still hold the better optimum.
-    for rival in rivals[:1] if best.status is Status.STALLED else []:
-        other = polish(objective, rival)
-        best = other if other.value < best.value else best
-    return _estimate(objective, best, ends, few.n, begun)
+    lanes = posterior.lanes
+    starts = Starts(exploration, lanes, part, gating_of(posterior, exploration.working))
+    found = search(starts, most, seed)
+    ends = _contenders(exploration, found)
+    if stride > 1:
+        ends = [descend(objective, end.w) for end in ends]
+    polished = [polish(objective, end) for end in ends]
+    best = min(polished, key=lambda end: end.value if np.isfinite(end.value) else np.inf)
+    if best.status is Status.STALLED or not found.settled:
+        best = sharpened(objective, lanes, columns, best, seed)
+    return _estimate(objective, best, found, few.n, begun)
+
+
+def _contenders(exploration: Objective, found: Search) -> list[Optimum]:
+    """The optima of the explored rows that may be the best on all rows, best first."""
+    likelihood, working = exploration.posterior.likelihood, exploration.working
+
+    def row_values(end: Optimum) -> NDArray:
+        return likelihood.logp(working.natural(end.w), exploration.rows)
+
+    best = found.ends[0]
+    contenders, first, last = [best], row_values(best), best.value
+    for end in found.ends[1:]:
+        if len(contenders) == CONTENDERS or not np.isfinite(end.value):
+            break
+        if (end.value - last) * exploration.rows.n < SAME:
+            continue
+        spread = np.std(row_values(end) - first) / exploration.rows.n**0.5
+        if end.value - best.value <= DOUBT * spread:
+            contenders.append(end)
+        last = end.value
+    return contenders

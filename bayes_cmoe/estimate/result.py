@@ -70,12 +70,16 @@ def map_tree(estimate: "MapEstimate", model: pm.Model, layout: Layout, n: int) -
         "iterations": estimate.iterations,
         "seconds": estimate.seconds,
         "n": n,
+        "prompt_rows": estimate.rows_of_prompt,
+        "found": estimate.search.found,
+        "distinct": estimate.search.distinct,
+        "unseen": estimate.search.unseen,
     }
     at_edge = [label for label, held in zip(layout.labels, estimate.held, strict=True) if held]
     start = {"start": np.arange(len(estimate.starts))}
     starts = parameter_dataset(layout, estimate.starts, start).assign(
-        logp=("start", estimate.start_logp),
-        status=("start", [str(status) for status in estimate.start_status]),
+        logp=("start", [-end.value * estimate.explored for end in estimate.search.ends]),
+        status=("start", [str(end.status) for end in estimate.search.ends]),
     )
     groups = {
         "point_estimate": parameter_dataset(layout, estimate.theta),

@@ -24,9 +24,9 @@ class Gate:
         Dimensions of each gate parameter.
     log_weights : callable
         ``log_weights(x, **parameters)`` gives (log (1 - pi(x)), log pi(x)).
-    level, shut : mapping of str to float
-        Parameter values at which pi(x) is one half everywhere, and as good as zero; every entry of
-        a parameter takes the same value. Optimisers start from there.
+    level, shut, opened : mapping of str to float
+        Parameter values at which pi(x) is one half everywhere, as good as zero, and as good as one;
+        every entry of a parameter takes the same value. Optimisers start from there.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Gate:
     log_weights: Callable[..., tuple[Tensor, Tensor]]
     level: Mapping[str, float]
     shut: Mapping[str, float]
+    opened: Mapping[str, float]
 
 
 def _constant(x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,7 +46,14 @@ def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
     return -pt.softplus(score), -pt.softplus(-score)
 
 
-constant = Gate("constant", {"lam": ()}, _constant, level={"lam": 0.5}, shut={"lam": 0.0})
+constant = Gate(
+    "constant",
+    {"lam": ()},
+    _constant,
+    level={"lam": 0.5},
+    shut={"lam": 0.0},
+    opened={"lam": 1.0},
+)
 """pi(x) = lam (arXiv:2410.12258)."""
 
 softmax = Gate(
@@ -54,6 +62,7 @@ softmax = Gate(
     _softmax,
     level={"beta": 0.0, "tau": 0.0},
     shut={"beta": 0.0, "tau": -30.0},
+    opened={"beta": 0.0, "tau": 30.0},
 )
 """pi(x) = 1 / (1 + exp(-beta'x - tau)) (arXiv:2505.18455)."""
 

@@ -5,6 +5,7 @@ p(y|x) = (1 - pi(x)) f0(y|x) + pi(x) f(y | h(x; eta), nu)
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pymc as pm
@@ -20,9 +21,16 @@ from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior, free_parameters, priors_for
 
-__all__ = ["contaminated_model", "contaminated_response", "data_nodes"]
+__all__ = ["contaminated_model", "contaminated_response", "data_nodes", "gate_of"]
 
 Tensor = Any
+
+_GATES: WeakKeyDictionary[pm.Model, Gate] = WeakKeyDictionary()
+
+
+def gate_of(model: pm.Model) -> Gate | None:
+    """The gate that a model was built with; None when it is not one of the suite's."""
+    return _GATES.get(model)
 
 
 def data_nodes(data: Data, frozen: Frozen) -> dict[str, Tensor]:
@@ -189,4 +197,5 @@ def contaminated_model(
         arguments = [location, unknown["nu"]] if scalar else [location]
         log_weights = gate.log_weights(nodes["x"], **{name: unknown[name] for name in gate.dims})
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
+    _GATES[model] = gate
     return model

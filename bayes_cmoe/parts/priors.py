@@ -23,6 +23,10 @@ Tensor = Any
 
 WIDTH = 10.0
 """Half-width of the flat box, in standard deviations of the weak prior."""
+NARROWEST, BROADEST = 1e-4, 1e2
+"""Edges of the flat box of a variance, as shares of the variance of y. The likelihood has no upper
+bound as the variance of a prompt on a handful of rows shrinks, so the lower one matters: at a
+hundredth of the standard deviation of y such spikes lose against real prompts of tens of rows."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def _flat_defaults(weak: Mapping[str, Weak]) -> dict[str, Box]:
         if prior.kind == "beta":
             boxes[name] = Box(0.0, 1.0)
         elif prior.kind == "lognormal":
-            boxes[name] = Box(float(2e-6 * center), float(2e2 * center), start=float(center))
+            # A weak prior's centre is half the variance of y.
+            lower, upper = 2.0 * NARROWEST * center, 2.0 * BROADEST * center
+            boxes[name] = Box(float(lower), float(upper), start=float(center))
         else:
             lower, upper = center - half, center + half
             boxes[name] = Box(_plain(lower), _plain(upper))
@@ -123,7 +129,7 @@ def priors_for(prior: Prior, data: Data, gate: Gate, expert: Expert) -> dict[str
     ----------
     prior : {"flat", "weak"} or mapping of str to Box, Weak or (lower, upper)
         ``"flat"``: uniform on a box of 10 weak standard deviations on either side, nu between
-        1e-6 and 100 times the variance of y, lam in (0, 1). ``"weak"``: weakly informative on the
+        1e-4 and 100 times the variance of y, lam in (0, 1). ``"weak"``: weakly informative on the
         data's scale. A mapping replaces the weak prior of the parameters that it names.
     data : Data
     gate : Gate

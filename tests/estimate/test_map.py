@@ -4,6 +4,7 @@ import xarray as xr
 from scipy import stats
 
 from bayes_cmoe import Data, frozen_predictions, variant_named
+from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.descent import Status
@@ -21,7 +22,7 @@ def test_flat_prior_gives_the_maximum_of_an_independent_likelihood(study: Study)
     tree = fit_map(study.model, near=study.truth, posterior=study.posterior)
     best = study.log_likelihood(study.independent_maximum())
     result = tree["optimizer_result"]
-    assert result["status"].item() == "converged"
+    assert result["status"].item() == "local"
     assert result["loglik"].item() / study.n == pytest.approx(best / study.n, abs=1e-8)
     found = study.log_likelihood(vector(tree, study))
     assert result["loglik"].item() == pytest.approx(found, rel=1e-11)
@@ -30,11 +31,11 @@ def test_flat_prior_gives_the_maximum_of_an_independent_likelihood(study: Study)
 @pytest.mark.parametrize("study", STUDIES, ids=IDS)
 def test_starts_from_anywhere_find_the_optimum_near_the_truth(study: Study) -> None:
     near = fit_map(study.model, near=study.truth, posterior=study.posterior)
-    anywhere = fit_map(study.model, starts=8, seed=3, posterior=study.posterior)
+    anywhere = fit_map(study.model, seed=3, posterior=study.posterior)
     assert anywhere["optimizer_result"]["logp"].item() >= (
         near["optimizer_result"]["logp"].item() - 1e-6
     )
-    assert anywhere["starts"].sizes["start"] == 8
+    assert anywhere["starts"].sizes["start"] % LANES == 0
 
 
 def test_standard_errors_come_from_the_curvature_of_the_likelihood() -> None:
@@ -165,7 +166,7 @@ def test_edges_of_the_support_come_from_the_model() -> None:
 
 
 @pytest.mark.parametrize("variant", ["constant_contaminated", "softmax_contaminated"])
-def test_eight_starts_find_a_rare_prompt_in_far_off_units(variant: str) -> None:
+def test_starts_find_a_rare_prompt_in_far_off_units(variant: str) -> None:
     """A tenth of the rows, inputs around 50: the optimum near the truth is the one that counts."""
     rng = np.random.default_rng(0)
     x = rng.normal(50.0, 8.0, 300)
@@ -179,7 +180,7 @@ def test_eight_starts_find_a_rare_prompt_in_far_off_units(variant: str) -> None:
     posterior = Posterior(model)
     gate = {"lam": 0.1} if "constant" in variant else {"beta": [0.0], "tau": -2.2}
     near = fit_map(model, near={**gate, "a": [-0.2], "b": 30.0, "nu": 1.0}, posterior=posterior)
-    anywhere = fit_map(model, starts=8, posterior=posterior)
+    anywhere = fit_map(model, posterior=posterior)
     assert anywhere["optimizer_result"]["logp"].item() >= (
         near["optimizer_result"]["logp"].item() - 1e-6
     )

@@ -1,0 +1,119 @@
+"""What may be said of a maximum: standard errors, the rows it rests on, and its status."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_cmoe.estimate.descent import Optimum, Status
+from bayes_cmoe.estimate.gating import gating_of
+from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.search import Search
+
+__all__ = ["REMEDIES", "prompt_rows", "standard_error", "verdict"]
+
+SINGULAR = 1e-13
+"""Eigenvalue of the information, scaled to unit diagonal, that rounding may have made."""
+CLOSE = 1e-6
+"""Difference of two log-densities below which a responsibility would be rounding."""
+HANDFUL = 2.0
+"""Rows a parameter of the prompt below which a prompt is a spike on a handful of rows."""
+
+REMEDIES = {
+    Status.LOCAL: "a maximum near the one start that was given; a better one may lie elsewhere: "
+    "leave the start out",
+    Status.UNCONFIRMED: "the best maximum was found from one start only, so a better one may have "
+    "been missed: allow more starts",
+    Status.UNIDENTIFIED: "the data leave a direction of the parameters open: use the weak prior, "
+    "fewer parameters or more rows",
+    Status.SPIKE: "the prompt rests on a handful of rows, where the likelihood has no upper bound "
+    "as its variance shrinks: use the weak prior, or conclude that there is no prompt",
+    Status.EDGE: "the estimate lies at the edge of the box, so the data do not bound it: look at "
+    "the data, or use the weak prior",
+    Status.STALLED: "no point was found at which the gradient is zero: allow more starts, or use "
+    "fewer parameters, or an expert without kinks",
+    Status.NON_FINITE: "the log-density is not finite: look at the scale of the data",
+}
+"""What a status other than converged means and what to try."""
+
+
+def standard_error(curvature: NDArray, held: NDArray) -> NDArray:
+    """Roots of the diagonal of the inverse information, shape (parameter,).
+
+    Parameters
+    ----------
+    curvature : array, shape (parameter, parameter)
+        Minus the Hessian of the log posterior density.
+    held : array of bool, shape (parameter,)
+        Entries that an edge holds; they are NaN and the others are given them.
+
+    Returns
+    -------
+    array; NaN everywhere when the curvature is not positive definite to rounding.
+    """
+    error = np.full(len(held), np.nan)
+    free = ~held
+    information = curvature[np.ix_(free, free)]
+    if not np.isfinite(information).all():
+        return error
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    eigenvalues, directions = np.linalg.eigh(information * np.outer(scale, scale))
+    if len(eigenvalues) == 0 or eigenvalues[0] <= SINGULAR:
+        return error
+    error[free] = scale * np.sqrt(np.sum(directions**2 / eigenvalues, axis=1))
+    return error
+
+
+def prompt_rows(objective: Objective, w: NDArray) -> float:
+    """Sum of the rows' responsibilities r = pi f / p; NaN where the model's gate is not known.
+
+    With a = f0/p and b = f/p, from the gate shut and opened, 1 = (1 - pi) a + pi b, so that
+    r = pi b = (1 - a) / (1 - a/b). Rows on which both densities agree count as the mean of others.
+    """
+    gating = gating_of(objective.posterior, objective.working)
+    if gating is None or not np.isfinite(w).all():
+        return np.nan
+
+    def logp(gate: NDArray) -> NDArray:
+        point = objective.working.natural(np.where(gating.entries, gate, w))
+        return objective.posterior.likelihood.logp(point, objective.rows)
+
+    here = logp(w)
+    frozen, prompt = logp(gating.shut) - here, logp(gating.opened) - here
+    known = np.abs(frozen - prompt) > CLOSE
+    with np.errstate(over="ignore", invalid="ignore"):
+        responsibility = np.expm1(frozen[known]) / np.expm1((frozen - prompt)[known])
+    if not known.any():
+        return np.nan
+    return float(np.mean(np.clip(np.nan_to_num(responsibility), 0.0, 1.0)) * len(here))
+
+
+def verdict(
+    objective: Objective, best: Optimum, found: Search, errors: NDArray, resting: float
+) -> Status:
+    """The status of a maximum: no more than was found.
+
+    Parameters
+    ----------
+    objective : Objective
+    best : Optimum
+        After its last Newton step.
+    found : Search
+        The starts that led to it.
+    errors : array, shape (parameter,)
+        Its standard errors.
+    resting : float
+        From `prompt_rows`.
+    """
+    if best.status not in (Status.CONVERGED, Status.EDGE):
+        return best.status
+    gating = gating_of(objective.posterior, objective.working)
+    of_prompt = 0 if gating is None else int(np.sum(~gating.entries))
+    if np.isfinite(resting) and 0 < resting < HANDFUL * of_prompt:
+        return Status.SPIKE
+    if best.status is Status.EDGE:
+        return Status.EDGE
+    lower, upper = objective.posterior.lower, objective.posterior.upper
+    if not np.isfinite(errors).all() or np.any(errors > upper - lower):
+        return Status.UNIDENTIFIED
+    if len(found.ends) == 1:
+        return Status.LOCAL
+    return Status.CONVERGED if found.found > 1 else Status.UNCONFIRMED

@@ -1,0 +1,64 @@
+"""Descents side by side against SciPy's, one by one."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import minimize, rosen, rosen_der
+
+from bayes_cmoe.estimate.flock import descend_together
+
+FREE = (np.full(3, -np.inf), np.full(3, np.inf))
+
+
+def valleys(w: NDArray) -> tuple[NDArray, NDArray]:
+    return np.array([rosen(p) for p in w]), np.array([rosen_der(p) for p in w])
+
+
+def test_ends_are_minima_with_edges_and_without() -> None:
+    starts = np.random.default_rng(0).uniform(-1.5, 1.5, (12, 3))
+    found = descend_together(valleys, starts, FREE, np.eye(3) / 500, 400, 1e-14)
+    np.testing.assert_allclose(found.value[found.value < 1e-3], 0.0, atol=1e-9)
+    assert np.all(np.abs(valleys(found.w)[1]) < 1e-4)
+    box = (np.array([-2.0, -2.0, -2.0]), np.array([0.5, 2.0, 2.0]))
+    held = descend_together(valleys, np.minimum(starts, 0.4), box, np.eye(3) / 500, 400, 1e-14)
+    expected = minimize(
+        rosen, [0.3, 0.1, 0.0], jac=rosen_der, method="L-BFGS-B",
+        bounds=[(-2, 0.5), (-2, 2), (-2, 2)], options={"ftol": 1e-15, "gtol": 1e-9},
+    )  # fmt: skip
+    assert np.all((held.w >= box[0]) & (held.w <= box[1]))
+    assert held.value.min() == pytest.approx(expected.fun, abs=1e-9)
+    assert held.w[np.argmin(held.value)] == pytest.approx(expected.x, abs=1e-5)
+
+
+def test_a_point_ends_where_it_would_end_alone() -> None:
+    starts = np.random.default_rng(1).uniform(-1.5, 1.5, (6, 3))
+    together = descend_together(valleys, starts, FREE, np.eye(3) / 500, 60, 1e-12)
+    alone = descend_together(valleys, starts[2:3], FREE, np.eye(3) / 500, 60, 1e-12)
+    np.testing.assert_array_equal(together.w[2], alone.w[0])
+
+
+def test_a_start_without_a_value_stays_and_does_no_harm() -> None:
+    def holes(w: NDArray) -> tuple[NDArray, NDArray]:
+        value, gradient = valleys(w)
+        value[w[:, 0] > 5.0] = np.nan
+        return value, gradient
+
+    starts = np.array([[6.0, 0.0, 0.0], [1.1, 1.0, 1.0]])
+    found = descend_together(holes, starts, FREE, np.eye(3) / 500, 200, 1e-14)
+    assert np.isinf(found.value[0])
+    np.testing.assert_array_equal(found.w[0], starts[0])
+    assert found.value[1] < 1e-9
+
+
+def test_a_step_is_taken_only_downhill_and_ends_when_nothing_is_promised() -> None:
+    calls = []
+
+    def bowl(w: NDArray) -> tuple[NDArray, NDArray]:
+        calls.append(len(w))
+        return np.sum(w**2, axis=1) / 2.0, w
+
+    # With the inverse Hessian given, Newton's step is exact: one move, and one look at its end.
+    found = descend_together(bowl, np.ones((4, 3)), FREE, np.eye(3), 50, 1e-12)
+    assert found.iterations == 1
+    assert len(calls) == 2
+    np.testing.assert_array_equal(found.w, np.zeros((4, 3)))

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed
+from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
 from bayes_cmoe.report.fit_summary import fit_record, fit_table
@@ -32,7 +33,7 @@ COUNTS = {"starts": (1, 4096), "draws": (4, 10**6), "tune": (1, 10**6), "chains"
 
 def fit(
     variant: str,
-    data: Path,
+    data: Place,
     *,
     y: Annotated[str, Parameter(name=["-y", "--response"])],
     x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
@@ -47,13 +48,13 @@ def fit(
     gate: str | None = None,
     prior: str | None = None,
     method: str = "map",
-    seed: int = 0,
-    starts: int = 8,
-    draws: int = 1000,
-    tune: int = 300,
-    chains: int = 4,
+    seed: Whole = 0,
+    starts: Whole = 8,
+    draws: Whole = 1000,
+    tune: Whole = 300,
+    chains: Whole = 4,
     json: Annotated[bool, Parameter(negative=())] = False,
-    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    output: Annotated[Place | None, Parameter(name=["-o", "--output"])] = None,
 ) -> int:
     """Fit a variant to a table by MAP or NUTS.
 

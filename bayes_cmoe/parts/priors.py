@@ -170,7 +170,7 @@ def _checked(name: str, prior: Any) -> Box | Weak:
         return prior
     if isinstance(prior, tuple) and len(prior) == 2:
         bounds = [numbers(f"the box of {name}", bound) for bound in prior]
-        prior = Box(*(_plain(bound) for bound in bounds))
+        prior = Box(_plain(bounds[0]), _plain(bounds[1]))
     if not isinstance(prior, Box):
         raise InputError(
             f"the prior of {name} is {shortened(repr(prior))}: give (lower, upper), a Box or a Weak"

@@ -101,7 +101,7 @@ def test_a_mapping_replaces_what_it_names() -> None:
         ({"beta": (0.0, 1.0)}, "unknown parameter 'beta'"),
         ({"lam": (1.0, 0.0)}, "box of lam is empty"),
         ({"lam": (0.5, 0.5)}, "box of lam is empty"),
-        ({"lam": (float("nan"), 1.0)}, "box of lam is empty"),
+        ({"lam": (float("nan"), 1.0)}, "box of lam is not bounded"),
     ],
 )
 def test_wrong_priors_are_refused(prior: object, message: str) -> None:

@@ -79,9 +79,9 @@ def fit(
     frozen_mean
         Column of the frozen expert's predictions.
     frozen_scale
-        Column of their standard deviation (gaussian) or scale (laplace, student_t).
+        Column of their standard deviation (gaussian) or scale (laplace, student_t), or a number.
     frozen_df
-        Column of degrees of freedom (student_t).
+        Column of degrees of freedom (student_t), or a number.
     frozen_probs
         Columns of the frozen expert's class probabilities, in the order of the labels.
     frozen_logp

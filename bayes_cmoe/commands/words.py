@@ -41,11 +41,8 @@ def number_of(text: str) -> Fraction | None:
 
 def _refused(token: Any, remedy: str) -> InputError:
     """What was written after which option, and the remedy."""
-    written = (
-        f"{token.keyword} {shortened(token.value)}"
-        if token.keyword
-        else repr(shortened(token.value))
-    )
+    word = shortened(token.value)
+    written = f"{token.keyword} {word or repr(word)}" if token.keyword else repr(word)
     return InputError(f"{written}: {remedy}")
 
 
@@ -117,6 +114,8 @@ def check_words(words: Sequence[str]) -> None:
             f"{len(words)} words on the command line: give at most {MOST_WORDS}, "
             "and columns separated by commas"
         )
+    if words and len(words[0]) > LONGEST_OPTION:
+        raise InputError(f"unknown command {shortened(words[0])!r}: --help lists the commands")
     for word in words:
         if word == "--":
             return

@@ -21,12 +21,14 @@ def regular_content(file: Path, most: int) -> bytes:
     Raises
     ------
     InputError
-        When it is a folder, a pipe or a device, or larger.
+        When it is a pipe or a device, or larger.
     OSError, ValueError
-        When it cannot be opened or read, or its name is none.
+        When it cannot be opened or read, is a folder, or its name is none.
     """
     # Without waiting for the other end of a pipe; on a regular file the flag changes nothing.
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+    with open(
+        file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+    ) as stream:
         kind = os.fstat(stream.fileno())
         if not stat.S_ISREG(kind.st_mode):
             raise InputError(f"{file}: not a file: give the name of a file")

@@ -9,6 +9,11 @@ from bayes_cmoe.errors import InputError
 __all__ = ["regular_content"]
 
 
+def _without_waiting(name: str, flags: int) -> int:
+    """Opened without the other end of a pipe; on a regular file the flag changes nothing."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
 def regular_content(file: Path, most: int) -> bytes:
     """The content of a regular file.
 

@@ -112,10 +112,7 @@ def test_wrong_priors_are_refused(prior: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("prior", "message"),
     [
-        (
-            {"lam": (0, 5)},
-            r"box of lam, 0.0 to 5.0, leaves its support, 0 to 1: give bounds inside",
-        ),
+        ({"lam": (0, 5)}, "box of lam, 0.0 to 5.0, leaves its support, 0 to 1: give"),
         ({"lam": (-0.1, 0.5)}, "leaves its support, 0 to 1"),
         ({"lam": Box(0.0, 1.1)}, "leaves its support, 0 to 1"),
         ({"nu": (-1, 1)}, "box of nu, -1.0 to 1.0, leaves its support, 0 to inf"),

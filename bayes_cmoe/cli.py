@@ -14,13 +14,16 @@ from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
-from bayes_cmoe.errors import InputError
+from bayes_cmoe.commands.words import check_words
+from bayes_cmoe.errors import InputError, shortened
 
 __all__ = ["app", "main"]
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+LONGEST = 2000
+"""Letters of a message at most."""
 
 app = App(
     name="bayes-cmoe",
@@ -43,7 +46,8 @@ for _name, _help in (
 
 
 def _one_line(kind: str, message: object) -> str:
-    return f"bayes-cmoe: {kind}: {' '.join(str(message).split())}"
+    """One line, however much the message quotes; its end holds the remedy."""
+    return f"bayes-cmoe: {kind}: {shortened(' '.join(str(message).split()), LONGEST)}"
 
 
 def _show_warning(
@@ -77,12 +81,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
+            check_words(words)
             code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
             if sys.stdout is not None:
                 sys.stdout.flush()
         except CycloptsError as error:
             error.verbose = False
-            print(_one_line("error", error), file=sys.stderr)
+            # What a converter of ours says of a word needs no preface.
+            own = error.__cause__
+            print(
+                _one_line("error", own if isinstance(own, InputError) else error), file=sys.stderr
+            )
             return BAD_INPUT
         except InputError as error:
             print(_one_line("error", error), file=sys.stderr)

@@ -113,7 +113,7 @@ BAD_TABLES = {
     ),
     "empty": (SOFTMAX, SCALAR, lambda columns: "", ("empty",)),
     "header only": (SOFTMAX, SCALAR, lambda columns: ",".join(columns) + "\n", ("no rows",)),
-    "semicolons": (SOFTMAX, SCALAR, lambda columns: as_text(columns, ";"), ("semicolons",)),
+    "bars": (SOFTMAX, SCALAR, lambda columns: as_text(columns, "|"), ("bars",)),
     "tabs": (SOFTMAX, SCALAR, lambda columns: as_text(columns, "\t"), ("tabs",)),
     "uneven": (SOFTMAX, SCALAR, with_entry("y", 4, "1,5"), ("row 4", "12 entries")),
     "latin-1": (
@@ -156,6 +156,9 @@ BAD_FITS = {
     "fit softmax_contaminated {file} SCALAR -x ,": "empty name",
     "fit softmax_contaminated {file} SCALAR --seed -1": "--seed -1",
     "fit softmax_contaminated {file} SCALAR --seed 18446744073709551616": "--seed 1844",
+    "fit softmax_contaminated {file} SCALAR --seed 1.5": "--seed 1.5: give a whole number",
+    "fit softmax_contaminated {file} SCALAR --draws 1.5": "--draws 1.5: give a whole number",
+    "fit softmax_contaminated {file} SCALAR -o ''": "an empty name",
     "fit softmax_contaminated {file} SCALAR --draws 3": "--draws 3",
     f"fit softmax_contaminated {'x' * 300}.csv SCALAR": "name too long",
     "fit softmax_contaminated {file} SCALAR --starts 0": "--starts 0",
@@ -174,7 +177,12 @@ BAD_FITS = {
     "fti": "fti",
     "simulate softmax_contaminated --regime distinguishabel -n 9 -o {new}": "'distinguishable'",
     "simulate softmax_contaminated --regime merging -n 0 -o {new}": "-n 0",
-    "simulate softmax_contaminated --regime merging -n 1e3 -o {new}": "1e3",
+    "simulate softmax_contaminated --regime merging -n 1e-3 -o {new}": "-n 1e-3",
+    "simulate softmax_contaminated --regime merging -n 50.9 -o {new}": "-n 50.9: give a whole",
+    "simulate softmax_contaminated --regime merging -n 1_0 -o {new}": "-n 1_0: give a whole",
+    "simulate softmax_contaminated --regime merging -n 9 --seed 1.9 -o {new}": "--seed 1.9",
+    "simulate softmax_contaminated --regime merging -n 9 --alpha 1e-999999999 -o {new}": "--alpha",
+    "simulate softmax_contaminated --regime merging -n 9 -o ''": "an empty name",
     "simulate softmax_contaminated --regime merging -n 9 --seed -3 -o {new}": "--seed -3",
     "simulate softmax_contaminated --regime merging -n 9 --gamma x -o {new}": "--gamma x",
     "simulate softmax_contaminated --regime merging -n 9 --alpha nan -o {new}": "--alpha nan",
@@ -210,6 +218,68 @@ def test_an_option_given_twice_or_without_a_value_is_refused(tmp_path, capsys):
     file.write_text(as_text(good_columns()))
     assert_refused(capsys, ["fit", SOFTMAX, file, *SCALAR, "--expert"], "--expert")
     assert_refused(capsys, ["fit", SOFTMAX, file, *SCALAR, "-y", "x1"], "-y")
+
+
+@pytest.fixture
+def accepted(monkeypatch):
+    """What of a command's input reached the fit."""
+    found = []
+
+    def stop(setting, *rest):
+        found.append(setting)
+        raise KeyboardInterrupt("accepted")
+
+    monkeypatch.setattr(fit_command, "_fitted", stop)
+    return found
+
+
+def scaled(*words):
+    return [*shlex.split("-y y -x x1,x2 --frozen-mean m --frozen-family"), *words]
+
+
+def test_a_scale_and_df_may_be_numbers(tmp_path, capsys, accepted):
+    file = tmp_path / "t.csv"
+    file.write_text(as_text(good_columns() | {"9": ["2.5"] * N}))
+    constant = scaled("student_t", "--frozen-scale", "8", "--frozen-df", "4.5e0")
+    assert run(capsys, "fit", SOFTMAX, file, *constant)[0] == 130
+    columns = accepted[-1].frozen.columns(accepted[-1].data.x)
+    np.testing.assert_array_equal(columns["frozen_scale"], np.full(N, 8.0))
+    np.testing.assert_array_equal(columns["frozen_df"], np.full(N, 4.5))
+    assert run(capsys, "fit", SOFTMAX, file, *scaled("laplace", "--frozen-scale", "9"))[0] == 130
+    columns = accepted[-1].frozen.columns(accepted[-1].data.x)
+    # A column of that name comes first.
+    np.testing.assert_array_equal(columns["frozen_scale"], np.full(N, 2.5))
+    for wrong in ("0", "-3", "1e200"):
+        argv = ["fit", SOFTMAX, file, *scaled("laplace", f"--frozen-scale={wrong}")]
+        assert_refused(capsys, argv, f"--frozen-scale {wrong}: give a number from")
+    argv = ["fit", SOFTMAX, file, *scaled("student_t", "--frozen-scale", "8", "--frozen-df", "1e7")]
+    assert_refused(capsys, argv, "--frozen-df 1e7: give a number from 1e-100 to 1e+06")
+    argv = ["fit", SOFTMAX, file, *scaled("laplace", "--frozen-scale", "nan")]
+    assert_refused(capsys, argv, "no column 'nan'")
+    mean = shlex.split("-y y -x x1 --frozen-family laplace --frozen-mean 8 --frozen-scale 8")
+    assert_refused(capsys, ["fit", SOFTMAX, file, *mean], "no column '8'")
+
+
+def test_semicolons_are_read(tmp_path, capsys, accepted):
+    file = tmp_path / "t.csv"
+    file.write_text(as_text(good_columns(), ";"))
+    assert run(capsys, "fit", SOFTMAX, file, *SCALAR)[0] == 130
+    expected = np.array([float(entry) for entry in good_columns()["y"]])
+    np.testing.assert_array_equal(accepted[-1].data.y, expected)
+    columns = good_columns() | {"m": ["1,5"] * N}
+    file.write_text(as_text(columns, ";"))
+    assert_refused(capsys, ["fit", SOFTMAX, file, *SCALAR], "'m'", "'1,5'", "decimal points")
+
+
+def test_a_class_label_has_no_positive_log_probability(tmp_path, capsys, accepted):
+    file = tmp_path / "t.csv"
+    options = shlex.split("-y k -x x1,x2 --frozen-logp lf")
+    file.write_text(as_text(good_columns()))
+    assert run(capsys, "fit", MULTINOMIAL, file, *options)[0] == 130
+    file.write_text(with_entry("lf", 6, "0.25")(good_columns()))
+    assert_refused(capsys, ["fit", MULTINOMIAL, file, *options], "'lf'", "0.25", "row 6")
+    scalar = shlex.split("-y y -x x1,x2 --frozen-logp lf")
+    assert run(capsys, "fit", SOFTMAX, file, *scalar)[0] == 130
 
 
 def test_variants_lists_every_variant_and_regime(capsys):

@@ -251,6 +251,42 @@ def test_mistakes_end_in_one_line(capsys, tmp_path, no_fits, words, said):
     assert [one.name for one in other.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("deep", [".".join("a" * 100_000), "b = {" + ".".join("a" * 30_000)])
+def test_deep_keys_of_a_design_are_refused_at_once(capsys, tmp_path, deep):
+    file = tmp_path / "deep.toml"
+    file.write_text(f"{deep} = 1\n")
+    begun = time.perf_counter()
+    assert_refused(capsys, ["compare", file, "-o", tmp_path / "new"], "more than 2000 dots")
+    assert time.perf_counter() - begun < 5.0
+    file.write_text("#" * 300_000)
+    assert_refused(capsys, ["compare", file, "-o", tmp_path / "new"], "300000 bytes")
+
+
+def test_a_design_that_is_a_pipe_or_a_device_is_not_waited_for(capsys, tmp_path):
+    pipe, zero, folder = tmp_path / "pipe.toml", tmp_path / "zero.toml", tmp_path / "folder.toml"
+    os.mkfifo(pipe)
+    zero.symlink_to("/dev/zero")
+    folder.mkdir()
+    for file, words in ((pipe, "not a file"), (zero, "not a file"), (folder, "cannot be read")):
+        assert_refused(capsys, ["compare", file, "-o", tmp_path / "new"], file.name, words)
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    pipe.rename(run_folder / "design.toml")
+    for command in ("status", "report"):
+        assert_refused(capsys, [command, run_folder], "not a file")
+
+
+def test_no_cell_of_a_report_is_a_formula(tmp_path):
+    table = pd.DataFrame(
+        {"=regime": ["=1+1", "@a", "a[x1]"], "low": [-1.5, 2.0, np.nan], "n": [-1, 2, 3]}
+    )
+    plain = sweep_files.plain_table(table)
+    assert list(plain.columns) == ["'=regime", "low", "n"]
+    assert list(plain["'=regime"]) == ["'=1+1", "'@a", "a[x1]"]
+    pd.testing.assert_frame_equal(plain[["low", "n"]], table[["low", "n"]])
+    assert plain.to_csv(index=False).splitlines()[1] == "'=1+1,-1.5,-1"
+
+
 @contextmanager
 def file_limit(size):
     """Let this process write no file beyond a size, as on a disk that is full."""

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bayes_cmoe.commands.report import WORKER_DIED, check_workers, report_of
+from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
@@ -19,8 +20,8 @@ __all__ = ["compare"]
 def compare(
     design: str,
     *,
-    output: Annotated[Path, Parameter(name=["-o", "--output"])],
-    workers: int | None = None,
+    output: Annotated[Place, Parameter(name=["-o", "--output"])],
+    workers: Whole | None = None,
     cluster: str | None = None,
     retry_failed: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:

@@ -3,13 +3,13 @@
 import contextlib
 import json as json_format
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.inputs import FrozenColumns, read_setting
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
+from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.theory.diagnosis import diagnose as diagnosis_of
 
 __all__ = ["diagnose"]
@@ -17,7 +17,7 @@ __all__ = ["diagnose"]
 
 def diagnose(
     variant: str,
-    data: Path,
+    data: Place,
     *,
     y: Annotated[str, Parameter(name=["-y", "--response"])],
     x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
@@ -31,7 +31,7 @@ def diagnose(
     frozen_logp: str | None = None,
     gate: str | None = None,
     prior: str = "flat",
-    seed: int = 0,
+    seed: Whole = 0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Say what a table can tell: distance from the frozen expert, confusions, gain from more rows.
@@ -55,9 +55,9 @@ def diagnose(
     frozen_mean
         Column of the frozen expert's predictions.
     frozen_scale
-        Column of their standard deviation (gaussian) or scale (laplace, student_t).
+        Column of their standard deviation (gaussian) or scale (laplace, student_t), or a number.
     frozen_df
-        Column of degrees of freedom (student_t).
+        Column of degrees of freedom (student_t), or a number.
     frozen_probs
         Columns of the frozen expert's class probabilities, in the order of the labels.
     frozen_logp

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed
+from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.descent import Status
 from bayes_cmoe.estimate.verdict import REMEDIES
@@ -34,7 +35,7 @@ COUNTS = {"starts": (1, 4096), "draws": (4, 10**6), "tune": (1, 10**6), "chains"
 
 def fit(
     variant: str,
-    data: Path,
+    data: Place,
     *,
     y: Annotated[str, Parameter(name=["-y", "--response"])],
     x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
@@ -49,13 +50,13 @@ def fit(
     gate: str | None = None,
     prior: str = "weak",
     method: str = "map",
-    seed: int = 0,
-    starts: int = 256,
-    draws: int = 1000,
-    tune: int = 300,
-    chains: int = 4,
+    seed: Whole = 0,
+    starts: Whole = 256,
+    draws: Whole = 1000,
+    tune: Whole = 300,
+    chains: Whole = 4,
     json: Annotated[bool, Parameter(negative=())] = False,
-    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    output: Annotated[Place | None, Parameter(name=["-o", "--output"])] = None,
 ) -> int:
     """Fit a variant to a table by MAP or NUTS.
 
@@ -80,9 +81,9 @@ def fit(
     frozen_mean
         Column of the frozen expert's predictions.
     frozen_scale
-        Column of their standard deviation (gaussian) or scale (laplace, student_t).
+        Column of their standard deviation (gaussian) or scale (laplace, student_t), or a number.
     frozen_df
-        Column of degrees of freedom (student_t).
+        Column of degrees of freedom (student_t), or a number.
     frozen_probs
         Columns of the frozen expert's class probabilities, in the order of the labels.
     frozen_logp

@@ -1,21 +1,27 @@
 """From the words of a command line to a variant, its parts and the data, all checked."""
 
 import inspect
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayes_cmoe.errors import InputError, choose
+from numpy.typing import NDArray
+
+from bayes_cmoe.commands.words import number_of
+from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.files.columns import (
+    LARGEST,
     Table,
     check_class_labels,
+    check_log_probabilities,
     check_not_constant,
     check_positive,
     check_probabilities,
     check_row_count,
 )
-from bayes_cmoe.files.tables import read_table
+from bayes_cmoe.files.tables import column_names, read_table
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import EXPERTS, Expert, expert_named
 from bayes_cmoe.parts.frozen import (
@@ -36,7 +42,11 @@ LARGEST_DF = 1e6
 
 @dataclass(frozen=True)
 class FrozenColumns:
-    """What the options ``--frozen-...`` say: a family's name and names of columns."""
+    """What the options ``--frozen-...`` say: a family's name and names of columns.
+
+    In place of a column, scale and df may be a number: where no column is named so, it holds in
+    every row.
+    """
 
     family: str | None = None
     mean: str | None = None
@@ -63,7 +73,8 @@ class FrozenColumns:
             raise InputError(f"the response is {kind}: state the frozen expert by {way}")
         if self.probs is not None and len(self.names) < 2:
             raise InputError(
-                f"--frozen-probs {self.probs}: give a column for each of at least two classes"
+                f"--frozen-probs {shortened(self.probs)}: give a column for each of at least two "
+                "classes"
             )
         if self.logp is not None or self.probs is not None:
             return
@@ -86,19 +97,43 @@ class FrozenColumns:
             return split_names("--frozen-probs", [self.probs])
         return [name for name in (self.mean, self.scale, self.df, self.logp) if name is not None]
 
-    def read(self, table: Table) -> Frozen:
+    @property
+    def constants(self) -> list[str]:
+        """What may be a number in place of a column."""
+        given = (name for name in (self.scale, self.df) if name is not None)
+        return [name for name in given if number_of(name) is not None]
+
+    def needed(self, header: Collection[str]) -> list[str]:
+        """The columns to be read of a table that has these."""
+        constants = [name for name in self.constants if name not in header and name != self.mean]
+        return [name for name in self.names if name not in constants]
+
+    def read(self, table: Table, scalar: bool) -> Frozen:
         """The frozen expert of a table, its columns checked."""
         if self.logp is not None:
+            if not scalar:
+                check_log_probabilities(table, self.logp)
             return frozen_log_density(table.columns[self.logp])
         if self.probs is not None:
             check_probabilities(table, self.names)
             return frozen_probabilities(table.matrix(self.names))
-        mean, scale = table.columns[str(self.mean)], table.columns[str(self.scale)]
-        check_positive(table, str(self.scale))
-        if self.df is None:
-            return frozen_predictions(str(self.family), mean, scale)
-        check_positive(table, self.df, LARGEST_DF)
-        return frozen_predictions(str(self.family), mean, scale, table.columns[self.df])
+        mean, scale = table.columns[str(self.mean)], _positive(table, "scale", str(self.scale))
+        df = None if self.df is None else _positive(table, "df", self.df, LARGEST_DF)
+        return frozen_predictions(str(self.family), mean, scale, df)
+
+
+def _positive(table: Table, option: str, name: str, upper: float = LARGEST) -> NDArray | float:
+    """A column of positive numbers, or the positive number that stands in its place."""
+    if name in table.columns:
+        check_positive(table, name, upper)
+        return table.columns[name]
+    value = float(number_of(name) or 0)
+    if not 1 / LARGEST <= value <= upper:
+        raise InputError(
+            f"--frozen-{option} {shortened(name)}: give a number from {1 / LARGEST:g} to "
+            f"{upper:g}, or a column"
+        )
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,9 +170,9 @@ def split_names(option: str, words: Sequence[str]) -> list[str]:
     names = [name.strip() for word in words for name in word.split(",")]
     if not names or "" in names:
         raise InputError(f"{option}: an empty name: give column names separated by commas")
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{option}: column {name!r} is named twice: name it once")
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{option}: column {shortened(name)!r} is named twice: name it once")
     return names
 
 
@@ -196,8 +231,11 @@ def read_setting(
     frozen.check(chosen.scalar)
     inputs = split_names("-x", features)
     if response in inputs:
-        raise InputError(f"column {response!r} is both response and feature: take it out of -x")
-    table = read_table(data, [response, *inputs, *frozen.names])
+        raise InputError(
+            f"column {shortened(response)!r} is both response and feature: take it out of -x"
+        )
+    header = column_names(data) if frozen.constants else ()
+    table = read_table(data, [response, *inputs, *frozen.needed(header)])
     classes = None
     if chosen.scalar:
         check_not_constant(table, response)
@@ -215,6 +253,6 @@ def read_setting(
     check_row_count(table, count)
     for name in inputs:
         check_not_constant(table, name)
-    known_expert = frozen.read(table)
+    known_expert = frozen.read(table, chosen.scalar)
     rows = Data(table.matrix(inputs), table.columns[response], inputs, classes)
     return Setting(chosen, rows, known_expert, form, weights)

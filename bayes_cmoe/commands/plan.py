@@ -2,17 +2,23 @@
 
 import contextlib
 import json as json_format
+import math
 import sys
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
+from numpy.typing import NDArray
 
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
-from bayes_cmoe.errors import InputError
+from bayes_cmoe.commands.words import Exponent, Number, Rows, Whole
+from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.theory.information import DRAWS
 from bayes_cmoe.theory.planner import plan as plan_of
 
 __all__ = ["plan"]
+
+EXAMPLE = "'{\"lam\": 0.2}'"
 
 
 def plan(
@@ -20,14 +26,14 @@ def plan(
     *,
     regime: str,
     parameter: str = "expert",
-    error: float | None = None,
-    n: Annotated[float | None, Parameter(name=["-n", "--rows"])] = None,
-    at: float | None = None,
+    error: Number | None = None,
+    n: Annotated[Rows | None, Parameter(name=["-n", "--rows"])] = None,
+    at: Rows | None = None,
     truth: str | None = None,
-    alpha: float | None = None,
-    gamma: float | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
+    alpha: Exponent | None = None,
+    gamma: Exponent | None = None,
+    draws: Whole = DRAWS,
+    seed: Whole = 0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Say how many rows a wanted error needs, or what error a number of rows gives.
@@ -97,13 +103,38 @@ def plan(
     return 0
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> dict[str, NDArray]:
+    """The parameters that a JSON object gives: finite numbers, each name once."""
     try:
-        given = json_format.loads(text)
-    except json_format.JSONDecodeError as error:
-        raise InputError(
-            f"--truth is not JSON ({error}): give for example '{{\"lam\": 0.2}}'"
-        ) from None
+        # Whole numbers as floats: Python refuses to read one of many thousand digits.
+        given = json_format.loads(text, object_pairs_hook=_object, parse_int=float)
+    except (json_format.JSONDecodeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "nested too deep"
+        raise InputError(f"--truth is not JSON ({reason}): give for example {EXAMPLE}") from None
     if not isinstance(given, dict):
-        raise InputError("--truth: give an object of parameters, for example '{\"lam\": 0.2}'")
-    return given
+        raise InputError(f"--truth: give an object of parameters, for example {EXAMPLE}")
+    return {name: _numbers(name, value) for name, value in given.items()}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InputError("--truth: a parameter is given twice: give each once")
+    return found
+
+
+def _numbers(name: str, value: Any) -> NDArray:
+    def plain(entry: Any) -> bool:
+        if isinstance(entry, list):
+            return all(map(plain, entry))
+        return isinstance(entry, float) and math.isfinite(entry)
+
+    try:
+        if plain(value):
+            return np.asarray(value, dtype=float)
+    except (ValueError, RecursionError):  # rows of several lengths, or nested too deep
+        pass
+    raise InputError(
+        f"--truth: {shortened(name)} is no number and no array of numbers: give for example "
+        f"{EXAMPLE}"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 
@@ -18,7 +19,7 @@ WORKER_DIED = 1
 """Exit status."""
 
 
-def report(folder: Path, *, workers: int | None = None) -> int:
+def report(folder: Place, *, workers: Whole | None = None) -> int:
     """Rebuild the report of a run from its finished fits; the run need not be at its end.
 
     Parameters

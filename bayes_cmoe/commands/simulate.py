@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from bayes_cmoe.commands.tabular import check_seed
+from bayes_cmoe.commands.words import Exponent, Place, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
 from bayes_cmoe.files.tables import check_ending, write_table
@@ -29,11 +29,11 @@ def simulate(
     variant: str,
     *,
     regime: str,
-    n: Annotated[int, Parameter(name="-n")],
-    output: Annotated[Path, Parameter(name=["-o", "--output"])],
-    seed: int = 0,
-    alpha: str | None = None,
-    gamma: str | None = None,
+    n: Annotated[Whole, Parameter(name="-n")],
+    output: Annotated[Place, Parameter(name=["-o", "--output"])],
+    seed: Whole = 0,
+    alpha: Exponent | None = None,
+    gamma: Exponent | None = None,
 ) -> int:
     """Draw data from a variant at a regime's truth and write them with the frozen expert's columns.
 
@@ -61,28 +61,15 @@ def simulate(
     if not 1 <= n <= MOST_ROWS:
         raise InputError(f"-n {n}: give a number of rows from 1 to {MOST_ROWS}")
     check_seed(seed)
-    exponents = {"alpha": _exponent("alpha", alpha), "gamma": _exponent("gamma", gamma)}
-    truth = setting.truth(n, **exponents)
+    truth = setting.truth(n, alpha, gamma)
     check_ending(output)
     check_file_writable(output)
-    data = draw(chosen, setting, n, seed, **exponents)
+    data = draw(chosen, setting, n, seed, alpha=alpha, gamma=gamma)
     with whole_file(output) as staging:
         write_table(_columns(setting, data), staging)
     print(f"truth: {_spelled(truth)}", file=sys.stderr)
     print(shlex.join(_fit_command(chosen, setting, output)), file=sys.stderr)
     return 0
-
-
-def _exponent(name: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        value = float(Fraction(text))
-    except (ValueError, ZeroDivisionError, OverflowError):
-        value = np.nan
-    if not 0 <= value <= 1:
-        raise InputError(f"--{name} {text}: give an exponent from 0 to 1, such as 1/8 or 0.125")
-    return value
 
 
 def _columns(regime: Regime, data: Data) -> dict[str, NDArray]:

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.tabular import plain_table, print_result
+from bayes_cmoe.commands.words import Place
 from bayes_cmoe.sweep.store import Store
 
 __all__ = ["status"]
 
 
-def status(folder: Path, *, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def status(folder: Place, *, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Say how far a run is: finished fits by method, their status codes, damaged chunk files.
 
     Parameters

@@ -12,6 +12,7 @@ from rich.table import Table
 from bayes_cmoe.commands.diagnose import diagnose
 from bayes_cmoe.commands.plan import plan
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result
+from bayes_cmoe.commands.words import Sizes, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.theory.information import DRAWS
 from bayes_cmoe.theory.report import theory as theory_of
@@ -26,9 +27,9 @@ def theory(
     variant: str,
     *,
     regime: str | None = None,
-    n: Annotated[list[float] | None, Parameter(name=["-n", "--sizes"], negative=())] = None,
-    draws: int = DRAWS,
-    seed: int = 0,
+    n: Annotated[Sizes | None, Parameter(name=["-n", "--sizes"], negative=())] = None,
+    draws: Whole = DRAWS,
+    seed: Whole = 0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Show published exponents against the information bound and its slope.

@@ -15,6 +15,7 @@ __all__ = [
     "LARGEST",
     "Table",
     "check_class_labels",
+    "check_log_probabilities",
     "check_not_constant",
     "check_positive",
     "check_probabilities",
@@ -113,6 +114,19 @@ def check_probabilities(table: Table, names: Sequence[str]) -> None:
     where = f"{table.source}: columns {', '.join(names)}"
     good = np.abs(total - 1) <= SUM_TOLERANCE
     check_rows(where, good, total, "sum to {value:.7g}, not one,", remedy)
+
+
+def check_log_probabilities(table: Table, name: str) -> None:
+    """Refuse a column of log-probabilities with an entry above 0, beyond a rounding of 1e-6.
+
+    Raises
+    ------
+    InputError
+    """
+    values, where = table.columns[name], f"{table.source}: column {name!r}"
+    problem = "is {value:g}, a probability above one,"
+    remedy = "give natural logarithms of class probabilities"
+    check_rows(where, values <= SUM_TOLERANCE, values, problem, remedy)
 
 
 def check_class_labels(table: Table, name: str, classes: int | None = None) -> int:

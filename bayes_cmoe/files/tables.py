@@ -4,12 +4,13 @@ Only the columns that are asked for are read, as 64-bit numbers; every check nam
 column and the row. Rows are counted from 1, the header and blank lines left out.
 """
 
-import codecs
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +18,18 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from bayes_cmoe.errors import InputError
+from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.files.columns import LARGEST, Table, check_rows
+from bayes_cmoe.files.outputs import check_cell
+from bayes_cmoe.files.text import DELIMITERS, check_names, header_of, no_rows, text_columns
 
 __all__ = [
     "check_ending",
+    "column_names",
     "read_table",
     "write_table",
 ]
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 KNOWN = ".csv, .tsv or .parquet"
 
 
@@ -48,20 +51,45 @@ def read_table(path: str | Path, names: Sequence[str]) -> Table:
     file, source = Path(path), str(path)
     kind = check_ending(path)
     wanted = list(dict.fromkeys(names))
-    try:
-        if not file.exists():
-            raise InputError(f"{source}: no such file: check the name and the folder")
-        if not file.is_file():
-            raise InputError(f"{source}: not a file: give the name of a {KNOWN} file")
+    with _readable(file, source):
         if kind == ".parquet":
             columns = _parquet_columns(file, source, wanted)
         else:
-            columns = _text_columns(file, source, wanted, DELIMITERS[kind])
+            columns = text_columns(file, source, wanted, kind)
+    if len(columns[wanted[0]]) == 0:
+        raise no_rows(source)
+    return Table(source, {name: _numbers(source, name, columns[name]) for name in wanted})
+
+
+def column_names(path: str | Path) -> list[str]:
+    """The names of all columns of a table's file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, empty or not of its kind.
+    """
+    file, source = Path(path), str(path)
+    kind = check_ending(path)
+    with _readable(file, source):
+        if kind != ".parquet":
+            header, _ = header_of(file, source, kind)
+            return [name.strip() for name in header]
+        with _parquet(file, source) as parquet:
+            return list(parquet.schema_arrow.names)
+
+
+@contextmanager
+def _readable(file: Path, source: str) -> Iterator[None]:
+    try:
+        if not file.exists():
+            raise InputError(f"{source}: no such file: check the name and the folder")
+        # A device or a pipe may have no end.
+        if not file.is_file():
+            raise InputError(f"{source}: not a file: give the name of a {KNOWN} file")
+        yield
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
-    if len(columns[wanted[0]]) == 0:
-        raise _no_rows(source)
-    return Table(source, {name: _numbers(source, name, columns[name]) for name in wanted})
 
 
 def check_ending(path: str | Path) -> str:
@@ -78,128 +106,20 @@ def check_ending(path: str | Path) -> str:
     return kind
 
 
-def _check_names(source: str, header: Sequence[str], wanted: Sequence[str]) -> None:
-    for name in wanted:
-        count = header.count(name)
-        if count > 1:
-            raise InputError(
-                f"{source}: column {name!r} is there {count} times: rename all but one"
-            )
-        if count == 0:
-            near = get_close_matches(name, header, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            shown = ", ".join(repr(known) for known in header[:12])
-            more = f" and {len(header) - 12} more" if len(header) > 12 else ""
-            raise InputError(f"{source}: no column {name!r}: {hint}its columns are {shown}{more}")
-
-
-def _check_delimiter(source: str, header: Sequence[str], delimiter: str) -> None:
-    spelled = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
-    found = [mark for mark in spelled if len(header) == 1 and mark in header[0]]
-    if found:
-        remedy = (
-            "give it the ending .tsv"
-            if found[0] == "\t"
-            else f"save it separated by {spelled[delimiter]}"
-        )
-        raise InputError(
-            f"{source}: one column only, {header[0][:60]!r}: it looks separated by "
-            f"{spelled[found[0]]}, not {spelled[delimiter]}: {remedy}"
-        )
-
-
-def _check_text(file: Path, source: str) -> None:
-    with file.open("rb") as stream:
-        beginning = stream.read(65536)
-    if not beginning.strip():
-        raise InputError(f"{source}: empty file: give a header and rows")
+@contextmanager
+def _parquet(file: Path, source: str) -> Iterator[Any]:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(beginning)
-    except UnicodeDecodeError:
-        readable = False
-    else:
-        readable = b"\0" not in beginning
-    if not readable:
-        raise InputError(f"{source}: not UTF-8 text: save it as CSV in UTF-8")
-
-
-def _header(file: Path, delimiter: str) -> list[str]:
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        return next((row for row in csv.reader(stream, delimiter=delimiter) if row), [])
-
-
-def _text_columns(
-    file: Path, source: str, wanted: Sequence[str], delimiter: str
-) -> dict[str, pa.ChunkedArray]:
-    _check_text(file, source)
-    try:
-        header = _header(file, delimiter)
-    except csv.Error as error:
-        raise InputError(f"{source}: the header cannot be read ({error}): mend it") from None
-    _check_delimiter(source, header, delimiter)
-    names = [name.strip() for name in header]
-    _check_names(source, names, wanted)
-    inside = {name: header[names.index(name)] for name in wanted}
-    try:
-        table = _parse_text(file, source, delimiter, list(inside.values()), pa.float64())
-    except pa.ArrowException:
-        # Some entry is no number: read the same as bytes, to find and name it.
-        try:
-            table = _parse_text(file, source, delimiter, list(inside.values()), pa.binary())
-        except pa.ArrowException as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{source}: not a well-formed table: {reason}: mend it") from None
-    return {name: table.column(inside[name]) for name in wanted}
-
-
-def _parse_text(
-    file: Path, source: str, delimiter: str, names: list[str], kind: pa.DataType
-) -> pa.Table:
-    uneven: list[pa.csv.InvalidRow] = []
-
-    def refuse(row: pa.csv.InvalidRow) -> str:
-        uneven.append(row)
-        return "error"
-
-    try:
-        return pa.csv.read_csv(
-            file,
-            # One thread, because only then are the rows numbered.
-            read_options=pa.csv.ReadOptions(use_threads=False),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=names,
-                column_types=dict.fromkeys(names, kind),
-                strings_can_be_null=True,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if uneven:
-            row = uneven[0]
-            raise InputError(
-                f"{source}: row {row.number - 1} has {row.actual_columns} entries and the header "
-                f"{row.expected_columns}: mend the row, or quote entries that hold the delimiter"
-            ) from None
-        if "Empty CSV file" in str(error):
-            raise _no_rows(source) from None
-        raise
-
-
-def _no_rows(source: str) -> InputError:
-    return InputError(f"{source}: has a header and no rows: give at least one row of data")
+        with pa.parquet.ParquetFile(file) as parquet:
+            yield parquet
+    except pa.ArrowException as error:
+        reason = shortened((str(error).splitlines() or ["no reason given"])[0], 200)
+        raise InputError(f"{source}: not a Parquet file ({reason}): save it again") from None
 
 
 def _parquet_columns(file: Path, source: str, wanted: Sequence[str]) -> dict[str, pa.ChunkedArray]:
-    try:
-        with pa.parquet.ParquetFile(file) as parquet:
-            header = list(parquet.schema_arrow.names)
-            _check_names(source, header, wanted)
-            table = parquet.read(columns=list(wanted))
-    except pa.ArrowException as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{source}: not a Parquet file ({reason}): save it again") from None
+    with _parquet(file, source) as parquet:
+        check_names(source, list(parquet.schema_arrow.names), wanted)
+        table = parquet.read(columns=list(wanted))
     return {name: table.column(name) for name in wanted}
 
 
@@ -210,6 +130,8 @@ def _numbers(source: str, name: str, column: pa.ChunkedArray) -> NDArray:
         values = _numbers_of_text(where, column)
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = column.cast(pa.float64(), safe=False).to_numpy()
+        if pa.types.is_integer(kind):
+            _check_exact(where, column, values)
     else:
         raise InputError(f"{where} holds {kind}, not numbers: convert it, or choose another column")
     check_rows(where, ~np.isnan(values), values, "is missing", "remove or impute the row")
@@ -224,6 +146,16 @@ def _numbers(source: str, name: str, column: pa.ChunkedArray) -> NDArray:
     return values
 
 
+def _check_exact(where: str, column: pa.ChunkedArray, values: NDArray) -> None:
+    """Refuse whole numbers that lie between two 64-bit floats."""
+    beyond = np.flatnonzero(np.abs(values) >= 2.0**53)
+    given = column.take(pa.array(beyond)).to_pylist()
+    good = np.ones(len(values), dtype=bool)
+    good[beyond] = [value == int(values[row]) for row, value in zip(beyond, given, strict=True)]
+    problem = "is {value:.0f} once rounded to a 64-bit float, and another number as given,"
+    check_rows(where, good, values, problem, "use another unit or origin")
+
+
 def _numbers_of_text(where: str, column: pa.ChunkedArray) -> NDArray:
     values = np.full(len(column), np.nan)
     for row, entry in enumerate(column.to_pylist()):
@@ -233,8 +165,10 @@ def _numbers_of_text(where: str, column: pa.ChunkedArray) -> NDArray:
             values[row] = pa.scalar(entry.decode().strip()).cast(pa.float64()).as_py()
         except (pa.ArrowInvalid, UnicodeDecodeError):
             text = entry[:40].decode(errors="backslashreplace")
+            comma = re.fullmatch(r"\s*[+-]?[0-9]*,[0-9]+\s*", text)
+            remedy = "write decimal points, not commas" if comma else "remove or mend the row"
             raise InputError(
-                f"{where} is {text!r} in row {row + 1}, not a number: remove or mend the row"
+                f"{where} is {text!r} in row {row + 1}, not a number: {remedy}"
             ) from None
     return values
 
@@ -250,9 +184,11 @@ def write_table(columns: Mapping[str, NDArray], path: str | Path) -> None:
     Raises
     ------
     InputError
-        When the ending is another.
+        When the ending is another, or a column's name would be a formula in a spreadsheet.
     """
     file, kind = Path(path), check_ending(path)
+    for name in columns if kind != ".parquet" else ():
+        check_cell(name)
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
     if kind == ".parquet":
         pa.parquet.write_table(table, file)

@@ -1,18 +1,21 @@
 """The data a model is fitted to: inputs, responses and their names."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.errors import InputError
+from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.parts.arrays import check_same_rows, finite_rows, numbers, row_labels
 
 __all__ = ["Data"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Data:
-    """Inputs and responses, checked.
+    """Inputs and responses, checked: copies of what is given, and read-only.
 
     Parameters
     ----------
@@ -28,54 +31,58 @@ class Data:
     Raises
     ------
     InputError
-        When shapes do not fit, a value is not finite, or a label lies outside 0..K-1.
+        When shapes do not fit, there is no row or no input, a value is masked, no number or not
+        finite, x and y label their rows differently, or a class label lies outside 0..K-1.
 
     Examples
     --------
     >>> data = Data(x=[0.0, 1.0, 2.0], y=[1.0, 1.5, 1.9])
-    >>> data.n, data.features
-    (3, ('x1',))
+    >>> data
+    Data(n=3, features=('x1',), classes=None)
     """
 
-    x: NDArray = field(repr=False)
-    y: NDArray = field(repr=False)
+    x: NDArray
+    y: NDArray
     features: tuple[str, ...] = ()
     classes: int | None = None
+    labels: pd.Index | None = field(default=None)
+    """Labels of the rows, where x or y is labelled."""
 
     def __init__(
         self,
-        x: ArrayLike,
+        x: ArrayLike | pd.DataFrame,
         y: ArrayLike,
-        features: tuple[str, ...] | list[str] = (),
+        features: str | tuple[str, ...] | list[str] = (),
         classes: int | None = None,
     ) -> None:
-        inputs = np.asarray(x, dtype=float)
+        inputs, responses = numbers("x", x), numbers("y", y)
         inputs = inputs[:, None] if inputs.ndim == 1 else inputs
-        responses = np.asarray(y, dtype=float)
         if inputs.ndim != 2 or responses.shape != (len(inputs),):
             raise InputError(
                 f"x has shape {np.shape(x)} and y {np.shape(y)}: give x as (n, features), y as (n,)"
             )
         if len(responses) == 0:
             raise InputError("the data have no rows: give at least one")
-        for name, column in (("x", inputs), ("y", responses)):
-            finite = np.isfinite(column).reshape(len(column), -1).all(axis=1)
-            if not finite.all():
-                row = int(np.argmin(finite))
-                raise InputError(
-                    f"{name} is not finite in row {row} (counting from 0): remove or impute the row"
-                )
-        names = tuple(features) or tuple(f"x{j + 1}" for j in range(inputs.shape[1]))
+        if inputs.shape[1] == 0:
+            raise InputError("the data have no inputs: give x at least one column")
+        finite_rows("x", inputs)
+        finite_rows("y", responses)
+        labels = check_same_rows({"x": row_labels(x), "y": row_labels(y)})
+        given = (features,) if isinstance(features, str) else tuple(features)
+        names = given or tuple(f"x{j + 1}" for j in range(inputs.shape[1]))
         if len(names) != inputs.shape[1] or len(set(names)) != len(names):
-            raise InputError(
-                f"{inputs.shape[1]} inputs need as many different names; got {', '.join(names)}"
-            )
+            named = shortened(", ".join(map(str, names)), 200)
+            raise InputError(f"{inputs.shape[1]} inputs need as many different names; got {named}")
         if classes is not None:
             _check_labels(responses, classes)
         object.__setattr__(self, "x", inputs)
         object.__setattr__(self, "y", responses)
         object.__setattr__(self, "features", names)
         object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "labels", labels)
+
+    def __repr__(self) -> str:
+        return f"Data(n={self.n}, features={self.features}, classes={self.classes})"
 
     @property
     def n(self) -> int:
@@ -83,7 +90,9 @@ class Data:
         return len(self.y)
 
 
-def _check_labels(y: NDArray, classes: int) -> None:
+def _check_labels(y: NDArray, classes: Any) -> None:
+    if not isinstance(classes, int | np.integer) or isinstance(classes, bool):
+        raise InputError(f"classes is {classes!r}: give the number of classes, a whole number")
     if classes < 2:
         raise InputError(f"a class response needs at least 2 classes, got {classes}")
     wrong = (y != np.floor(y)) | (y < 0) | (y >= classes)

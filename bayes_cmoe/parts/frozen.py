@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.arrays import check_rows, check_same_rows, finite_rows, numbers, row_labels
 from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
 from bayes_cmoe.parts.families import (
     Family,
@@ -27,12 +29,15 @@ from bayes_cmoe.parts.families import (
 __all__ = [
     "FROZEN_FAMILIES",
     "Frozen",
+    "check_log_probabilities",
     "frozen_expert",
     "frozen_log_density",
     "frozen_predictions",
     "frozen_probabilities",
 ]
 
+SUM_TOLERANCE = 1e-6
+"""Class probabilities may be rounded by as much."""
 Tensor = Any
 Columns = dict[str, NDArray]
 
@@ -84,11 +89,14 @@ class Frozen:
         ``columns(x)`` gives these columns at the rows of x, shape (n, feature).
     description : str
         One line for reports.
+    labels : pandas.Index, optional
+        Labels of the rows that the columns are known at, where they carry any.
     """
 
     family: Family
     columns: Callable[[NDArray], Columns]
     description: str
+    labels: pd.Index | None = None
 
 
 def _fixed(given: Mapping[str, NDArray], x: NDArray) -> Columns:
@@ -102,19 +110,12 @@ def _fixed(given: Mapping[str, NDArray], x: NDArray) -> Columns:
 
 
 def _vector(name: str, values: ArrayLike, n: int | None = None) -> NDArray:
-    column = np.asarray(values, dtype=float)
+    column = numbers(name, values)
     if column.ndim == 0 and n is not None:
-        column = np.full(n, column)
+        column = numbers(name, np.full(n, column))
     if column.ndim != 1:
         raise InputError(f"{name} has shape {column.shape}: give one number for each row")
     return column
-
-
-def _check_rows(name: str, good: NDArray, problem: str, remedy: str) -> None:
-    if not good.all():
-        raise InputError(
-            f"{name} is {problem} in row {int(np.argmin(good))} (counting from 0): {remedy}"
-        )
 
 
 def _scalar_family(family: str) -> Family:
@@ -148,7 +149,8 @@ def frozen_predictions(
     Raises
     ------
     InputError
-        When a column is not finite, a scale or df not positive, or df given for another family.
+        When a column is masked, no number or not finite, a scale or df not positive, df given for
+        another family, or columns label their rows differently.
 
     Examples
     --------
@@ -165,10 +167,12 @@ def frozen_predictions(
     if df is not None:
         given["frozen_df"] = _vector("the frozen df", df, len(location))
     for name, column in given.items():
-        _check_rows(name, np.isfinite(column), "not finite", "give a number")
+        finite_rows(name, column, "give a number")
         if name != "frozen_mean":
-            _check_rows(name, column > 0, "not positive", "give a positive number")
-    return Frozen(chosen, partial(_fixed, given), f"{family} predictions")
+            check_rows(name, column > 0, "not positive", "give a positive number")
+    labels = {"the frozen mean": mean, "the frozen scale": scale, "the frozen df": df}
+    shared = check_same_rows({name: row_labels(column) for name, column in labels.items()})
+    return Frozen(chosen, partial(_fixed, given), f"{family} predictions", shared)
 
 
 def frozen_probabilities(probs: ArrayLike) -> Frozen:
@@ -184,15 +188,16 @@ def frozen_probabilities(probs: ArrayLike) -> Frozen:
     InputError
         When a row is not a probability vector.
     """
-    table = np.asarray(probs, dtype=float)
+    table = numbers("frozen_probs", probs)
     if table.ndim != 2 or table.shape[1] < 2:
         raise InputError(f"class probabilities have shape {table.shape}: give (n, classes)")
     name, remedy = "frozen_probs", "give probabilities of all classes, in the order of the labels"
-    _check_rows(name, (table >= 0).all(axis=1), "negative or not a number", remedy)
+    check_rows(name, (table >= 0).all(axis=1), "negative or not a number", remedy)
     total = table.sum(axis=1)
-    _check_rows(name, np.abs(total - 1.0) <= 1e-6, "not summing to one", remedy)
+    check_rows(name, np.abs(total - 1.0) <= SUM_TOLERANCE, "not summing to one", remedy)
+    exact = numbers(name, table / total[:, None])
     return Frozen(
-        categorical, partial(_fixed, {name: table / total[:, None]}), "class probabilities"
+        categorical, partial(_fixed, {name: exact}), "class probabilities", row_labels(probs)
     )
 
 
@@ -210,8 +215,24 @@ def frozen_log_density(logp: ArrayLike) -> Frozen:
         When an entry is not finite.
     """
     column = _vector("the frozen log-density", logp)
-    _check_rows("frozen_logp", np.isfinite(column), "not finite", "give the natural log-density")
-    return Frozen(log_density, partial(_fixed, {"frozen_logp": column}), "log-densities")
+    finite_rows("frozen_logp", column, "give the natural log-density")
+    given = {"frozen_logp": column}
+    return Frozen(log_density, partial(_fixed, given), "log-densities", row_labels(logp))
+
+
+def check_log_probabilities(logp: NDArray) -> None:
+    """Refuse a class label whose probability would be above one, beyond a rounding of 1e-6.
+
+    Raises
+    ------
+    InputError
+    """
+    check_rows(
+        "frozen_logp",
+        logp <= SUM_TOLERANCE,
+        "positive, a probability above one,",
+        "give natural logarithms of class probabilities",
+    )
 
 
 def frozen_expert(
@@ -247,7 +268,7 @@ def frozen_expert(
     array([2., 6.])
     """
     chosen = expert_named(expert)
-    values = {name: np.asarray(value, dtype=float) for name, value in parameters.items()}
+    values = {name: numbers(name, value) for name, value in parameters.items()}
     description = f"{family} with {chosen.name} mean"
     if family == "multinomial_logistic":
         if scale is not None or df is not None:
@@ -262,7 +283,8 @@ def frozen_expert(
     _check_df(density, df)
     fixed = {"frozen_scale": scale} if df is None else {"frozen_scale": scale, "frozen_df": df}
     for name, value in fixed.items():
-        if value is None or not value > 0:
+        number = None if value is None else numbers(name, value)
+        if number is None or number.ndim or not number > 0 or not np.isfinite(number):
             raise InputError(f"{name} of a frozen {family} is {value}: give a positive number")
 
     def columns(x: NDArray) -> Columns:

@@ -14,10 +14,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.parts.arrays import check_same_rows
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
-from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.frozen import Frozen, check_log_probabilities
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior, free_parameters, priors_for
 
@@ -44,8 +45,10 @@ def data_nodes(data: Data, frozen: Frozen) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        When the frozen expert predicts another kind of response, other classes or other rows.
+        When the frozen expert predicts another kind of response, other classes or other rows, or a
+        class label's log-probability is positive.
     """
+    check_same_rows({"the data": data.labels, "the frozen columns": frozen.labels})
     frozen_columns = frozen.columns(data.x)
     _check_response(data, frozen.family, frozen_columns)
     model = pm.modelcontext(None)
@@ -65,6 +68,8 @@ def data_nodes(data: Data, frozen: Frozen) -> dict[str, Tensor]:
 def _check_response(data: Data, family: Family, columns: dict[str, NDArray]) -> None:
     """Refuse a density beside a probability; a given log-density may be either."""
     if "logp" in family.arguments:
+        if data.classes is not None:
+            check_log_probabilities(columns["frozen_logp"])
         return
     of_classes = "mean" not in family.arguments
     if of_classes != (data.classes is not None):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.errors import InputError, choose, shortened
+from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.gates import Gate
@@ -21,6 +22,9 @@ __all__ = ["Box", "Prior", "Weak", "free_parameters", "priors_for"]
 
 Tensor = Any
 
+SUPPORTS = {"lam": (0.0, 1.0, ("beta",)), "nu": (0.0, np.inf, ("lognormal", "beta"))}
+"""Where a parameter has a meaning, and the weak priors that stay there."""
+REALS = (-np.inf, np.inf, ("normal", "lognormal", "beta"))
 WIDTH = 10.0
 """Half-width of the flat box, in standard deviations of the weak prior."""
 NARROWEST, BROADEST = 1e-4, 1e2
@@ -138,7 +142,8 @@ def priors_for(prior: Prior, data: Data, gate: Gate, expert: Expert) -> dict[str
     Raises
     ------
     InputError
-        When the name is unknown, a mapping names an unknown parameter, or bounds are reversed.
+        When the name is unknown, a mapping names an unknown parameter, or a prior is of no known
+        kind, reversed, not bounded, or leaves the parameter's support (lam 0 to 1, nu above 0).
 
     Examples
     --------
@@ -155,11 +160,37 @@ def priors_for(prior: Prior, data: Data, gate: Gate, expert: Expert) -> dict[str
         return dict(_flat_defaults(weak)) if chosen == "flat" else dict(weak)
     for name in prior:
         choose("parameter", name, wanted)
-    given = {
-        name: Box(float(value[0]), float(value[1])) if isinstance(value, tuple) else value
-        for name, value in prior.items()
-    }
-    for name, value in given.items():
-        if isinstance(value, Box) and not np.all(np.asarray(value.lower) < np.asarray(value.upper)):
-            raise InputError(f"the box of {name} is empty: its lower bound must be below its upper")
-    return {**weak, **given}
+    return {**weak, **{name: _checked(name, value) for name, value in prior.items()}}
+
+
+def _checked(name: str, prior: Any) -> Box | Weak:
+    """One parameter's prior, of a kind there is and inside the parameter's support."""
+    lowest, highest, kinds = SUPPORTS.get(name, REALS)
+    if isinstance(prior, Weak):
+        choose(f"weak prior of {name}", prior.kind, kinds)
+        center, sd = numbers(f"the center of {name}", prior.center), numbers("sd", prior.sd)
+        if not (np.isfinite(center).all() and np.isfinite(sd).all() and (sd > 0).all()):
+            raise InputError(f"the prior of {name}: give a finite center and a positive sd")
+        if prior.kind == "lognormal" and not (center > 0).all():
+            raise InputError(f"the log-normal prior of {name}: give a positive center")
+        return prior
+    if isinstance(prior, tuple) and len(prior) == 2:
+        bounds = [numbers(f"the box of {name}", bound) for bound in prior]
+        prior = Box(_plain(bounds[0]), _plain(bounds[1]))
+    if not isinstance(prior, Box):
+        raise InputError(
+            f"the prior of {name} is {shortened(repr(prior))}: give (lower, upper), a Box or a Weak"
+        )
+    lower, upper = (numbers(f"the box of {name}", bound) for bound in (prior.lower, prior.upper))
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+        raise InputError(f"the box of {name} is not bounded: give two finite numbers")
+    if not np.all(lower < upper):
+        raise InputError(f"the box of {name} is empty: its lower bound must be below its upper")
+    if not (np.all(lower >= lowest) and np.all(upper <= highest)):
+        raise InputError(
+            f"the box of {name}, {_plain(lower)} to {_plain(upper)}, leaves its support, "
+            f"{lowest:g} to {highest:g}: give bounds inside"
+        )
+    if prior.start is not None and not np.all((lower <= prior.start) & (prior.start <= upper)):
+        raise InputError(f"the box of {name} does not hold its start: give a start inside")
+    return prior

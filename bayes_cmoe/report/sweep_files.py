@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayes_cmoe.files.outputs import whole_folder
+from bayes_cmoe.files.outputs import plain_cell, whole_folder
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.images import drawn
 from bayes_cmoe.report.sweep_figures import sweep_figures
 from bayes_cmoe.report.sweep_page import sweep_page
 from bayes_cmoe.report.sweep_parts import failed_fits
 
-__all__ = ["COLUMNS", "write_report"]
+__all__ = ["COLUMNS", "plain_table", "write_report"]
 
 COLUMNS = {
     "rates": (
@@ -30,6 +30,13 @@ def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
     if not len(table.columns):
         return pd.DataFrame(columns=first)
     return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def plain_table(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts no spreadsheet takes for formulas; its numbers are as they are."""
+    texts = table.select_dtypes(exclude="number")
+    plain = texts.map(lambda cell: plain_cell(cell) if isinstance(cell, str) else cell)
+    return table.assign(**plain).rename(columns=lambda name: plain_cell(str(name)))
 
 
 def write_report(comparison: Comparison, folder: Path) -> None:
@@ -65,7 +72,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         for name, table in tables.items():
             whole = _ordered(name, table)
             if len(whole.columns):
-                whole.to_csv(place / f"{name}.csv", index=False)
+                plain_table(whole).to_csv(place / f"{name}.csv", index=False)
         # Through memory: a full disk is then an error of one write, and never half an HDF5 file.
         fits = bytes(comparison.table.to_netcdf(engine="h5netcdf"))
         (place / "table.nc").write_bytes(fits)

@@ -199,7 +199,13 @@ class Regime:
         """
         if not n >= 1:
             raise InputError(f"a sample size of {n} makes no sense: give n >= 1")
-        truth = self.path.at(n, alpha, gamma)
+        try:
+            truth = self.path.at(n, alpha, gamma)
+        except OverflowError:
+            raise InputError(
+                f"regime {self.name!r} at n = {n:g} with exponents alpha = {alpha}, "
+                f"gamma = {gamma}: the truth is too large for a number: choose other exponents"
+            ) from None
         for name, value in truth.items():
             lower, upper = self.box[name]
             if not (np.all(value >= lower) and np.all(value <= upper)):

@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.errors import InputError, choose, shortened
+from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
 
 __all__ = ["PRESETS", "design_named", "preset", "read_design", "toml_of"]
+
+LARGEST_FILE = 2**18
+"""Bytes."""
+MOST_DOTS = 2000
+"""The time that TOML takes grows with the square of a dotted key's parts."""
 
 
 def _sizes(smallest: float, largest: float, count: int) -> tuple[int, ...]:
@@ -115,14 +121,19 @@ def read_design(file: Path) -> Design:
         When the file cannot be read, is no TOML, or says what makes no design; it is named.
     """
     try:
+        text = regular_content(file, LARGEST_FILE)
+        if text.count(b".") > MOST_DOTS:
+            raise InputError(f"{file}: more than {MOST_DOTS} dots: a design has no such keys")
         # Some editors begin a file with a byte-order mark.
-        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        content = tomllib.loads(text.decode("utf-8-sig"))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(
             f"{file}: cannot be read: {error.strerror or error}: check its name"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: not a TOML file: {error}: mend it") from None
+        raise InputError(f"{file}: not a TOML file: {shortened(error, 200)}: mend it") from None
     try:
         return Design.of(content)
     except InputError as error:

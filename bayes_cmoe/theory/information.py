@@ -18,6 +18,7 @@ from scipy.linalg import solve_triangular
 from bayes_cmoe.compiled.blocks import BLOCK
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Function, combination, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
@@ -138,7 +139,7 @@ def truth_at(
     values = regime.truth(n, alpha, gamma)
     for name, value in (truth or {}).items():
         lower, upper = regime.box[choose("parameter", name, values)]
-        given = np.asarray(value, dtype=float)
+        given = numbers(f"the truth's {name}", value)
         if given.shape != values[name].shape:
             raise InputError(f"{name} has shape {given.shape}: give {values[name].shape}")
         if not np.all((given >= lower) & (given <= upper)):

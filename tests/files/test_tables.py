@@ -1,5 +1,8 @@
 """Reading a user's table: exact on good ones, one clear sentence on bad ones."""
 
+import os
+import time
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -17,7 +20,9 @@ from bayes_cmoe.files.columns import (
     check_probabilities,
     check_row_count,
 )
-from bayes_cmoe.files.tables import read_table, write_table
+from bayes_cmoe.files.outputs import plain_cell
+from bayes_cmoe.files.regular import regular_content
+from bayes_cmoe.files.tables import column_names, read_table, write_table
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 finite = st.floats(-LARGEST, LARGEST, allow_nan=False)
@@ -104,8 +109,8 @@ def test_any_file_at_all_is_read_or_refused(tmp_path, noise):
         ("\n\n  \n", "empty file"),
         ("u,v", "no rows"),
         ("u,v\n\n", "no rows"),
-        ("u;v\n1;2\n", "separated by semicolons"),
-        ("u;v\n1,5;2,5\n", "separated by semicolons"),
+        ("u;v\n1;2\n3,5;4\n", "column 'u' is '3,5' in row 2, not a number: write decimal points"),
+        ("u|v\n1|2\n", "separated by bars"),
         ("u\tv\n1\t2\n", ".tsv"),
         ("u,w\n1,2\n", "no column 'v'"),
         ("u,vv\n1,2\n", "did you mean 'vv'"),
@@ -191,3 +196,84 @@ def test_columns_that_will_do_pass():
     check_probabilities(table, ["p", "q"])
     check_row_count(table, 2)
     assert check_class_labels(table, "k") == check_class_labels(table, "k", 2) == 2
+
+
+@few
+@given(rows=st.lists(st.tuples(finite, finite), min_size=1, max_size=9))
+def test_semicolons_hold_the_same_numbers(tmp_path, rows):
+    lines = [f"{u!r};{v!r}" for u, v in rows]
+    table = read_table(text_file(tmp_path, "u ;v\n" + "\n".join(lines)), ["u", "v"])
+    np.testing.assert_array_equal(table.matrix(["u", "v"]), np.array(rows))
+
+
+def test_decimal_commas_are_refused_by_name(tmp_path):
+    message = complaint(text_file(tmp_path, "u;v\n1,0;2\n1,5;3\n"), "v", "u")
+    assert "column 'u' is '1,0' in row 1, not a number: write decimal points, not commas" in message
+    other = complaint(text_file(tmp_path, "u;v\n1,000,000;2\n"), "u")
+    assert "remove or mend the row" in other
+
+
+@pytest.mark.parametrize("whole", [2**53 + 1, -(2**53) - 1, 2**62 + 1])
+def test_whole_numbers_that_would_be_rounded_are_refused(tmp_path, whole):
+    file = tmp_path / "t.parquet"
+    pa.parquet.write_table(pa.table({"u": [1, whole], "v": [2**53, 2**60]}), file)
+    assert "in row 2: use another unit" in complaint(file, "u")
+    np.testing.assert_array_equal(read_table(file, ["v"]).columns["v"], [2.0**53, 2.0**60])
+
+
+def test_names_of_all_columns(tmp_path):
+    assert column_names(text_file(tmp_path, "u, v\n1,2\n")) == ["u", "v"]
+    assert column_names(text_file(tmp_path, "u; v\n1;2\n")) == ["u", "v"]
+    pa.parquet.write_table(pa.table({"u": [1], "8": [2]}), tmp_path / "t.parquet")
+    assert column_names(tmp_path / "t.parquet") == ["u", "8"]
+    for name, text in (("t.parquet", "u"), ("t.csv", ""), ("t.tsv", "u,v\n")):
+        with pytest.raises(InputError, match=name):
+            column_names(text_file(tmp_path, text, name))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_pipes_and_devices_are_not_waited_for(tmp_path, ending):
+    pipe, zero = tmp_path / f"pipe{ending}", tmp_path / f"zero{ending}"
+    os.mkfifo(pipe)
+    zero.symlink_to("/dev/zero")
+    for file in (pipe, zero):
+        assert "not a file" in complaint(file, "u")
+        with pytest.raises(InputError, match="not a file"):
+            column_names(file)
+
+
+def test_a_table_of_a_million_columns_is_answered_soon_and_shortly(tmp_path):
+    names = [f"c{i}" for i in range(10**6)]
+    file = text_file(tmp_path, f"{','.join(names)}\n{','.join(['1'] * 10**6)}\n")
+    begun = time.perf_counter()
+    assert len(complaint(file, "q7")) < 400
+    assert time.perf_counter() - begun < 10.0
+    np.testing.assert_array_equal(read_table(file, ["c999999"]).columns["c999999"], [1.0])
+    long = text_file(tmp_path, f"{'u' * 50_000},{'v' * 50_000}\n1,2\n")
+    assert len(complaint(long, "w" * 50_000)) < 500
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+a", "-a", "@a", "\ta"])
+def test_no_formula_is_written(tmp_path, name):
+    with pytest.raises(InputError, match="begins as a formula does"):
+        write_table({name: np.zeros(1)}, tmp_path / "t.csv")
+    assert plain_cell(name) == f"'{name}"
+    assert not list(tmp_path.iterdir())
+    for harmless in ("", "a", "a=1", "x-1", "1", " =", "'"):
+        assert plain_cell(harmless) == harmless
+
+
+def test_regular_content(tmp_path):
+    file = tmp_path / "f"
+    file.write_bytes(b"abc")
+    assert regular_content(file, 3) == b"abc"
+    with pytest.raises(InputError, match="3 bytes: give a file of at most 2"):
+        regular_content(file, 2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        regular_content(tmp_path, 3)
+    for wrong in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match="not a file"):
+            regular_content(wrong, 10)
+    with pytest.raises(FileNotFoundError):
+        regular_content(tmp_path / "none", 3)

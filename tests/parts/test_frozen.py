@@ -1,6 +1,7 @@
 """The frozen expert: the same density however it is stated, and clear words when it is not one."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayes_cmoe import (
@@ -139,3 +140,108 @@ def test_log_densities_must_be_numbers() -> None:
 def test_wrong_experts_are_refused(family: str, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         frozen_expert(family, "linear", ETA, **options)
+
+
+def model_logp(x, y, frozen: Frozen, **options) -> np.ndarray:
+    variant = "multinomial_contaminated" if options else "constant_contaminated"
+    model = variant_named(variant).build(Data(x, y, **options), frozen=frozen)
+    likelihood = Likelihood(model)
+    start = np.full(likelihood.layout.size, 0.3)
+    return likelihood.logp(start, likelihood.rows(columns_of(model)))
+
+
+def test_arrays_changed_afterwards_do_not_change_the_model() -> None:
+    """Each of the user's arrays: those of the data and those of the frozen expert."""
+    given = {"x": X, "y": np.sin(np.arange(15.0)), "mean": X[:, 0], "scale": np.ones(15)}
+    own = {name: array.copy() for name, array in given.items()}
+    kept = {name: array.copy() for name, array in own.items()}
+    frozen = frozen_predictions("laplace", own["mean"], own["scale"])
+    data = Data(own["x"], own["y"])
+    known = frozen_log_density(own["y"])
+    for array in own.values():
+        array += 5.0
+    again = frozen_predictions("laplace", kept["mean"], kept["scale"])
+    np.testing.assert_array_equal(
+        model_logp(data.x, data.y, frozen), model_logp(kept["x"], kept["y"], again)
+    )
+    np.testing.assert_array_equal(known.columns(X)["frozen_logp"], kept["y"])
+    for expert in (frozen, known, frozen_probabilities(np.full((15, 2), 0.5))):
+        for column in expert.columns(X).values():
+            with pytest.raises(ValueError, match="read-only"):
+                column[0] = 9.0
+
+
+def test_an_expert_s_parameters_are_copied() -> None:
+    slope = np.array([0.7, -0.4])
+    expert = frozen_expert("gaussian", "linear", {"a": slope, "b": 0.2}, scale=1.0)
+    before = expert.columns(X)["frozen_mean"]
+    slope[:] = 9.0
+    np.testing.assert_array_equal(expert.columns(X)["frozen_mean"], before)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda wrong: frozen_predictions("gaussian", wrong([0.0, 1.0]), 1.0),
+        lambda wrong: frozen_predictions("gaussian", [0.0, 1.0], wrong([0.5, 1.0])),
+        lambda wrong: frozen_predictions("student_t", [0.0, 1.0], 1.0, wrong([0.5, 1.0])),
+        lambda wrong: frozen_log_density(wrong([-1.0, -2.0])),
+        lambda wrong: frozen_probabilities(wrong([[0.5, 0.5], [0.25, 0.75]])),
+        lambda wrong: frozen_expert("gaussian", "tanh", {"a": wrong([1.0, 2.0]), "b": 0}, scale=1),
+    ],
+)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda values: np.ma.array(values, mask=np.array(values) == np.min(values)),
+        lambda values: np.array(values).astype(str),
+        lambda values: np.array(values) > 0.75,
+        lambda values: np.array(values) * 1j,
+        lambda values: np.array(values).astype("timedelta64[s]"),
+        lambda values: np.array(values).astype(object),
+    ],
+    ids=["masked", "text", "truth", "complex", "time", "object"],
+)
+def test_frozen_columns_hold_numbers(make, wrong) -> None:
+    with pytest.raises(InputError, match=r"masked in row|holds .* not numbers"):
+        make(wrong)
+
+
+def test_rows_are_never_paired_by_position_against_their_labels() -> None:
+    order, other = [3, 1, 2], [1, 2, 3]
+    x = pd.DataFrame({"a": [0.0, 1.0, 2.0]}, index=order)
+    y = pd.Series([0.0, 1.0, 0.5], index=order)
+
+    def column(labels: list[int]) -> pd.Series:
+        return pd.Series([0.1, 0.2, 0.3], index=labels)
+
+    for scale in (1.0, column(order), column(order).to_numpy()):
+        model_logp(x, y, frozen_predictions("gaussian", column(order), scale))
+    with pytest.raises(InputError, match="the frozen mean and the frozen scale label their rows"):
+        frozen_predictions("gaussian", column(order), column(other))
+    probs = pd.DataFrame({"p": [0.5] * 3, "q": [0.5] * 3}, index=other)
+    for frozen, options in (
+        (frozen_predictions("gaussian", column(other), 1.0), {}),
+        (frozen_predictions("gaussian", [0.1, 0.2, 0.3], column(other)), {}),
+        (frozen_log_density(-column(other)), {}),
+        (frozen_probabilities(probs), {"classes": 2}),
+    ):
+        labels = y if not options else y.round()
+        with pytest.raises(InputError, match="the data and the frozen columns label their rows"):
+            model_logp(x, labels, frozen, **options)
+        model_logp(x.to_numpy(), labels.to_numpy(), frozen, **options)
+
+
+def test_a_class_label_s_log_probability_is_not_positive() -> None:
+    labels = np.arange(15) % 2
+    wrong = np.where(np.arange(15) == 4, 0.1, -1.0)
+    with pytest.raises(InputError, match=r"frozen_logp is positive, .* in row 4"):
+        model_logp(X, labels, frozen_log_density(wrong), classes=2)
+    model_logp(X, labels, frozen_log_density(np.full(15, 1e-7)), classes=2)
+    model_logp(X, np.sin(labels), frozen_log_density(np.full(15, 0.1)))
+
+
+def test_a_scale_is_one_number() -> None:
+    for wrong in ([1.0, 2.0], np.inf, True, "1"):
+        with pytest.raises(InputError, match=r"give a positive number|not numbers"):
+            frozen_expert("gaussian", "linear", ETA, scale=wrong)

@@ -101,9 +101,44 @@ def test_a_mapping_replaces_what_it_names() -> None:
         ({"beta": (0.0, 1.0)}, "unknown parameter 'beta'"),
         ({"lam": (1.0, 0.0)}, "box of lam is empty"),
         ({"lam": (0.5, 0.5)}, "box of lam is empty"),
-        ({"lam": (float("nan"), 1.0)}, "box of lam is empty"),
+        ({"lam": (float("nan"), 1.0)}, "box of lam is not bounded"),
     ],
 )
 def test_wrong_priors_are_refused(prior: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         priors_for(prior, DATA, GATES["constant"], EXPERTS["tanh"])
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ({"lam": (0, 5)}, "box of lam, 0.0 to 5.0, leaves its support, 0 to 1: give"),
+        ({"lam": (-0.1, 0.5)}, "leaves its support, 0 to 1"),
+        ({"lam": Box(0.0, 1.1)}, "leaves its support, 0 to 1"),
+        ({"nu": (-1, 1)}, "box of nu, -1.0 to 1.0, leaves its support, 0 to inf"),
+        ({"nu": Weak("normal", 1.0, 1.0)}, "weak prior of nu 'normal'"),
+        ({"lam": Weak("lognormal", 0.5, 1.0)}, "weak prior of lam 'lognormal'"),
+        ({"b": Weak("gamma", 1.0, 1.0)}, "weak prior of b 'gamma'"),
+        ({"nu": Weak("lognormal", -1.0, 1.0)}, "positive center"),
+        ({"b": Weak("normal", 0.0, 0.0)}, "positive sd"),
+        ({"b": Weak("normal", float("nan"), 1.0)}, "finite center"),
+        ({"b": (-np.inf, np.inf)}, "not bounded"),
+        ({"b": (0.0, 1.0, 2.0)}, "give \\(lower, upper\\)"),
+        ({"b": [0.0, 1.0]}, "give \\(lower, upper\\)"),
+        ({"b": None}, "give \\(lower, upper\\)"),
+        ({"b": ("0", "1")}, "holds text"),
+        ({"b": (False, True)}, "holds truth values"),
+        ({"b": Box(0.0, 1.0, start=2.0)}, "does not hold its start"),
+    ],
+)
+def test_a_prior_keeps_to_the_parameter_s_support(prior: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        priors_for(prior, DATA, GATES["constant"], EXPERTS["tanh"])
+
+
+def test_the_whole_support_may_be_used() -> None:
+    given = {"lam": (0, 1), "nu": (0.0, 1e6), "b": (-1e6, 1e6)}
+    chosen = priors_for(given, DATA, GATES["constant"], EXPERTS["tanh"])
+    assert {name: chosen[name] for name in given} == {
+        name: Box(float(low), float(high)) for name, (low, high) in given.items()
+    }

@@ -1,0 +1,123 @@
+"""What the words of a command line may be: whole numbers, numbers, exponents, names of files.
+
+Each is an annotated type of an option. The parser's own rounds 1.9 to 2 and takes nan, 0x10 and an
+empty name of a file; what is used here is what was written, or it is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bayes_cmoe.errors import InputError, shortened
+
+__all__ = ["Exponent", "Number", "Place", "Rows", "Sizes", "Whole", "check_words", "number_of"]
+
+MOST_WORDS = 1000
+LONGEST_OPTION = 100
+"""Letters of an option's name at most, up to its ``=``."""
+MOST_ROWS = 10**18
+LARGEST_WHOLE = 10**30
+"""Beyond it a message could not spell the number out."""
+_NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(e[+-]?[0-9]{1,4})?", re.I)
+_RATIO = re.compile(r"[+-]?[0-9]{1,9}/[0-9]{1,9}")
+
+
+def number_of(text: str) -> Fraction | None:
+    """A number as it is written, exactly; None when the text is none, or too long for one.
+
+    Examples
+    --------
+    >>> number_of("1e4"), number_of("-.5"), number_of("1_000"), number_of("nan")
+    (Fraction(10000, 1), Fraction(-1, 2), None, None)
+    """
+    if not _NUMBER.fullmatch(text):
+        return None
+    return Fraction(text)
+
+
+def _refused(token: Any, remedy: str) -> InputError:
+    """What was written after which option, and the remedy."""
+    word = shortened(token.value)
+    written = f"{token.keyword} {word or repr(word)}" if token.keyword else repr(word)
+    return InputError(f"{written}: {remedy}")
+
+
+def _whole(kind: Any, tokens: Sequence[Any]) -> int:
+    value = number_of(tokens[0].value)
+    if value is None or value.denominator != 1 or abs(value) >= LARGEST_WHOLE:
+        raise _refused(tokens[0], "give a whole number, such as 1000")
+    return int(value)
+
+
+def _number(kind: Any, tokens: Sequence[Any]) -> float:
+    value = number_of(tokens[0].value)
+    # What a 64-bit number would turn into infinity or zero is not what was written.
+    if value is None or abs(value) > 10**300 or 0 < abs(value) < Fraction(1, 10**300):
+        raise _refused(tokens[0], "give a number, such as 0.05")
+    return float(value)
+
+
+def _rows(token: Any) -> float:
+    value = number_of(token.value)
+    if value is None or value.denominator != 1 or not 1 <= value <= MOST_ROWS:
+        raise _refused(token, f"give a whole number of rows, from 1 to {float(MOST_ROWS):g}")
+    return float(value)
+
+
+def _exponent(kind: Any, tokens: Sequence[Any]) -> float:
+    text = tokens[0].value
+    try:
+        value = Fraction(text) if _RATIO.fullmatch(text) else number_of(text)
+    except ZeroDivisionError:
+        value = None
+    if value is None or not 0 <= value <= 1:
+        raise _refused(tokens[0], "give an exponent from 0 to 1, such as 1/8 or 0.125")
+    return float(value)
+
+
+def _place(kind: Any, tokens: Sequence[Any]) -> Path:
+    name = tokens[0].value
+    if not name.strip():
+        raise _refused(tokens[0], "an empty name: give the name of a file or a folder")
+    if "\0" in name:
+        raise _refused(tokens[0], "a name cannot hold a zero byte: give another")
+    return Path(name)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""A whole number: 1000, 1e3 or 1000.0, and not 1.9."""
+Number = Annotated[float, Parameter(converter=_number)]
+"""A finite number."""
+Rows = Annotated[float, Parameter(converter=lambda kind, tokens: _rows(tokens[0]))]
+"""A whole number of rows, which may be as large as theory looks at."""
+Sizes = Annotated[list[float], Parameter(converter=lambda kind, tokens: [*map(_rows, tokens)])]
+"""Numbers of rows, one for each time that the option is given."""
+Exponent = Annotated[float, Parameter(converter=_exponent)]
+"""An exponent of a truth path, 0 to 1, as a number or a ratio."""
+Place = Annotated[Path, Parameter(converter=_place)]
+"""A file or folder."""
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse more words, or longer options, than the parser gets through at once.
+
+    Raises
+    ------
+    InputError
+    """
+    if len(words) > MOST_WORDS:
+        raise InputError(
+            f"{len(words)} words on the command line: give at most {MOST_WORDS}, "
+            "and columns separated by commas"
+        )
+    if words and len(words[0]) > LONGEST_OPTION:
+        raise InputError(f"unknown command {shortened(words[0])!r}: --help lists the commands")
+    for word in words:
+        if word == "--":
+            return
+        if word.startswith("--") and len(word.partition("=")[0]) > LONGEST_OPTION:
+            raise InputError(f"unknown option {shortened(word)!r}: --help lists the options")

@@ -128,7 +128,11 @@ def _numbers(source: str, name: str, column: pa.ChunkedArray) -> NDArray:
     kind = column.type
     if pa.types.is_binary(kind):
         values = _numbers_of_text(where, column)
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    elif pa.types.is_decimal(kind):
+        # Python rounds a decimal to the nearest 64-bit float, Arrow to one beside it.
+        entries = column.to_pylist()
+        values = np.array([np.nan if entry is None else float(entry) for entry in entries])
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         values = column.cast(pa.float64(), safe=False).to_numpy()
         if pa.types.is_integer(kind):
             _check_exact(where, column, values)

@@ -19,8 +19,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.files.cells import check_cell
 from bayes_cmoe.files.columns import LARGEST, Table, check_rows
-from bayes_cmoe.files.outputs import check_cell
 from bayes_cmoe.files.text import DELIMITERS, check_names, header_of, no_rows, text_columns
 
 __all__ = [

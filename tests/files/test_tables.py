@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.columns import (
     LARGEST,
     Table,
@@ -21,7 +22,6 @@ from bayes_cmoe.files.columns import (
     check_probabilities,
     check_row_count,
 )
-from bayes_cmoe.files.outputs import plain_cell
 from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.files.tables import column_names, read_table, write_table
 

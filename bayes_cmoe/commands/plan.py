@@ -10,7 +10,13 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
+from bayes_cmoe.commands.tabular import (
+    check_draws,
+    check_seed,
+    plain_table,
+    print_result,
+    record_of,
+)
 from bayes_cmoe.commands.words import Exponent, Number, Rows, Whole
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.theory.information import DRAWS
@@ -66,6 +72,7 @@ def plan(
         Print one JSON object instead of a table.
     """
     check_seed(seed)
+    check_draws(draws)
     given = None if truth is None else _parsed(truth)
     with contextlib.redirect_stdout(sys.stderr):
         found = plan_of(

@@ -9,7 +9,17 @@ from rich.table import Table
 
 from bayes_cmoe.errors import InputError
 
-__all__ = ["check_seed", "plain_table", "print_result", "record_of"]
+__all__ = ["check_draws", "check_seed", "plain_table", "print_result", "record_of"]
+
+
+MOST_DRAWS = 10**8
+"""Minutes of work."""
+
+
+def check_draws(draws: int) -> None:
+    """Refuse a number of draws that would take hours, or none."""
+    if not 1 <= draws <= MOST_DRAWS:
+        raise InputError(f"--draws {draws}: give a number from 1 to {MOST_DRAWS}")
 
 
 def check_seed(seed: int) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bayes_cmoe.commands.diagnose import diagnose
 from bayes_cmoe.commands.plan import plan
-from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result
+from bayes_cmoe.commands.tabular import check_draws, check_seed, plain_table, print_result
 from bayes_cmoe.commands.words import Sizes, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.theory.information import DRAWS
@@ -50,6 +50,7 @@ def theory(
         Print one JSON object instead of a table.
     """
     check_seed(seed)
+    check_draws(draws)
     sizes = [float(size) for size in n or SIZES]
     if len(set(sizes)) < 2:
         raise InputError("-n: a slope needs two sizes at least: give -n 1e3 -n 1e5")

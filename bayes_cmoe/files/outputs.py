@@ -6,44 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.errors import InputError
 
-__all__ = [
-    "check_cell",
-    "check_file_writable",
-    "check_folder_writable",
-    "plain_cell",
-    "whole_file",
-    "whole_folder",
-]
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes a spreadsheet take a text cell for a formula, when the cell begins with it."""
-
-
-def plain_cell(text: str) -> str:
-    """A cell of text that no spreadsheet takes for a formula; only what looks like one is changed.
-
-    Examples
-    --------
-    >>> plain_cell("=1+1"), plain_cell("a[x1]")
-    ("'=1+1", 'a[x1]')
-    """
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def check_cell(name: str) -> None:
-    """Refuse a column's name that a spreadsheet would take for a formula.
-
-    Raises
-    ------
-    InputError
-    """
-    if plain_cell(name) != name:
-        raise InputError(
-            f"column {shortened(name)!r} begins as a formula does: give it a name that begins with "
-            "a letter"
-        )
+__all__ = ["check_file_writable", "check_folder_writable", "whole_file", "whole_folder"]
 
 
 def _existing(folder: Path) -> Path:

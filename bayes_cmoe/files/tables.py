@@ -19,8 +19,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.files.cells import check_cell
 from bayes_cmoe.files.columns import LARGEST, Table, check_rows
-from bayes_cmoe.files.outputs import check_cell
 from bayes_cmoe.files.text import DELIMITERS, check_names, header_of, no_rows, text_columns
 
 __all__ = [
@@ -128,7 +128,11 @@ def _numbers(source: str, name: str, column: pa.ChunkedArray) -> NDArray:
     kind = column.type
     if pa.types.is_binary(kind):
         values = _numbers_of_text(where, column)
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    elif pa.types.is_decimal(kind):
+        # Python rounds a decimal to the nearest 64-bit float, Arrow to one beside it.
+        entries = column.to_pylist()
+        values = np.array([np.nan if entry is None else float(entry) for entry in entries])
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         values = column.cast(pa.float64(), safe=False).to_numpy()
         if pa.types.is_integer(kind):
             _check_exact(where, column, values)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayes_cmoe.files.outputs import plain_cell, whole_folder
+from bayes_cmoe.files.cells import plain_cell
+from bayes_cmoe.files.outputs import whole_folder
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.images import drawn
 from bayes_cmoe.report.sweep_figures import sweep_figures

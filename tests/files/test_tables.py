@@ -2,6 +2,7 @@
 
 import os
 import time
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.columns import (
     LARGEST,
     Table,
@@ -20,7 +22,6 @@ from bayes_cmoe.files.columns import (
     check_probabilities,
     check_row_count,
 )
-from bayes_cmoe.files.outputs import plain_cell
 from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.files.tables import column_names, read_table, write_table
 
@@ -219,6 +220,17 @@ def test_whole_numbers_that_would_be_rounded_are_refused(tmp_path, whole):
     pa.parquet.write_table(pa.table({"u": [1, whole], "v": [2**53, 2**60]}), file)
     assert "in row 2: use another unit" in complaint(file, "u")
     np.testing.assert_array_equal(read_table(file, ["v"]).columns["v"], [2.0**53, 2.0**60])
+
+
+def test_decimals_become_the_nearest_number(tmp_path):
+    entries = ["98.99", "-0.07", "0.29", None]
+    decimals = [None if entry is None else Decimal(entry) for entry in entries]
+    file = tmp_path / "t.parquet"
+    values = pa.array(decimals, pa.decimal128(9, 2))
+    pa.parquet.write_table(pa.table({"u": values[:3]}), file)
+    np.testing.assert_array_equal(read_table(file, ["u"]).columns["u"], [98.99, -0.07, 0.29])
+    pa.parquet.write_table(pa.table({"u": values}), file)
+    assert "column 'u' is missing in row 4" in complaint(file, "u")
 
 
 def test_names_of_all_columns(tmp_path):

@@ -22,7 +22,8 @@ from bayes_cmoe.parts.frozen import Frozen, frozen_expert
 from bayes_cmoe.parts.gates import constant
 from bayes_cmoe.parts.mixture import contaminated_model
 from bayes_cmoe.parts.priors import Prior
-from bayes_cmoe.study.regime import Exponent, Path, Rate, Regime, Shift, along
+from bayes_cmoe.study.rates import Exponent, Rate
+from bayes_cmoe.study.regime import Path, Regime, Shift, along
 from bayes_cmoe.study.variant import Variant
 
 __all__ = ["VARIANT", "build"]
@@ -129,7 +130,9 @@ def _regime(
 ) -> Regime:
     frozen, expert = experts
     path = Path({"lam": lam}, _CENTER, shift, delta, alpha, gamma)
-    return Regime(name, summary, path, expert, frozen, features=1, box=_BOX, published=rates)
+    return Regime(
+        name, summary, path, constant, expert, frozen, features=1, box=_BOX, published=rates
+    )
 
 
 _DIFFERENT = (_LAPLACE_TANH, "tanh")
@@ -225,5 +228,5 @@ VARIANT = Variant(
     build=build,
     gates=(constant,),
     regimes={regime.name: regime for regime in _REGIMES},
-    scalar=True,
+    family=gaussian,
 )

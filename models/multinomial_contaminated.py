@@ -22,7 +22,8 @@ from bayes_cmoe.parts.frozen import Frozen, frozen_expert
 from bayes_cmoe.parts.gates import Gate, constant, gate_named, softmax
 from bayes_cmoe.parts.mixture import contaminated_model
 from bayes_cmoe.parts.priors import Prior
-from bayes_cmoe.study.regime import Path, Rate, Regime, Shift, along, rates_in_delta
+from bayes_cmoe.study.rates import Rate, rates_in_delta
+from bayes_cmoe.study.regime import Path, Regime, Shift, along
 from bayes_cmoe.study.variant import Variant
 
 __all__ = ["VARIANT", "build"]
@@ -124,6 +125,7 @@ def _regime(
         name,
         summary,
         Path(gate, _FROZEN_LINEAR, shift, delta, alpha, gamma),
+        form,
         expert,
         _LINEAR,
         features=2,
@@ -202,5 +204,5 @@ VARIANT = Variant(
     build=build,
     gates=(softmax, constant),
     regimes={regime.name: regime for regime in _REGIMES},
-    scalar=False,
+    family=multinomial_logistic,
 )

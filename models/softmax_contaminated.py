@@ -23,7 +23,8 @@ from bayes_cmoe.parts.frozen import Frozen, frozen_expert
 from bayes_cmoe.parts.gates import softmax
 from bayes_cmoe.parts.mixture import contaminated_model
 from bayes_cmoe.parts.priors import Prior
-from bayes_cmoe.study.regime import Path, Rate, Regime, Shift, along, rates_in_delta
+from bayes_cmoe.study.rates import Rate, rates_in_delta
+from bayes_cmoe.study.regime import Path, Regime, Shift, along
 from bayes_cmoe.study.variant import Variant
 
 __all__ = ["VARIANT", "build"]
@@ -99,7 +100,9 @@ def _regime(
     gamma: Fraction = Fraction(0),
 ) -> Regime:
     path = Path(gate, _TWO, shift, delta, alpha, gamma)
-    return Regime(name, summary, path, "tanh-nobias", frozen, features=2, box=_BOX, published=rates)
+    return Regime(
+        name, summary, path, softmax, "tanh-nobias", frozen, features=2, box=_BOX, published=rates
+    )
 
 
 def _paper_b(
@@ -124,7 +127,9 @@ def _paper_b(
     box = MappingProxyType(
         {"beta": (-10.0, 10.0), "tau": (-30.0, 30.0), "a": (-5.0, 5.0), "nu": (nu / 100, nu * 100)}
     )
-    return Regime(name, summary, path, "tanh-nobias", frozen, features=8, box=box, published=rates)
+    return Regime(
+        name, summary, path, softmax, "tanh-nobias", frozen, features=8, box=box, published=rates
+    )
 
 
 _EIGHTH, _SIXTEENTH, _QUARTER = Fraction(1, 8), Fraction(1, 16), Fraction(1, 4)
@@ -222,5 +227,5 @@ VARIANT = Variant(
     build=build,
     gates=(softmax,),
     regimes={regime.name: regime for regime in _REGIMES},
-    scalar=True,
+    family=gaussian,
 )

@@ -18,8 +18,7 @@ from bayes_cmoe import (
     variants,
 )
 from bayes_cmoe.parts.experts import EXPERTS
-from bayes_cmoe.parts.gates import GATES
-from bayes_cmoe.parts.priors import free_parameters
+from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.study.regime import along
 from bayes_cmoe.study.variant import _REGISTERED
 from tests import reference, table
@@ -66,8 +65,8 @@ def test_required_regimes_are_there(name: str) -> None:
 @pytest.mark.parametrize(("variant", "regime"), REGIMES)
 def test_truth_lies_in_the_box_at_any_size(variant: Variant, regime: Regime) -> None:
     form = EXPERTS[regime.expert]
-    gate = GATES[regime.options.get("gate", variant.gates[0].name)]
-    wanted = free_parameters(gate, form, scalar=variant.scalar)
+    parts = Mixture(regime.gate, form, variant.family)
+    wanted = {parameter.name: parameter.dims for parameter in parts.parameters}
     lengths = {"feature": regime.features, "free_class": (regime.classes or 1) - 1}
     assert set(regime.box) == set(wanted)
     for n in SIZES:

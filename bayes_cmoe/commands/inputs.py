@@ -4,6 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,27 @@ from bayes_cmoe.files.columns import (
 from bayes_cmoe.files.tables import column_names, read_table
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import EXPERTS, Expert, expert_named
-from bayes_cmoe.parts.frozen import (
-    Frozen,
+from bayes_cmoe.parts.families import FAMILIES
+from bayes_cmoe.parts.frozen import SCALED, Frozen
+from bayes_cmoe.parts.gates import Gate
+from bayes_cmoe.parts.mixture import Mixture
+from bayes_cmoe.parts.predictions import (
+    frozen_arguments,
     frozen_log_density,
     frozen_predictions,
     frozen_probabilities,
 )
-from bayes_cmoe.parts.gates import Gate
-from bayes_cmoe.parts.priors import Prior, free_parameters
+from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant, variant_named
 
 __all__ = ["FrozenColumns", "Setting", "read_setting"]
 
-FAMILIES = ("gaussian", "laplace", "student_t")
+WAYS = {
+    "number": "--frozen-family, --frozen-mean and --frozen-scale",
+    "class": "--frozen-probs",
+    "count": "--frozen-family and --frozen-arguments",
+}
+"""How the command line states a frozen expert of each kind of response."""
 LARGEST_DF = 1e6
 
 
@@ -54,23 +63,28 @@ class FrozenColumns:
     df: str | None = None
     probs: str | None = None
     logp: str | None = None
+    arguments: tuple[str, ...] = ()
 
-    def check(self, scalar: bool) -> None:
+    def check(self, response: str) -> None:
         """Refuse a choice that does not state one frozen expert for the kind of response.
 
         Raises
         ------
         InputError
         """
+        way = f"{WAYS[response]}, or --frozen-logp"
+        if self.arguments and self.logp is None and self.probs is None and self.family is not None:
+            self._check_arguments(response)
+            return
         predictions = (self.family, self.mean, self.scale, self.df)
         ways = sum([predictions != (None,) * 4, self.probs is not None, self.logp is not None])
-        way = (
-            "--frozen-family, --frozen-mean and --frozen-scale" if scalar else "--frozen-probs"
-        ) + ", or --frozen-logp"
-        wrong = self.probs is not None if scalar else predictions != (None,) * 4
-        if ways != 1 or wrong:
-            kind = "a number" if scalar else "a class"
-            raise InputError(f"the response is {kind}: state the frozen expert by {way}")
+        wrong = {
+            "number": self.probs is not None,
+            "class": predictions != (None,) * 4,
+            "count": self.logp is None,
+        }
+        if ways != 1 or wrong[response] or self.arguments:
+            raise InputError(f"the response is a {response}: state the frozen expert by {way}")
         if self.probs is not None and len(self.names) < 2:
             raise InputError(
                 f"--frozen-probs {shortened(self.probs)}: give a column for each of at least two "
@@ -82,7 +96,7 @@ class FrozenColumns:
         for name, value in needed.items():
             if value is None:
                 raise InputError(f"--frozen-{name} is missing: state the frozen expert by {way}")
-        choose("frozen family", str(self.family), FAMILIES)
+        choose("frozen family", str(self.family), SCALED)
         if (self.family == "student_t") != (self.df is not None):
             raise InputError(
                 f"--frozen-df does not go with {self.family}: leave it out"
@@ -90,9 +104,29 @@ class FrozenColumns:
                 else "--frozen-df is missing: a student_t needs its degrees of freedom"
             )
 
+    def _check_arguments(self, response: str) -> None:
+        """Refuse arguments that are not the family's, and a family of another response."""
+        family = FAMILIES[choose("frozen family", str(self.family), FAMILIES)]
+        if family.response != response:
+            raise InputError(
+                f"--frozen-family {self.family} predicts a {family.response} and the response is a "
+                f"{response}: state the frozen expert by {WAYS[response]}"
+            )
+        given = {pair.partition("=")[0] for pair in self.arguments}
+        if given != set(family.arguments) or not all("=" in pair for pair in self.arguments):
+            needed = ",".join(f"{argument}=COLUMN" for argument in family.arguments)
+            raise InputError(f"--frozen-arguments of a {family.name}: write {needed}")
+
+    @property
+    def named_arguments(self) -> dict[str, str]:
+        """The family's arguments and their columns, as ``--frozen-arguments`` has them."""
+        return {pair.partition("=")[0]: pair.partition("=")[2] for pair in self.arguments}
+
     @property
     def names(self) -> list[str]:
         """The columns that the frozen expert needs."""
+        if self.arguments:
+            return list(self.named_arguments.values())
         if self.probs is not None:
             return split_names("--frozen-probs", [self.probs])
         return [name for name in (self.mean, self.scale, self.df, self.logp) if name is not None]
@@ -108,10 +142,13 @@ class FrozenColumns:
         constants = [name for name in self.constants if name not in header and name != self.mean]
         return [name for name in self.names if name not in constants]
 
-    def read(self, table: Table, scalar: bool) -> Frozen:
+    def read(self, table: Table, response: str) -> Frozen:
         """The frozen expert of a table, its columns checked."""
+        if self.arguments:
+            columns = {name: table.columns[own] for name, own in self.named_arguments.items()}
+            return frozen_arguments(str(self.family), **columns)
         if self.logp is not None:
-            if not scalar:
+            if response != "number":
                 check_log_probabilities(table, self.logp)
             return frozen_log_density(table.columns[self.logp])
         if self.probs is not None:
@@ -228,7 +265,7 @@ def read_setting(
     chosen = variant_named(variant)
     form = _chosen_expert(chosen, expert, bias)
     weights = _chosen_gate(chosen, gate)
-    frozen.check(chosen.scalar)
+    frozen.check(chosen.response)
     inputs = split_names("-x", features)
     if response in inputs:
         raise InputError(
@@ -237,22 +274,16 @@ def read_setting(
     header = column_names(data) if frozen.constants else ()
     table = read_table(data, [response, *inputs, *frozen.needed(header)])
     classes = None
-    if chosen.scalar:
+    if chosen.response != "class":
         check_not_constant(table, response)
     else:
         known = len(frozen.names) if frozen.probs is not None else None
         classes = check_class_labels(table, response, known)
-    unknown = free_parameters(weights, form, scalar=chosen.scalar)
-    sizes = {"feature": len(inputs), "free_class": (classes or 1) - 1}
-    count = 0
-    for dims in unknown.values():
-        size = 1
-        for dim in dims:
-            size *= sizes[dim]
-        count += size
-    check_row_count(table, count)
+    sizes = {"feature": len(inputs), "free_class": (classes or 1) - 1, **form.sizes}
+    unknown = Mixture(weights, form, chosen.family).parameters
+    check_row_count(table, sum(prod(sizes[dim] for dim in own.dims) for own in unknown))
     for name in inputs:
         check_not_constant(table, name)
-    known_expert = frozen.read(table, chosen.scalar)
+    known_expert = frozen.read(table, chosen.response)
     rows = Data(table.matrix(inputs), table.columns[response], inputs, classes)
     return Setting(chosen, rows, known_expert, form, weights)

@@ -30,7 +30,7 @@ def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
                     variant.name: {
                         "title": variant.title,
                         "source": variant.source,
-                        "response": "number" if variant.scalar else "class",
+                        "response": variant.response,
                         "gates": [gate.name for gate in variant.gates],
                         "experts": list(EXPERTS),
                         "regimes": {r.name: r.summary for r in variant.regimes.values()},
@@ -45,7 +45,7 @@ def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     for variant in known:
         table.add_row(
             f"{variant.name}\n{variant.source}",
-            "number" if variant.scalar else "class",
+            variant.response,
             "\n".join(gate.name for gate in variant.gates),
             "\n".join(variant.regimes),
         )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.coordinates import Working
-from bayes_cmoe.parts.mixture import gate_of
+from bayes_cmoe.parts.mixture import mixture_of
 
 __all__ = ["Gating", "gating_of"]
 
@@ -36,9 +36,10 @@ class Gating:
 
 def gating_of(posterior: Posterior, working: Working) -> Gating | None:
     """The gate of a model's mixture; None when the model is not one of the suite's."""
-    gate = gate_of(posterior.model)
-    if gate is None:
+    mixture = mixture_of(posterior.model)
+    if mixture is None:
         return None
+    gate = mixture.gate
     names = np.repeat(posterior.layout.names, posterior.layout.sizes)
     entries = np.isin(names, list(gate.dims))
 

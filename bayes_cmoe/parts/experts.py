@@ -4,9 +4,9 @@ A scalar response reads h as its mean; a class response reads h as the logits of
 first K - 1 classes, the last class being the reference with logit 0.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows, blocked_map
 from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.parameter import Parameter, intercept, location, slopes
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
 
@@ -31,21 +32,43 @@ class Expert:
     ----------
     name : str
         How the registry, the command line and the reports call it.
-    dims : mapping of str to tuple of str
-        Dimensions of each parameter for a scalar response, for example
-        ``{"a": ("feature",), "b": ()}``. A class response puts ``"free_class"`` in front.
+    parameters : sequence of Parameter, or mapping of str to tuple of str
+        Its parameters for a scalar response. A mapping gives their dims, for example
+        ``{"a": ("feature",), "b": ()}``, and with them slopes and intercepts. A class response puts
+        ``"free_class"`` in front.
     mean : callable
         ``mean(x, **parameters)``, a PyTensor expression: x of shape (n, feature) gives (n,),
         and (n, class - 1) when every parameter has the class axis in front.
     bounded : bool
         Whether h has a scale of its own (tanh, sigmoid) or takes the response's (linear, relu).
         Only the default priors look at it.
+    sizes : mapping of str to int
+        Lengths of dims of its own, such as the units of a hidden layer.
     """
 
     name: str
-    dims: Mapping[str, tuple[str, ...]]
+    parameters: Sequence[Parameter] | Mapping[str, tuple[str, ...]]
     mean: Callable[..., Tensor]
     bounded: bool = False
+    sizes: Mapping[str, int] = MappingProxyType({})
+
+    @cached_property
+    def declared(self) -> tuple[Parameter, ...]:
+        """Its parameters' declarations."""
+        if not isinstance(self.parameters, Mapping):
+            return tuple(self.parameters)
+        return tuple(_declared(name, dims) for name, dims in self.parameters.items())
+
+    @property
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        """Dimensions of each parameter for a scalar response."""
+        return {parameter.name: parameter.dims for parameter in self.declared}
+
+
+def _declared(name: str, dims: tuple[str, ...]) -> Parameter:
+    if dims == ("feature",):
+        return slopes(name)
+    return location(name, dims) if dims else intercept(name)
 
 
 def _identity(z: Tensor) -> Tensor:

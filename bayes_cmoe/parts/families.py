@@ -5,8 +5,9 @@ family's arguments in the order of `arguments`, one value for each row (class pr
 one vector for each row).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from bayes_cmoe.errors import choose
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.parameter import Parameter, variance
 
 __all__ = [
     "FAMILIES",
@@ -25,6 +27,8 @@ __all__ = [
     "gaussian",
     "laplace",
     "multinomial_logistic",
+    "poisson",
+    "register_family",
     "student_t",
 ]
 
@@ -45,8 +49,15 @@ class Family:
         ``logp(y, *arguments)``, natural log-density for each row.
     random : callable
         ``random(rng, *arguments)``, one response for each row.
-    signature : str
+    signature : tuple of str
         Core dimensions of the arguments in NumPy's generalised-ufunc notation.
+    response : {"number", "class", "count", "any"}
+        What it is a density of; any where only its values are given.
+    own : mapping of str to Parameter
+        The arguments that a trainable expert of this family has as parameters; the one that is left
+        is the expert's function h.
+    unit : bool
+        Whether h has a scale of its own (logits, log rates) or that of the response.
     """
 
     name: str
@@ -54,6 +65,14 @@ class Family:
     logp: Callable[..., Tensor]
     random: Draw
     signature: tuple[str, ...]
+    response: str = "number"
+    own: Mapping[str, Parameter] = MappingProxyType({})
+    unit: bool = False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an expert's function and parameters make up all arguments."""
+        return len(self.arguments) == len(self.own) + 1
 
 
 def _gaussian_logp(y: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
@@ -116,7 +135,22 @@ def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:
     return _categorical_random(rng, np.exp(log_softmax(full, axis=-1)))
 
 
-gaussian = Family("gaussian", ("mean", "variance"), _gaussian_logp, _gaussian_random, ("()", "()"))
+def _poisson_logp(y: Tensor, log_rate: Tensor) -> Tensor:
+    return y * log_rate - pt.exp(log_rate) - pt.gammaln(y + 1.0)
+
+
+def _poisson_random(rng: Generator, log_rate: NDArray) -> NDArray:
+    return rng.poisson(np.exp(log_rate)).astype(float)
+
+
+gaussian = Family(
+    "gaussian",
+    ("mean", "variance"),
+    _gaussian_logp,
+    _gaussian_random,
+    ("()", "()"),
+    own=MappingProxyType({"variance": variance("nu")}),
+)
 """N(y | mean, variance)."""
 
 laplace = Family("laplace", ("mean", "scale"), _laplace_logp, _laplace_random, ("()", "()"))
@@ -127,18 +161,45 @@ student_t = Family(
 )
 """Student's t with df degrees of freedom, moved by mean and stretched by scale."""
 
-categorical = Family("categorical", ("probs",), _categorical_logp, _categorical_random, ("(k)",))
+categorical = Family(
+    "categorical", ("probs",), _categorical_logp, _categorical_random, ("(k)",), "class", unit=True
+)
 """P(y = k) = probs_k."""
 
 multinomial_logistic = Family(
-    "multinomial_logistic", ("logits",), _multinomial_logp, _multinomial_random, ("(j)",)
+    "multinomial_logistic",
+    ("logits",),
+    _multinomial_logp,
+    _multinomial_random,
+    ("(j)",),
+    "class",
+    unit=True,
 )
 """P(y = k) = exp(logit_k) / sum_l exp(logit_l), the last class having logit 0."""
 
+poisson = Family(
+    "poisson", ("log_rate",), _poisson_logp, _poisson_random, ("()",), "count", unit=True
+)
+"""P(y) = exp(y log_rate - exp(log_rate)) / y!."""
+
 FAMILIES = {
     family.name: family
-    for family in (gaussian, laplace, student_t, categorical, multinomial_logistic)
+    for family in (gaussian, laplace, student_t, categorical, multinomial_logistic, poisson)
 }
+
+
+def register_family(family: Family) -> Family:
+    """Make a family known by its name.
+
+    Raises
+    ------
+    InputError
+        When the name is taken by another family.
+    """
+    if FAMILIES.get(family.name, family) is not family:
+        raise InputError(f"a family named {family.name!r} exists already: choose another name")
+    FAMILIES[family.name] = family
+    return family
 
 
 def family_named(family: str | Family) -> Family:

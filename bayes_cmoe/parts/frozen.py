@@ -1,12 +1,11 @@
 """The frozen, pre-trained expert f0: known, so all that a model needs of it is columns of data.
 
-Three ways to state one: a family and an expert with its parameters (evaluated at any x), columns
-of predictions (one value a row), or one column of log-densities produced by any model at all.
+Here it is stated by a family and an expert with its parameters, so that it is known at any x; see
+`bayes_cmoe.parts.predictions` for one that is known at the rows of the data only.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.parts.arrays import check_rows, check_same_rows, finite_rows, numbers, row_labels
+from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
 from bayes_cmoe.parts.families import (
+    FAMILIES,
     Family,
     categorical,
     gaussian,
@@ -26,18 +26,8 @@ from bayes_cmoe.parts.families import (
     student_t,
 )
 
-__all__ = [
-    "FROZEN_FAMILIES",
-    "Frozen",
-    "check_log_probabilities",
-    "frozen_expert",
-    "frozen_log_density",
-    "frozen_predictions",
-    "frozen_probabilities",
-]
+__all__ = ["FROZEN_FAMILIES", "SCALED", "Frozen", "check_df", "frozen_expert", "scaled_family"]
 
-SUM_TOLERANCE = 1e-6
-"""Class probabilities may be rounded by as much."""
 Tensor = Any
 Columns = dict[str, NDArray]
 
@@ -65,7 +55,7 @@ def _no_draws(rng: Generator, logp: NDArray) -> NDArray:
     )
 
 
-log_density = Family("log_density", ("logp",), _given_logp, _no_draws, ("()",))
+log_density = Family("log_density", ("logp",), _given_logp, _no_draws, ("()",), "any")
 
 FROZEN_FAMILIES = {
     "gaussian": _gaussian_from_scale(gaussian),
@@ -75,6 +65,10 @@ FROZEN_FAMILIES = {
     "multinomial_logistic": multinomial_logistic,
     "log_density": log_density,
 }
+
+
+SCALED = ("gaussian", "laplace", "student_t")
+"""Families of a number with a mean and a scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,140 +93,19 @@ class Frozen:
     labels: pd.Index | None = None
 
 
-def _fixed(given: Mapping[str, NDArray], x: NDArray) -> Columns:
-    for name, column in given.items():
-        if len(column) != len(x):
-            raise InputError(
-                f"{name} has {len(column)} rows and the data {len(x)}: "
-                "give one prediction for each row"
-            )
-    return dict(given)
+def scaled_family(family: str) -> Family:
+    """The family of that name, of a number with a mean and a scale."""
+    return FROZEN_FAMILIES[choose("frozen family", family, SCALED)]
 
 
-def _vector(name: str, values: ArrayLike, n: int | None = None) -> NDArray:
-    column = numbers(name, values)
-    if column.ndim == 0 and n is not None:
-        column = numbers(name, np.full(n, column))
-    if column.ndim != 1:
-        raise InputError(f"{name} has shape {column.shape}: give one number for each row")
-    return column
-
-
-def _scalar_family(family: str) -> Family:
-    return FROZEN_FAMILIES[choose("frozen family", family, ("gaussian", "laplace", "student_t"))]
-
-
-def _check_df(family: Family, df: ArrayLike | None) -> None:
+def check_df(family: Family, df: ArrayLike | None) -> None:
+    """Refuse degrees of freedom where the family has none, and none where it has."""
     if ("df" in family.arguments) != (df is not None):
         raise InputError(
             "a frozen student_t needs its degrees of freedom (df)"
             if df is None
             else f"a frozen {family.name} has no degrees of freedom: leave df out"
         )
-
-
-def frozen_predictions(
-    family: str, mean: ArrayLike, scale: ArrayLike, df: ArrayLike | None = None
-) -> Frozen:
-    """A frozen expert from its predictions at the rows of the data.
-
-    Parameters
-    ----------
-    family : {"gaussian", "laplace", "student_t"}
-    mean : array, shape (n,)
-        Predicted location, in the units of y.
-    scale : float or array, shape (n,)
-        Standard deviation of a gaussian, scale parameter of a laplace or student_t.
-    df : float or array, shape (n,), optional
-        Degrees of freedom of a student_t.
-
-    Raises
-    ------
-    InputError
-        When a column is masked, no number or not finite, a scale or df not positive, df given for
-        another family, or columns label their rows differently.
-
-    Examples
-    --------
-    >>> frozen_predictions("laplace", mean=[0.0, 1.0], scale=0.5).description
-    'laplace predictions'
-    """
-    chosen = _scalar_family(family)
-    _check_df(chosen, df)
-    location = _vector("the frozen mean", mean)
-    given = {
-        "frozen_mean": location,
-        "frozen_scale": _vector("the frozen scale", scale, len(location)),
-    }
-    if df is not None:
-        given["frozen_df"] = _vector("the frozen df", df, len(location))
-    for name, column in given.items():
-        finite_rows(name, column, "give a number")
-        if name != "frozen_mean":
-            check_rows(name, column > 0, "not positive", "give a positive number")
-    labels = {"the frozen mean": mean, "the frozen scale": scale, "the frozen df": df}
-    shared = check_same_rows({name: row_labels(column) for name, column in labels.items()})
-    return Frozen(chosen, partial(_fixed, given), f"{family} predictions", shared)
-
-
-def frozen_probabilities(probs: ArrayLike) -> Frozen:
-    """A frozen classifier from its class probabilities at the rows of the data.
-
-    Parameters
-    ----------
-    probs : array, shape (n, class)
-        Each row at least 0 and summing to one (to 1e-6).
-
-    Raises
-    ------
-    InputError
-        When a row is not a probability vector.
-    """
-    table = numbers("frozen_probs", probs)
-    if table.ndim != 2 or table.shape[1] < 2:
-        raise InputError(f"class probabilities have shape {table.shape}: give (n, classes)")
-    name, remedy = "frozen_probs", "give probabilities of all classes, in the order of the labels"
-    check_rows(name, (table >= 0).all(axis=1), "negative or not a number", remedy)
-    total = table.sum(axis=1)
-    check_rows(name, np.abs(total - 1.0) <= SUM_TOLERANCE, "not summing to one", remedy)
-    exact = numbers(name, table / total[:, None])
-    return Frozen(
-        categorical, partial(_fixed, {name: exact}), "class probabilities", row_labels(probs)
-    )
-
-
-def frozen_log_density(logp: ArrayLike) -> Frozen:
-    """A frozen expert from log f0(y|x) at the rows of the data, produced by any model at all.
-
-    Parameters
-    ----------
-    logp : array, shape (n,)
-        Natural logarithm of the density (or probability) of each observed response.
-
-    Raises
-    ------
-    InputError
-        When an entry is not finite.
-    """
-    column = _vector("the frozen log-density", logp)
-    finite_rows("frozen_logp", column, "give the natural log-density")
-    given = {"frozen_logp": column}
-    return Frozen(log_density, partial(_fixed, given), "log-densities", row_labels(logp))
-
-
-def check_log_probabilities(logp: NDArray) -> None:
-    """Refuse a class label whose probability would be above one, beyond a rounding of 1e-6.
-
-    Raises
-    ------
-    InputError
-    """
-    check_rows(
-        "frozen_logp",
-        logp <= SUM_TOLERANCE,
-        "positive, a probability above one,",
-        "give natural logarithms of class probabilities",
-    )
 
 
 def frozen_expert(
@@ -247,12 +120,13 @@ def frozen_expert(
 
     Parameters
     ----------
-    family : {"gaussian", "laplace", "student_t", "multinomial_logistic"}
+    family : {"gaussian", "laplace", "student_t", "multinomial_logistic", "poisson"}
+        Or another of one argument.
     expert : str or Expert
     parameters : mapping of str to array
         The expert's parameters; for multinomial_logistic with the free classes in front.
     scale : float, optional
-        As in `frozen_predictions`; not for multinomial_logistic.
+        As in `frozen_predictions`; only there.
     df : float, optional
         Degrees of freedom of a student_t.
 
@@ -270,17 +144,10 @@ def frozen_expert(
     chosen = expert_named(expert)
     values = {name: numbers(name, value) for name, value in parameters.items()}
     description = f"{family} with {chosen.name} mean"
-    if family == "multinomial_logistic":
-        if scale is not None or df is not None:
-            raise InputError("a multinomial_logistic expert has no scale and no df: leave them out")
-
-        def logits(x: NDArray) -> Columns:
-            return {"frozen_logits": evaluate(chosen, x, values)}
-
-        return Frozen(multinomial_logistic, logits, f"{chosen.name} logits")
-
-    density = _scalar_family(family)
-    _check_df(density, df)
+    if family not in SCALED:
+        return _of_function(family, chosen, values, scale, df)
+    density = scaled_family(family)
+    check_df(density, df)
     fixed = {"frozen_scale": scale} if df is None else {"frozen_scale": scale, "frozen_df": df}
     for name, value in fixed.items():
         number = None if value is None else numbers(name, value)
@@ -292,3 +159,27 @@ def frozen_expert(
         return {"frozen_mean": evaluate(chosen, x, values), **constants}
 
     return Frozen(density, columns, description)
+
+
+def _of_function(
+    family: str,
+    expert: Expert,
+    values: Mapping[str, NDArray],
+    scale: float | None,
+    df: float | None,
+) -> Frozen:
+    """A frozen expert whose only argument is the expert's function: logits, a log rate."""
+    known = {
+        name: own
+        for name, own in FAMILIES.items()
+        if len(own.arguments) == 1 and own.signature != categorical.signature
+    }
+    density = known[choose("frozen family", family, (*SCALED, *known))]
+    if scale is not None or df is not None:
+        raise InputError(f"a {family} expert has no scale and no df: leave them out")
+    (argument,) = density.arguments
+
+    def columns(x: NDArray) -> Columns:
+        return {f"frozen_{argument}": evaluate(expert, x, values)}
+
+    return Frozen(density, columns, f"{expert.name} {argument}")

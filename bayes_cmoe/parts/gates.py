@@ -1,16 +1,50 @@
-"""Gates pi(x): the share of the trainable expert at x, as log (1 - pi) and log pi."""
+"""Gates pi(x): the shares of the components at x, as logarithms; what vanishes, and how.
 
-from collections.abc import Callable, Mapping
+With one prompt a gate's parameters have the dims that it declares; with several the dim ``prompt``
+stands in front.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytensor.tensor as pt
 
-from bayes_cmoe.errors import choose
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, share
 
-__all__ = ["GATES", "Gate", "constant", "gate_named", "softmax"]
+__all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
 
 Tensor = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What vanishes when the prompt does: a function of one of the gate's parameters.
+
+    Parameters
+    ----------
+    name : str
+        The target under which its error is stated; the parameter's own name where it is that.
+    parameter : str
+    value : callable
+        ``value(parameter)``; of NumPy or JAX.
+    vanish : callable
+        ``vanish(parameter, n, alpha)``: the parameter whose share is n^-alpha times as large.
+    """
+
+    name: str
+    parameter: str
+    value: Callable[[Any], Any]
+    vanish: Callable[[Any, float, float], Any]
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether it is the parameter itself."""
+        return self.name == self.parameter
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,53 +54,110 @@ class Gate:
     Parameters
     ----------
     name : str
-    dims : mapping of str to tuple of str
-        Dimensions of each gate parameter.
+    parameters : sequence of Parameter
     log_weights : callable
-        ``log_weights(x, **parameters)`` gives (log (1 - pi(x)), log pi(x)).
+        ``log_weights(x, **parameters)`` gives the logarithms of the components' shares, the frozen
+        expert's first, then one for each prompt; each of shape (n,) or ().
     level, shut, opened : mapping of str to float
         Parameter values at which pi(x) is one half everywhere, as good as zero, and as good as one;
         every entry of a parameter takes the same value. Optimisers start from there.
+    share : Share
+        What vanishes.
+    several : bool
+        Whether it can weigh several prompts.
     """
 
     name: str
-    dims: Mapping[str, tuple[str, ...]]
-    log_weights: Callable[..., tuple[Tensor, Tensor]]
+    parameters: Sequence[Parameter]
+    log_weights: Callable[..., tuple[Tensor, ...]]
     level: Mapping[str, float]
     shut: Mapping[str, float]
     opened: Mapping[str, float]
+    share: Share
+    several: bool = False
+
+    @cached_property
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        """Dimensions of each parameter beside one prompt."""
+        return {parameter.name: tuple(parameter.dims) for parameter in self.parameters}
 
 
-def _constant(x: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
-    return pt.log1p(-lam), pt.log(lam)
+def _constant(x: Tensor, lam: Tensor) -> tuple[Tensor, ...]:
+    if lam.ndim == 0:
+        return pt.log1p(-lam), pt.log(lam)
+    # What each prompt takes of what those before it left.
+    left = pt.concatenate([pt.zeros(1), pt.cumsum(pt.log1p(-lam))])
+    count = lam.type.shape[0]
+    return left[-1], *(left[j] + pt.log(lam[j]) for j in range(count))
 
 
-def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
-    score = x @ beta + tau
-    return -pt.softplus(score), -pt.softplus(-score)
+def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, ...]:
+    if beta.ndim == 1:
+        score = x @ beta + tau
+        return -pt.softplus(score), -pt.softplus(-score)
+    count = tau.type.shape[0]
+    scores = [x @ beta[j] + tau[j] for j in range(count)]
+    total = pt.zeros_like(scores[0])
+    for score in scores:
+        total = pt.logaddexp(total, score)
+    return -total, *(score - total for score in scores)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _exp(value: Any) -> Any:
+    return np.exp(value) if isinstance(value, np.ndarray | float) else jnp.exp(value)
+
+
+def _scaled(lam: Any, n: float, alpha: float) -> Any:
+    return lam * n**-alpha
+
+
+def _lowered(tau: Any, n: float, alpha: float) -> Any:
+    return tau - alpha * np.log(n)
 
 
 constant = Gate(
     "constant",
-    {"lam": ()},
+    (share("lam"),),
     _constant,
     level={"lam": 0.5},
     shut={"lam": 0.0},
     opened={"lam": 1.0},
+    share=Share("lam", "lam", _itself, _scaled),
+    several=True,
 )
-"""pi(x) = lam (arXiv:2410.12258)."""
+"""pi(x) = lam (arXiv:2410.12258); of several prompts lam_j is the share of what the first left."""
 
 softmax = Gate(
     "softmax",
-    {"beta": ("feature",), "tau": ()},
+    (gate_slopes("beta"), gate_level("tau")),
     _softmax,
     level={"beta": 0.0, "tau": 0.0},
     shut={"beta": 0.0, "tau": -30.0},
     opened={"beta": 0.0, "tau": 30.0},
+    share=Share("exp_tau", "tau", _exp, _lowered),
+    several=True,
 )
-"""pi(x) = 1 / (1 + exp(-beta'x - tau)) (arXiv:2505.18455)."""
+"""pi(x) = 1 / (1 + exp(-beta'x - tau)) (arXiv:2505.18455); the frozen expert's score is zero."""
 
 GATES = {gate.name: gate for gate in (constant, softmax)}
+
+
+def register_gate(gate: Gate) -> Gate:
+    """Make a gate known by its name to the command line and to saved fits.
+
+    Raises
+    ------
+    InputError
+        When the name is taken by another gate.
+    """
+    if GATES.get(gate.name, gate) is not gate:
+        raise InputError(f"a gate named {gate.name!r} exists already: choose another name")
+    GATES[gate.name] = gate
+    return gate
 
 
 def gate_named(gate: str | Gate) -> Gate:

@@ -1,9 +1,11 @@
 """The contaminated mixture as a PyMC model: every contaminated variant is this, with its parts.
 
-p(y|x) = (1 - pi(x)) f0(y|x) + pi(x) f(y | h(x; eta), nu)
+p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j),   j = 1..k prompts
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,91 +16,85 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.parts.arrays import check_same_rows
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
-from bayes_cmoe.parts.frozen import Frozen, check_log_probabilities
+from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
-from bayes_cmoe.parts.priors import Prior, free_parameters, priors_for
+from bayes_cmoe.parts.parameter import Parameter, Reference, Role
+from bayes_cmoe.parts.priors import Prior, priors_for
+from bayes_cmoe.parts.rows import check_response, data_nodes
 
-__all__ = ["contaminated_model", "contaminated_response", "data_nodes", "gate_of"]
+__all__ = ["Mixture", "contaminated_model", "contaminated_response", "mixture_of"]
 
 Tensor = Any
 
-_GATES: WeakKeyDictionary[pm.Model, Gate] = WeakKeyDictionary()
 
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """What a model is made of beside its frozen expert.
 
-def gate_of(model: pm.Model) -> Gate | None:
-    """The gate that a model was built with; None when it is not one of the suite's."""
-    return _GATES.get(model)
-
-
-def data_nodes(data: Data, frozen: Frozen) -> dict[str, Tensor]:
-    """Put all that comes from the data into the model on the stack, as `pm.Data` with dims.
-
-    Returns
-    -------
-    dict of str to tensor
-        ``x`` (obs, feature), ``response`` (obs) and the frozen expert's columns.
-
-    Raises
-    ------
-    InputError
-        When the frozen expert predicts another kind of response, other classes or other rows, or a
-        class label's log-probability is positive.
+    Parameters
+    ----------
+    gate : Gate
+    expert : Expert
+        Form of the trainable experts.
+    family : Family
+        Their density.
+    prompts : int
+        How many there are.
     """
-    check_same_rows({"the data": data.labels, "the frozen columns": frozen.labels})
-    frozen_columns = frozen.columns(data.x)
-    _check_response(data, frozen.family, frozen_columns)
-    model = pm.modelcontext(None)
-    model.add_coord("obs", np.arange(data.n))
-    model.add_coord("feature", data.features)
-    if data.classes is not None:
-        model.add_coord("class", np.arange(data.classes))
-        model.add_coord("free_class", np.arange(data.classes - 1))
-    columns = {"x": data.x, "response": data.y, **frozen_columns}
-    # Only the number of rows may change: with the other lengths known, JAX can trace the graph.
-    return {
-        name: pm.Data(name, column, dims=_dims(name), shape=(None, *column.shape[1:]))
-        for name, column in columns.items()
-    }
 
+    gate: Gate
+    expert: Expert
+    family: Family
+    prompts: int = 1
 
-def _check_response(data: Data, family: Family, columns: dict[str, NDArray]) -> None:
-    """Refuse a density beside a probability; a given log-density may be either."""
-    if "logp" in family.arguments:
-        if data.classes is not None:
-            check_log_probabilities(columns["frozen_logp"])
-        return
-    of_classes = "mean" not in family.arguments
-    if of_classes != (data.classes is not None):
-        kinds = ("class labels", "numbers") if of_classes else ("numbers", "class labels")
-        raise InputError(
-            f"the frozen {family.name} expert predicts {kinds[0]} and the response holds "
-            f"{kinds[1]}: give a frozen expert for {kinds[1]}"
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All unknowns with their dims, in the order gate, expert, family."""
+        classes = ("free_class",) if self.family.response == "class" else ()
+        own = (
+            *self.gate.parameters,
+            *(parameter.within(*classes) for parameter in self.expert.declared),
+            *self.family.own.values(),
         )
-    if of_classes:
-        (name,) = columns
-        count = columns[name].shape[1] + (name == "frozen_logits")
-        if count != data.classes:
-            raise InputError(
-                f"the frozen expert has {count} classes and the response {data.classes}: "
-                "give one probability (or logit) for each class"
-            )
+        several = ("prompt",) if self.prompts > 1 else ()
+        return tuple(parameter.within(*several) for parameter in own)
+
+    def names(self, *roles: Role) -> tuple[str, ...]:
+        """Names of the parameters that have one of these roles."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.role in roles)
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """The gate's parameters."""
+        return self.names(Role.GATE)
+
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """The parameters of the trainable experts."""
+        return self.names(Role.LOCATION, Role.SCALE)
+
+    def reference(self, data: Data) -> Reference:
+        """What weak priors are scaled by."""
+        return Reference.of(data, unit=self.expert.bounded or self.family.unit)
 
 
-def _dims(column: str) -> tuple[str, ...]:
-    second = {"x": "feature", "frozen_probs": "class", "frozen_logits": "free_class"}
-    return ("obs", second[column]) if column in second else ("obs",)
+_MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
+
+
+def mixture_of(model: pm.Model) -> Mixture | None:
+    """What a model was built from; None when it is not one of the suite's."""
+    return _MIXTURES.get(model)
 
 
 def contaminated_response(
     nodes: dict[str, Tensor],
-    log_weights: tuple[Tensor, Tensor],
+    log_weights: Sequence[Tensor],
     frozen: Family,
     prompt: Family,
-    prompt_arguments: Sequence[Tensor],
+    prompts: Sequence[Sequence[Tensor]],
 ) -> Tensor:
     """The observed response ``y`` of a contaminated mixture of experts.
 
@@ -106,28 +102,30 @@ def contaminated_response(
     ----------
     nodes : dict of str to tensor
         What `data_nodes` returned.
-    log_weights : pair of tensors, shape () or (n,)
-        log (1 - pi(x)) and log pi(x), from a gate.
+    log_weights : sequence of tensors, each of shape () or (n,)
+        log pi_0(x), log pi_1(x), ..., from a gate.
     frozen, prompt : Family
-        Densities of the frozen and of the trainable expert.
-    prompt_arguments : sequence of tensors
-        The trainable expert's arguments at the rows of the data.
+        Densities of the frozen and of the trainable experts.
+    prompts : sequence of sequences of tensors
+        Each trainable expert's arguments at the rows of the data.
 
     Returns
     -------
     The random variable ``y``, shape (n,): `pm.CustomDist` with its log-density and its sampler.
     """
+    count, width = len(prompts), len(prompt.arguments)
     frozen_arguments = [nodes[f"frozen_{argument}"] for argument in frozen.arguments]
-    split = 2 + len(prompt_arguments)
-    signature = ("()", "()", *prompt.signature, *frozen.signature)
+    first = 1 + count
+    starts = [first + j * width for j in range(count)]
+    split = first + count * width
+    signature = (*["()"] * first, *prompt.signature * count, *frozen.signature)
     core_dimensions = [int(core != "()") for core in signature]
 
     def logp(value: Tensor, *arguments: Tensor) -> Tensor:
-        log_frozen, log_prompt = arguments[:2]
-        return pt.logaddexp(
-            log_frozen + frozen.logp(value, *arguments[split:]),
-            log_prompt + prompt.logp(value, *arguments[2:split]),
-        )
+        parts = [arguments[0] + frozen.logp(value, *arguments[split:])]
+        for weight, start in zip(arguments[1:first], starts, strict=True):
+            parts.append(weight + prompt.logp(value, *arguments[start : start + width]))
+        return reduce(pt.logaddexp, parts)
 
     def random(*arguments: NDArray, rng: Generator, size: tuple[int, ...] | None = None) -> NDArray:
         if size is not None:
@@ -135,14 +133,21 @@ def contaminated_response(
                 np.broadcast_to(argument, (*size, *argument.shape[argument.ndim - core :]))
                 for argument, core in zip(arguments, core_dimensions, strict=True)
             )
-        known = frozen.random(rng, *arguments[split:])
-        new = prompt.random(rng, *arguments[2:split])
-        return np.where(np.log(rng.random(np.shape(known))) < arguments[1], new, known)
+        drawn = frozen.random(rng, *arguments[split:])
+        new = [prompt.random(rng, *arguments[start : start + width]) for start in starts]
+        place = np.log(rng.random(np.shape(drawn)))
+        # The last prompt has the lowest part of the unit interval, the frozen expert what is left.
+        below: Any = -np.inf
+        for weight, own in zip(arguments[count:0:-1], new[::-1], strict=True):
+            above = np.logaddexp(below, weight)
+            drawn = np.where((place >= below) & (place < above), own, drawn)
+            below = above
+        return drawn
 
     return pm.CustomDist(
         "y",
         *log_weights,
-        *prompt_arguments,
+        *(argument for arguments in prompts for argument in arguments),
         *frozen_arguments,
         logp=logp,
         random=random,
@@ -154,7 +159,14 @@ def contaminated_response(
 
 
 def contaminated_model(
-    data: Data, *, frozen: Frozen, gate: Gate, expert: str | Expert, prior: Prior, prompt: Family
+    data: Data,
+    *,
+    frozen: Frozen,
+    gate: Gate,
+    expert: str | Expert,
+    prior: Prior,
+    prompt: Family,
+    prompts: int = 1,
 ) -> pm.Model:
     """The PyMC model of a contaminated mixture of experts with these parts.
 
@@ -165,42 +177,85 @@ def contaminated_model(
         The pre-trained expert.
     gate : Gate
     expert : str or Expert
-        Form of the trainable expert's mean or logits h(x; eta).
+        Form of the trainable experts' mean, logits or log rate h(x; eta).
     prior : {"flat", "weak"} or mapping
         See `bayes_cmoe.parts.priors.priors_for`.
     prompt : Family
-        The trainable expert's density: `gaussian`, which adds the variance ``nu``, or
-        `multinomial_logistic`.
+        The trainable experts' density: `gaussian`, which adds the variance ``nu``,
+        `multinomial_logistic`, `poisson`, or another whose arguments are a function h and
+        parameters of its own.
+    prompts : int
+        How many trainable experts; with several their parameters have the dim ``prompt`` in front.
 
     Returns
     -------
-    pm.Model with the gate's and the expert's parameters and the observed ``y`` (obs,).
+    pm.Model with the gate's and the experts' parameters and the observed ``y`` (obs,).
 
     Raises
     ------
     InputError
-        When the expert or the prior is unknown, the response is not of the prompt's kind, or the
-        frozen columns do not fit the data.
+        When the expert or the prior is unknown, the response is not of the prompt's kind, the gate
+        weighs one prompt only, or the frozen columns do not fit the data.
     """
     form = expert_named(expert)
-    scalar = data.classes is None
-    if scalar != ("variance" in prompt.arguments):
-        raise InputError(
-            f"a {prompt.name} prompt does not go with a response of "
-            f"{'numbers' if scalar else 'class labels'}: choose a variant for that response"
-        )
-    priors = priors_for(prior, data, gate, form)
+    _check_parts(gate, prompt, prompts)
+    check_response(data, prompt)
+    mixture = Mixture(gate, form, prompt, prompts)
+    priors = priors_for(prior, mixture.parameters, mixture.reference(data))
     with pm.Model() as model:
-        nodes = data_nodes(data, frozen)
+        nodes = data_nodes(data, frozen, prompt.response)
+        for dim, size in form.sizes.items():
+            model.add_coord(dim, np.arange(size))
+        if prompts > 1:
+            model.add_coord("prompt", np.arange(prompts))
         unknown = {
-            name: priors[name].variable(name, dims)
-            for name, dims in free_parameters(gate, form, scalar=scalar).items()
+            parameter.name: priors[parameter.name].variable(parameter.name, parameter.dims)
+            for parameter in mixture.parameters
         }
-        location = form.mean(nodes["x"], **{name: unknown[name] for name in form.dims})
-        if data.classes is not None:
-            location = pt.specify_shape(location, (None, data.classes - 1))
-        arguments = [location, unknown["nu"]] if scalar else [location]
-        log_weights = gate.log_weights(nodes["x"], **{name: unknown[name] for name in gate.dims})
+        values = unknown if prompts == 1 else _sized(model, mixture, unknown)
+        x, gate_values = nodes["x"], {name: values[name] for name in gate.dims}
+        experts = [values] if prompts == 1 else [_entry(values, j) for j in range(prompts)]
+        arguments = [_arguments(data, form, prompt, x, own) for own in experts]
+        log_weights = gate.log_weights(x, **gate_values)
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
-    _GATES[model] = gate
+    _MIXTURES[model] = mixture
     return model
+
+
+def _sized(model: pm.Model, mixture: Mixture, unknown: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The unknowns with lengths that the graph knows, so that they can be taken apart by prompt."""
+    return {
+        parameter.name: pt.specify_shape(
+            unknown[parameter.name], tuple(len(model.coords[dim]) for dim in parameter.dims)
+        )
+        for parameter in mixture.parameters
+    }
+
+
+def _entry(values: dict[str, Tensor], prompt: int) -> dict[str, Tensor]:
+    return {name: value[prompt] for name, value in values.items()}
+
+
+def _arguments(
+    data: Data, form: Expert, prompt: Family, x: Tensor, values: dict[str, Tensor]
+) -> list[Tensor]:
+    """A trainable expert's arguments: its function, and parameters of the family's own."""
+    location = form.mean(x, **{name: values[name] for name in form.dims})
+    if data.classes is not None:
+        location = pt.specify_shape(location, (None, data.classes - 1))
+    return [
+        values[prompt.own[argument].name] if argument in prompt.own else location
+        for argument in prompt.arguments
+    ]
+
+
+def _check_parts(gate: Gate, prompt: Family, prompts: int) -> None:
+    if not prompt.trainable:
+        raise InputError(
+            f"a {prompt.name} expert cannot be trained: choose a family whose arguments are a "
+            "function of x and parameters of its own"
+        )
+    if prompts < 1 or prompts != int(prompts):
+        raise InputError(f"{prompts} prompts make no sense: give a whole number from 1")
+    if prompts > 1 and not gate.several:
+        raise InputError(f"the {gate.name} gate weighs one prompt only: choose another gate")

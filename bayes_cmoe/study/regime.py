@@ -12,77 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.gates import Gate, Share
+from bayes_cmoe.study.rates import Rate
 
-__all__ = ["Exponent", "Path", "Rate", "Regime", "Shift", "Truth", "along", "rates_in_delta"]
+__all__ = ["Path", "Regime", "Shift", "Truth", "along"]
 
 Truth = dict[str, NDArray]
 Shift = Callable[[float], Mapping[str, NDArray]]
-
-
-@dataclass(frozen=True)
-class Exponent:
-    """A rate's exponent on a truth path: error ~ n^(constant + alpha·A + gamma·G)
-
-    at gate exponent A and merging exponent G.
-
-    Examples
-    --------
-    >>> Exponent(Fraction(-1, 2), gamma=Fraction(2)).at(alpha=0.0, gamma=Fraction(1, 8))
-    Fraction(-1, 4)
-    """
-
-    constant: Fraction
-    alpha: Fraction = Fraction(0)
-    gamma: Fraction = Fraction(0)
-
-    def at(self, alpha: Fraction | float, gamma: Fraction | float) -> Fraction:
-        """The exponent at given (alpha, gamma)."""
-        return self.constant + self.alpha * Fraction(alpha) + self.gamma * Fraction(gamma)
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A published rate for one parameter.
-
-    Parameters
-    ----------
-    parameter : str
-        A parameter's name, ``exp_tau``, or ``expert`` for the joint norm of the expert's.
-    upper : Exponent
-        Of the maximum-likelihood estimator's error.
-    lower : Exponent or None
-        Of the minimax lower bound, where one is published.
-    source : str
-        Paper and where in it.
-    condition : str
-        When it holds; empty when always.
-    mark : {"published", "derived"}
-        Stated in the paper, or worked out from an expansion that `source` names.
-    """
-
-    parameter: str
-    upper: Exponent
-    lower: Exponent | None
-    source: str
-    condition: str = ""
-    mark: str = "published"
-
-
-def rates_in_delta(
-    source: str, condition: str, mark: str = "published", **power: int
-) -> tuple[Rate, ...]:
-    """Rates n^-1/2 ‖Delta*‖^-power by target, upper and lower.
-
-    Examples
-    --------
-    >>> rate, *_ = rates_in_delta("arXiv:2505.18455", "fixed gate", exp_tau=2, beta=1, expert=1)
-    >>> rate.parameter, rate.upper.at(Fraction(0), Fraction(1, 8))
-    ('exp_tau', Fraction(-1, 4))
-    """
-    exponents = {
-        name: Exponent(Fraction(-1, 2), gamma=Fraction(delta)) for name, delta in power.items()
-    }
-    return tuple(Rate(name, one, one, source, condition, mark) for name, one in exponents.items())
 
 
 def along(**direction: ArrayLike) -> Shift:
@@ -101,8 +37,8 @@ def along(**direction: ArrayLike) -> Shift:
 class Path:
     """A truth that may move with n: the gate vanishes as n^-alpha, the prompt merges as n^-gamma.
 
-    The vanishing parameter (``lam``, or ``tau`` through exp tau) is multiplied by n^-alpha, and the
-    expert's parameters are ``frozen + shift(delta0 n^-gamma)``.
+    The gate's share is multiplied by n^-alpha, and the expert's parameters are
+    ``center + shift(delta0 n^-gamma)``.
 
     Parameters
     ----------
@@ -127,16 +63,17 @@ class Path:
     gamma: Fraction = Fraction(0)
 
     def at(
-        self, n: float, alpha: Fraction | float | None = None, gamma: Fraction | float | None = None
+        self,
+        n: float,
+        share: Share,
+        alpha: Fraction | float | None = None,
+        gamma: Fraction | float | None = None,
     ) -> Truth:
         """The truth at sample size n, with the regime's own exponents unless others are given."""
         alpha = float(self.alpha if alpha is None else alpha)
         gamma = float(self.gamma if gamma is None else gamma)
         truth = {name: np.asarray(value, dtype=float) for name, value in self.gate.items()}
-        if "lam" in truth:
-            truth["lam"] = truth["lam"] * n**-alpha
-        else:
-            truth["tau"] = truth["tau"] - alpha * np.log(n)
+        truth[share.parameter] = share.vanish(truth[share.parameter], n, alpha)
         shift = self.shift(self.delta * n**-gamma)
         center = {name: np.asarray(value, dtype=float) for name, value in self.center.items()}
         return truth | {name: value + shift.get(name, 0.0) for name, value in center.items()}
@@ -151,6 +88,7 @@ class Regime:
     name, summary : str
     path : Path
         The truth as a function of n.
+    gate : Gate
     expert : str
         The trainable expert's form.
     frozen : Frozen
@@ -171,6 +109,7 @@ class Regime:
     name: str
     summary: str
     path: Path
+    gate: Gate
     expert: str
     frozen: Frozen
     features: int
@@ -200,7 +139,7 @@ class Regime:
         if not n >= 1:
             raise InputError(f"a sample size of {n} makes no sense: give n >= 1")
         try:
-            truth = self.path.at(n, alpha, gamma)
+            truth = self.path.at(n, self.gate.share, alpha, gamma)
         except OverflowError:
             raise InputError(
                 f"regime {self.name!r} at n = {n:g} with exponents alpha = {alpha}, "
@@ -214,6 +153,11 @@ class Regime:
                     f"the box [{lower:g}, {upper:g}]: choose a larger n or other exponents"
                 )
         return truth
+
+    def share(self, truth: Mapping[str, ArrayLike]) -> float:
+        """The share at a truth: the scale on which the prompt vanishes; summed over prompts."""
+        share = self.gate.share
+        return float(np.sum(share.value(np.asarray(truth[share.parameter], dtype=float))))
 
     def draw_inputs(self, rng: Generator, n: int) -> NDArray:
         """Inputs x, shape (n, features)."""

@@ -1,19 +1,194 @@
-"""What a bound is given for: parameters, their norms and functions of them; directions in words."""
+"""Targets: what an error or a bound is stated for; one home for losses, theory, sweeps and reports.
+
+An entry of theta, a vector parameter as a whole (Euclidean norm), the share that vanishes where it
+is no parameter itself (exp tau), and ``expert``, the joint norm of the trainable experts'
+parameters. Everything works along axes: parameters last, any number of draws in front.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.study.variant import Variant
+from bayes_cmoe.errors import choose
+from bayes_cmoe.parts.mixture import Mixture
 
-__all__ = ["Function", "Targets", "combination", "expert_parameters", "targets_of"]
+__all__ = ["EXPERT", "Function", "Targets", "combination"]
 
 Function = Callable[[dict[str, Any]], Any]
-Targets = dict[str, NDArray]
+EXPERT = "expert"
+"""The joint norm of the trainable experts' parameters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The targets of a model.
+
+    Parameters
+    ----------
+    layout : Layout
+    mixture : Mixture
+
+    Examples
+    --------
+    >>> from bayes_cmoe.parts.experts import EXPERTS
+    >>> from bayes_cmoe.parts.families import gaussian
+    >>> from bayes_cmoe.parts.gates import constant
+    >>> layout = Layout(("lam", "a"), ((), (2,)), ((), ("feature",)), {"feature": ("x1", "x2")})
+    >>> targets = Targets(layout, Mixture(constant, EXPERTS["linear-nobias"], gaussian))
+    >>> targets.components
+    {'lam': (0,), 'a[x1]': (1,), 'a[x2]': (2,), 'a': (1, 2), 'expert': (1, 2)}
+    >>> targets.distances([0.0, -3.0, 4.0])
+    array([ 0., -3.,  4.,  5.,  5.])
+    """
+
+    layout: Layout
+    mixture: Mixture
+
+    @cached_property
+    def components(self) -> dict[str, tuple[int, ...]]:
+        """For each target its entries in the measured vector: theta, then the share's values."""
+        layout, share = self.layout, self.mixture.gate.share
+        found = {label: (i,) for i, label in enumerate(layout.labels)}
+        spans = {name: tuple(range(part.start, part.stop)) for name, part in layout.slices.items()}
+        found |= {name: spans[name] for name in layout.names if name not in found}
+        if not share.is_parameter:
+            count = len(spans[share.parameter])
+            found[share.name] = tuple(range(layout.size, layout.size + count))
+        expert = tuple(i for name in self.expert_names for i in spans[name])
+        return found | ({EXPERT: expert} if expert else {})
+
+    @cached_property
+    def expert_names(self) -> tuple[str, ...]:
+        """The parameters of the trainable experts."""
+        return tuple(name for name in self.layout.names if name in self.mixture.prompt_names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(self.components)
+
+    @property
+    def wholes(self) -> tuple[str, ...]:
+        """Targets that are no entries of a vector: what a bound is shown for."""
+        share = self.mixture.gate.share
+        shown = [*self.layout.names, *(() if share.is_parameter else (share.name,)), EXPERT]
+        return tuple(name for name in shown if name in self.components)
+
+    @property
+    def is_scalar(self) -> NDArray:
+        """Which targets are one number, so that they have a sign and an interval; (target,)"""
+        return np.array([len(entries) == 1 for entries in self.components.values()])
+
+    def differences(self, theta: ArrayLike, truth: ArrayLike) -> NDArray:
+        """Measured vector at theta minus that at the truth.
+
+        Parameters
+        ----------
+        theta : array, shape (..., parameter)
+        truth : array, shape (parameter,)
+
+        Returns
+        -------
+        array, shape (..., measured)
+        """
+        here, there = np.asarray(theta, dtype=float), np.asarray(truth, dtype=float)
+        shift, share = here - there, self.mixture.gate.share
+        if share.is_parameter:
+            return shift
+        place = self.layout.slices[share.parameter]
+        return np.concatenate(
+            [shift, share.value(here[..., place]) - share.value(there[place])], axis=-1
+        )
+
+    def distances(self, shift: ArrayLike) -> NDArray:
+        """Error of every target: with its sign for one number, the Euclidean norm for several.
+
+        Parameters
+        ----------
+        shift : array, shape (..., measured)
+            From `differences`.
+
+        Returns
+        -------
+        array, shape (..., target)
+        """
+        table = np.asarray(shift, dtype=float)
+        columns = [
+            table[..., entries[0]]
+            if len(entries) == 1
+            else np.sqrt(np.sum(table[..., list(entries)] ** 2, axis=-1))
+            for entries in self.components.values()
+        ]
+        return np.stack(columns, axis=-1)
+
+    def measured(self, theta: Any) -> Any:
+        """The measured vector of one theta; traceable by JAX."""
+        share = self.mixture.gate.share
+        if share.is_parameter:
+            return theta
+        return jnp.concatenate([theta, share.value(theta[self.layout.slices[share.parameter]])])
+
+    def function(self, wanted: str | Function) -> Callable[[Any], Any]:
+        """theta -> the vector of a target's entries; traceable by JAX.
+
+        Parameters
+        ----------
+        wanted : str or callable
+            A target's name, or a JAX function of the named parameters.
+
+        Raises
+        ------
+        InputError
+            When the name is unknown; the message gives the nearest.
+        """
+        if not isinstance(wanted, str):
+            given = wanted
+
+            def of_parameters(theta: Any) -> Any:
+                named = dict(zip(self.layout.names, self.layout.split(theta), strict=True))
+                return jnp.ravel(jnp.asarray(given(named)))
+
+            return of_parameters
+        entries = np.array(self.components[choose("parameter", wanted, self.components)])
+
+        def of_entries(theta: Any) -> Any:
+            return self.measured(theta)[entries]
+
+        return of_entries
+
+    @cached_property
+    def _slopes(self) -> Callable[[Any], Any]:
+        return jax.jit(jax.jacobian(self.measured))
+
+    def jacobian(self, wanted: str | Function, theta: NDArray) -> NDArray:
+        """Derivative of a target at theta, shape (component, parameter).
+
+        Raises
+        ------
+        InputError
+            When the name is unknown.
+        """
+        if not isinstance(wanted, str):
+            return np.asarray(jax.jacobian(self.function(wanted))(jnp.asarray(theta)))
+        entries = self.components[choose("parameter", wanted, self.components)]
+        return np.asarray(self._slopes(jnp.asarray(theta)))[list(entries)]
+
+    def jacobians(
+        self, theta: NDArray, functions: Mapping[str, Function] | None = None
+    ) -> dict[str, NDArray]:
+        """Derivatives of all that a bound is shown for: name -> D, shape (component, parameter)."""
+        wanted: dict[str, str | Function] = {name: name for name in self.wholes}
+        return {
+            name: self.jacobian(target, theta)
+            for name, target in (wanted | dict(functions or {})).items()
+        }
 
 
 def combination(labels: Sequence[str], weights: NDArray, least: float = 0.15) -> str:
@@ -27,46 +202,3 @@ def combination(labels: Sequence[str], weights: NDArray, least: float = 0.15) ->
     order = [i for i in np.argsort(-np.abs(weights)) if abs(weights[i]) > least * max(abs(weights))]
     words = [f"{'-' if weights[i] < 0 else '+'} {abs(weights[i]):.2f} {labels[i]}" for i in order]
     return " ".join(words).removeprefix("+ ").replace("- ", "-", 1 if weights[order[0]] < 0 else 0)
-
-
-def targets_of(
-    layout: Layout,
-    theta: NDArray,
-    expert: Sequence[str],
-    functions: Mapping[str, Function] | None = None,
-) -> Targets:
-    """Derivatives of all that a bound is given for: name -> D, shape (component, parameter).
-
-    Every parameter (a vector as a whole: Euclidean norm), ``exp_tau`` where there is a tau,
-    ``expert`` (the joint norm of all of the expert's parameters), and the given functions.
-
-    Parameters
-    ----------
-    layout : Layout
-    theta : array, shape (parameter,)
-    expert : sequence of str
-        The expert's parameters.
-    functions : mapping of str to callable, optional
-        Each takes the named parameters and returns a number or a vector, by JAX.
-    """
-    unit = np.eye(layout.size)
-    targets = {name: unit[part] for name, part in layout.slices.items()}
-    if "tau" in layout.names:
-        where = layout.slices["tau"]
-        targets["exp_tau"] = np.exp(theta[where])[:, None] * unit[where]
-    if expert:
-        targets["expert"] = np.concatenate([targets[name] for name in expert])
-    for name, function in (functions or {}).items():
-
-        def of_vector(vector: Any, function: Function = function) -> Any:
-            named = dict(zip(layout.names, layout.split(vector), strict=True))
-            return jax.numpy.ravel(jax.numpy.asarray(function(named)))
-
-        targets[name] = np.asarray(jax.jacobian(of_vector)(theta))
-    return targets
-
-
-def expert_parameters(variant: Variant, layout: Layout) -> tuple[str, ...]:
-    """The parameters that are not a gate's."""
-    gate = {name for gate in variant.gates for name in gate.dims}
-    return tuple(name for name in layout.names if name not in gate)

@@ -9,6 +9,7 @@ from typing import Any
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.regime import Regime
@@ -29,8 +30,8 @@ class Variant:
     gates : tuple of Gate
         The gates that it can have, the default first.
     regimes : mapping of str to Regime
-    scalar : bool
-        Whether the response is a number (True) or a class label.
+    family : Family
+        Density of the trainable experts; its response is the variant's.
     """
 
     name: str
@@ -39,7 +40,12 @@ class Variant:
     build: Callable[..., Any]
     gates: tuple[Gate, ...]
     regimes: Mapping[str, Regime]
-    scalar: bool
+    family: Family
+
+    @property
+    def response(self) -> str:
+        """What is observed: number, class or count."""
+        return self.family.response
 
     def regime(self, name: str | Regime) -> Regime:
         """The regime of that name; a `Regime` is returned as it is.

@@ -19,7 +19,8 @@ from bayes_cmoe.study.losses import (
     prompt_share,
     published_loss,
 )
-from bayes_cmoe.study.regime import Exponent, Regime, Truth
+from bayes_cmoe.study.rates import Exponent
+from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.targets import expert_parameters
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, Setting

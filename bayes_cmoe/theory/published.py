@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import xarray as xr
 
-from bayes_cmoe.study.regime import Exponent, Rate, Regime
+from bayes_cmoe.study.rates import Exponent, Rate
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 
 __all__ = ["boundary", "formula", "published", "rate_of"]

@@ -74,7 +74,7 @@ def setting_of(variant: Variant, case: str | Regime | Case, gate: str | None) ->
         with_inputs = [name for name, dims in expert.dims.items() if "feature" in dims]
         features = point[with_inputs[0]].shape[-1] if with_inputs else 1
         first = next(iter(expert.dims))
-        classes = None if variant.scalar else len(point[first]) + 1
+        classes = None if variant.response != "class" else len(point[first]) + 1
         gates = [known.name for known in variant.gates]
         chosen = gates[0] if gate is None else choose(f"gate of {variant.name}", gate, gates)
         options = {"gate": chosen} if len(gates) > 1 else {}

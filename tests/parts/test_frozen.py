@@ -134,7 +134,9 @@ def test_log_densities_must_be_numbers() -> None:
         ("student_t", {"scale": 1.0}, "needs its degrees of freedom"),
         ("student_t", {"scale": 1.0, "df": -2.0}, "give a positive number"),
         ("multinomial_logistic", {"scale": 1.0}, "has no scale"),
-        ("poisson", {"scale": 1.0}, "unknown frozen family"),
+        ("poisson", {"scale": 1.0}, "has no scale"),
+        ("poison", {"scale": 1.0}, "did you mean .poisson."),
+        ("categorical", {}, "unknown frozen family"),
     ],
 )
 def test_wrong_experts_are_refused(family: str, options: dict, message: str) -> None:

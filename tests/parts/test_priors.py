@@ -1,14 +1,19 @@
 """Priors: proper, on the data's scale, and uniform on a box when asked for."""
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytest
 from scipy import stats
 
 from bayes_cmoe import Data, InputError
-from bayes_cmoe.parts.experts import EXPERTS
-from bayes_cmoe.parts.gates import GATES
-from bayes_cmoe.parts.priors import Box, Weak, free_parameters, priors_for
+from bayes_cmoe.parts.experts import EXPERTS, Expert
+from bayes_cmoe.parts.families import gaussian, multinomial_logistic
+from bayes_cmoe.parts.gates import GATES, Gate
+from bayes_cmoe.parts.mixture import Mixture
+from bayes_cmoe.parts.prior import Box, Weak
+from bayes_cmoe.parts.priors import priors_for as priors_of
 
 RNG = np.random.default_rng(6)
 DATA = Data(
@@ -17,12 +22,22 @@ DATA = Data(
 CLASSES = Data(DATA.x, np.arange(300) % 3, classes=3)
 
 
+def mixture(data: Data, gate: Gate, expert: Expert) -> Mixture:
+    return Mixture(gate, expert, gaussian if data.classes is None else multinomial_logistic)
+
+
+def priors_for(prior: Any, data: Data, gate: Gate, expert: Expert) -> dict[str, Any]:
+    parts = mixture(data, gate, expert)
+    return priors_of(prior, parts.parameters, parts.reference(data))
+
+
 @pytest.mark.parametrize("prior", ["flat", "weak"])
 @pytest.mark.parametrize("gate", ["constant", "softmax"])
 @pytest.mark.parametrize("expert", ["tanh", "linear-nobias"])
 @pytest.mark.parametrize("data", [DATA, CLASSES], ids=["scalar", "classes"])
 def test_every_unknown_has_a_proper_prior(prior: str, gate: str, expert: str, data: Data) -> None:
-    wanted = free_parameters(GATES[gate], EXPERTS[expert], scalar=data.classes is None)
+    parts = mixture(data, GATES[gate], EXPERTS[expert])
+    wanted = {parameter.name: parameter.dims for parameter in parts.parameters}
     priors = priors_for(prior, data, GATES[gate], EXPERTS[expert])
     assert set(priors) == set(wanted)
     assert all(isinstance(p, Box if prior == "flat" else Weak) for p in priors.values())

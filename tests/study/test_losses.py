@@ -18,7 +18,7 @@ from bayes_cmoe.study.losses import (
     prompt_share,
     published_loss,
 )
-from bayes_cmoe.study.regime import Exponent, Rate
+from bayes_cmoe.study.rates import Exponent, Rate
 from bayes_cmoe.study.variant import variant_named, variants
 
 SOFTMAX = Layout(

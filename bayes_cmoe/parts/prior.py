@@ -1,0 +1,44 @@
+"""The prior of one parameter, as a value: uniform on a box, or weakly informative."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+__all__ = ["Box", "Weak"]
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Box:
+    """Uniform between two bounds; an optimiser looks first near `start` (the middle by default)."""
+
+    lower: float | tuple[float, ...]
+    upper: float | tuple[float, ...]
+    start: float | None = None
+
+    def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
+        """The random variable of this prior in the model on the stack."""
+        lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
+        return pm.Uniform(name, lower, upper, dims=dims, initval=self.start)
+
+
+@dataclass(frozen=True)
+class Weak:
+    """Normal; log-normal with sd on the log scale; or beta(1.5, 1.5) for a share."""
+
+    kind: str
+    center: float | tuple[float, ...] = 0.0
+    sd: float | tuple[float, ...] = 1.0
+
+    def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
+        """The random variable of this prior in the model on the stack."""
+        center, sd = np.asarray(self.center, dtype=float), np.asarray(self.sd, dtype=float)
+        if self.kind == "normal":
+            return pm.Normal(name, center, sd, dims=dims)
+        if self.kind == "lognormal":
+            return pm.LogNormal(name, np.log(center), sd, dims=dims)
+        shape = np.asarray(1.5)  # an array: PyTensor would take a bare 1.5 for single precision
+        return pm.Beta(name, shape, shape, dims=dims)

@@ -46,6 +46,9 @@ class Simulator:
             )
 
         self._arguments = blocked_map(block)
+        contaminated = getattr(op, "_print_name", ("",))[0] == "ContaminatedMixture"
+        # Its first two arguments are log (1 - pi) and log pi, as `components` reads them.
+        self._weights = ((0.0, -np.inf), (-np.inf, 0.0)) if contaminated else ()
 
     def draw(self, theta: ArrayLike, columns: Mapping[str, NDArray], rng: Generator) -> NDArray:
         """Responses y, shape (n,).
@@ -61,3 +64,35 @@ class Simulator:
         rows = Rows.of(columns, self._inputs)
         arguments = self._arguments(np.asarray(theta, dtype=float), rows)
         return np.asarray(self._draw(rng, *arguments, None), dtype=float)
+
+    def placed(
+        self, theta: ArrayLike, columns: Mapping[str, NDArray], rng: Generator, draws: int
+    ) -> tuple[NDArray, NDArray]:
+        """Where each component's responses lie at each row, from a few draws of it.
+
+        Parameters
+        ----------
+        theta, columns, rng
+            As for `draw`.
+        draws : int
+            Draws of each component at a row, two at least.
+
+        Returns
+        -------
+        center, scale : array, shape (component, n)
+            Mean and standard deviation of the draws; the components of a contaminated mixture are
+            the frozen expert and the prompt, another model has one.
+        """
+        rows = Rows.of(columns, self._inputs)
+        arguments = self._arguments(np.asarray(theta, dtype=float), rows)
+        alone = [
+            (*(np.full(rows.n, weight) for weight in pair), *arguments[2:])
+            for pair in self._weights
+        ]
+        drawn = np.array(
+            [
+                [self._draw(rng, *component, None) for _ in range(draws)]
+                for component in alone or [arguments]
+            ]
+        )
+        return drawn.mean(axis=1), drawn.std(axis=1, ddof=1)

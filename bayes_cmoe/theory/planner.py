@@ -16,6 +16,7 @@ from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Targets, combination, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.information import (
+    ACCURACY,
     DRAWS,
     Information,
     check_accuracy,
@@ -42,7 +43,7 @@ def plan(
     gamma: Fraction | float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    accuracy: float = 0.05,
+    accuracy: float = ACCURACY,
 ) -> xr.Dataset:
     """Rows for a wanted error on a parameter, or the errors at a given number of rows.
 

@@ -155,6 +155,7 @@ def test_theory_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> No
         "source",
         "n",
         "bound",
+        "bound_se",
         "slope",
         "slope_se",
     }

@@ -81,7 +81,10 @@ class Standing:
 def standing_of(evidence: Evidence) -> Standing:
     """What may be promised, the first objection that holds."""
     own = evidence
-    without = f"data without a prompt score as high with probability {own.null.pvalue:.2g}"
+    without = (
+        f"log-likelihood gain {0.5 * own.gain * abs(own.gain):.1f}; data without a prompt score as "
+        f"high with probability {own.null.pvalue:.2g}"
+    )
     few = own.prompt_rows < ROWS_PER_PARAMETER * own.prompt_parameters
     if own.prompt_rows > 1.0 and (few or own.status == "spike"):
         return Standing(

@@ -56,9 +56,11 @@ class NullLaw:
     statistic : float
         max(0, max_j t_j), t_j the mean of g(theta_j) over the rows in its standard errors.
     quantile : float
-        Exceeded with probability `LEVEL` when there is no prompt; a root of a likelihood ratio.
+        The statistic exceeds it with probability `LEVEL` when there is no prompt. The root of twice
+        a fitted gain in log-likelihood exceeds it more often: a search over the whole box also
+        finds spikes between the points.
     pvalue : float
-        Probability of a larger statistic when there is no prompt.
+        Probability of as large a statistic when there is no prompt.
     """
 
     statistic: float

@@ -29,7 +29,8 @@ LOCAL_SHARE = 5.0
 ROWS_PER_PARAMETER = 5.0
 """A prompt on fewer rows than that for each of its parameters is a spike on single responses."""
 CLEAR = 6.0
-"""Root of twice a gain in log-likelihood that spikes do not reach without a prompt."""
+"""Root of twice a gain in log-likelihood that spikes did not reach without a prompt (4.6 at most in
+40 fits of 400 rows)."""
 
 
 @dataclass(frozen=True)

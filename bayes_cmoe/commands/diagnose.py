@@ -82,18 +82,24 @@ def diagnose(
         record = {"variant": setting.variant.name, **record_of(found)}
         print(json_format.dumps(record, allow_nan=False))
         return 0
-    view = plain_table("parameter", "estimate", "standard error", "with twice the rows")
+    local = found.attrs["standing"] == "local"
+    view = plain_table(
+        "parameter", "estimate", "standard error", *(["with twice the rows"] if local else [])
+    )
     for label in found.entry.values:
         own = found.sel(entry=label)
-        values = (own.estimate, own.stderr, own.stderr_doubled)
+        values = (own.estimate, own.stderr, own.stderr_doubled)[: 3 if local else 2]
         view.add_row(str(label), *(f"{float(value):.4g}" for value in values))
     confused = "; ".join(found.attrs["confused"]) or "none"
     print_result(
         f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
         view,
         note=f"Hellinger distance from the frozen expert: {float(found.hellinger):.4g} ± "
-        f"{float(found.hellinger_se):.2g}; better than the frozen expert alone by "
-        f"{float(found.frozen_distance):.1f} standard deviations (likelihood)\n"
+        f"{float(found.hellinger_se):.2g}; root of twice the gain in "
+        f"log-likelihood over it: {float(found.frozen_distance):.2f}, not to be read in normal "
+        "standard deviations\n"
+        f"score test of no prompt: {float(found.null_statistic):.2f}, without one 95 % stay below "
+        f"{float(found.null_quantile):.2f}; p = {float(found.null_pvalue):.2g}\n"
         f"condition number: {float(found.condition):.3g}; not told apart: {confused}\n"
         f"hardest combination: {found.attrs['hardest']}\n{found.attrs['advice']}",
     )

@@ -100,10 +100,12 @@ def plan(
         f"{label} = {value:.4g}"
         for label, value in zip(found.entry.values, found.truth.values, strict=True)
     )
+    rows = f"n = {found.attrs['n']:.6g}{margin} rows"
+    advice = found.attrs["advice"]
     print_result(
-        f"{variant}, {regime}: n = {found.attrs['n']:.6g}{margin} rows",
+        f"{variant}, {regime}: {f'the bound alone at {rows}' if advice else rows}",
         view,
-        note=f"truth: {truth_text}\n"
+        note=(f"{advice}\n" if advice else "") + f"truth: {truth_text}\n"
         f"{parameter} is hardest to learn along {found.attrs['binding']}\n"
         "(each entry in units of its error were the others known)",
     )

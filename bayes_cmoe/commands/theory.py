@@ -2,6 +2,7 @@
 
 import contextlib
 import json as json_format
+import math
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -64,9 +65,23 @@ def theory(
         f"{table.attrs['variant']}: published exponents and the information bound",
         *(_view(rows, name) for name in dict.fromkeys(row["regime"] for row in rows)),
         note="error ~ n^exponent; the bound is on the RMSE, its slope over the sizes from "
-        f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.",
+        f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.\n"
+        "± beside a bound is its Monte-Carlo error, where it reaches the last digit shown.",
     )
     return 0
+
+
+def _with_error(bound: float, error: float) -> str:
+    """The bound to three digits, and its Monte-Carlo error where that reaches the third of them.
+
+    Examples
+    --------
+    >>> _with_error(0.1234, 0.0001), _with_error(0.1234, 0.0009)
+    ('0.123', '0.123 ± 0.0009')
+    """
+    shown = f"{bound:.3g}"
+    unit = 10.0 ** (math.floor(math.log10(bound)) - 2) if bound > 0 else 0.0
+    return shown if error < 0.5 * unit else f"{shown} ± {error:.1g}"
 
 
 def _view(rows: list[dict[str, Any]], regime: str) -> Table:
@@ -85,8 +100,8 @@ def _view(rows: list[dict[str, Any]], regime: str) -> Table:
             "" if row["exponent"] is None else f"{row['exponent']:.4g}",
             f"{row['slope']:.3f}",
             f"{row['slope_se']:.3f}",
-            f"{row['bound'][0]:.3g}",
-            f"{row['bound'][-1]:.3g}",
+            _with_error(row["bound"][0], row["bound_se"][0]),
+            _with_error(row["bound"][-1], row["bound_se"][-1]),
         )
     return view
 

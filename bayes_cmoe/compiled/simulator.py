@@ -46,8 +46,17 @@ class Simulator:
             )
 
         self._arguments = blocked_map(block)
+        contaminated = getattr(op, "_print_name", ("",))[0] == "ContaminatedMixture"
+        # Its first two arguments are log (1 - pi) and log pi, as `components` reads them.
+        self._weights = ((0.0, -np.inf), (-np.inf, 0.0)) if contaminated else ()
 
-    def draw(self, theta: ArrayLike, columns: Mapping[str, NDArray], rng: Generator) -> NDArray:
+    def draw(
+        self,
+        theta: ArrayLike,
+        columns: Mapping[str, NDArray],
+        rng: Generator,
+        component: int | None = None,
+    ) -> NDArray:
         """Responses y, shape (n,).
 
         Parameters
@@ -57,7 +66,45 @@ class Simulator:
         columns : mapping of str to array
             The rows' inputs and the frozen expert's columns; a response in it is not looked at.
         rng : numpy.random.Generator
+        component : int, optional
+            Of a contaminated mixture the frozen expert (0) or the prompt (1) alone.
         """
         rows = Rows.of(columns, self._inputs)
         arguments = self._arguments(np.asarray(theta, dtype=float), rows)
+        if component is not None:
+            arguments = self._alone(arguments, rows.n)[component]
         return np.asarray(self._draw(rng, *arguments, None), dtype=float)
+
+    def placed(
+        self, theta: ArrayLike, columns: Mapping[str, NDArray], rng: Generator, draws: int
+    ) -> tuple[NDArray, NDArray]:
+        """Where each component's responses lie at each row, from a few draws of it.
+
+        Parameters
+        ----------
+        theta, columns, rng
+            As for `draw`.
+        draws : int
+            Draws of each component at a row, two at least.
+
+        Returns
+        -------
+        center, scale : array, shape (component, n)
+            Mean and standard deviation of the draws; the components of a contaminated mixture are
+            the frozen expert and the prompt, another model has one.
+        """
+        rows = Rows.of(columns, self._inputs)
+        arguments = self._arguments(np.asarray(theta, dtype=float), rows)
+        drawn = np.array(
+            [
+                [self._draw(rng, *component, None) for _ in range(draws)]
+                for component in self._alone(arguments, rows.n) or [arguments]
+            ]
+        )
+        return drawn.mean(axis=1), drawn.std(axis=1, ddof=1)
+
+    def _alone(self, arguments: tuple[NDArray, ...], count: int) -> list[tuple[NDArray, ...]]:
+        """The arguments of each component of a contaminated mixture by itself."""
+        return [
+            (*(np.full(count, weight) for weight in pair), *arguments[2:]) for pair in self._weights
+        ]

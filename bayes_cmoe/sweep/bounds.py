@@ -24,14 +24,12 @@ from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.targets import expert_parameters
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, Setting
-from bayes_cmoe.theory.information import Information, information_along
+from bayes_cmoe.theory.information import DRAWS, Information, information_along
 from bayes_cmoe.theory.published import formula, rate_of
 from bayes_cmoe.theory.scores import scores_of
 
 __all__ = ["all_bounds", "bounds_of"]
 
-DRAWS = 2**18
-"""Draws of the Fisher information."""
 LIMIT_DRAWS = 2**14
 """Quasi-random draws of the limiting normal distribution."""
 SHARES = ("lam", "exp_tau")

@@ -8,22 +8,23 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import CHUNK
-from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.study.targets import combination
+from bayes_cmoe.theory.fitted import expert_names, fitted_moduli, share_name
 from bayes_cmoe.theory.information import Information
-from bayes_cmoe.theory.scores import Columns, Scores, stacked_root
+from bayes_cmoe.theory.nodes import Columns
+from bayes_cmoe.theory.null_law import null_law
+from bayes_cmoe.theory.scores import Scores, stacked_root
+from bayes_cmoe.theory.standing import Evidence, modulus_words, standing_of
 
 __all__ = ["diagnose"]
 
-RESOLVED = 4.0
-"""Standard errors of distance from which on the local theory, n^-1/2, is a fair description."""
 CONFUSED = 0.95
 DRAWS = 2**16
-ALL, NONE = 1.0 - 2.0**-53, 2.0**-1000
 
 
 def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0) -> xr.Dataset:
@@ -36,23 +37,29 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     tree : xarray.DataTree, optional
         Its MAP estimate; fitted here when left out.
     seed : int
-        Of the fit and of the draws for the Hellinger distance.
+        Of the fit and of all draws.
 
     Returns
     -------
     xarray.Dataset with ``estimate``, ``stderr`` and ``stderr_doubled`` (entry), the latter expected
-    with twice the rows; ``correlation`` (entry, entry_) of the errors; ``hellinger``, the root of
-    the average squared Hellinger distance between prompt and frozen expert over the rows, and
-    ``hellinger_se``; ``distance``, the first in units of the second; ``frozen_distance``, the
-    signed root of twice the gain in log-likelihood over the frozen expert alone; ``condition`` of
-    the information scaled to unit diagonal. Attributes: ``status`` of the fit, ``confused`` (the
-    pairs that the data do not tell apart), ``hardest`` and ``advice``, in words.
+    with twice the rows and NaN where the local theory makes no promise; ``correlation`` (entry,
+    entry_) of the errors; ``modulus`` and ``modulus_doubled`` (target), where the standing is
+    ``unresolved`` and a modulus of continuity can be computed at the estimate, else NaN;
+    ``hellinger``, the root of the average squared Hellinger distance between prompt and frozen
+    expert over the rows, and ``hellinger_se``; ``distance``, the first in units of the second;
+    ``resolution``, the prompt's mean share in units of its standard error; ``frozen_distance``, the
+    signed root of twice the gain in log-likelihood over the frozen expert alone, *not* a standard
+    normal without a prompt (the best of many spikes reaches 4 then); ``null_statistic`` with its
+    own law, ``null_quantile`` and ``null_pvalue``, of `bayes_cmoe.theory.null_law`; ``prompt_rows``, on how many rows the prompt rests; ``condition``
+    of the information scaled to unit diagonal. Attributes: ``status`` of the fit, ``standing`` (see
+    `bayes_cmoe.theory.standing`), ``confused`` (the pairs that the data do not tell apart),
+    ``hardest`` and ``advice``, in words.
 
     Raises
     ------
     InputError
-        When the model has no gate parameter ``lam`` or ``tau``, there are fewer rows than
-        parameters, or the estimate has no prompt left (its share is zero).
+        When the model has no gate parameter ``lam`` or ``tau``, or there are fewer rows than
+        parameters.
     """
     layout = layout_of(model)
     if not {"lam", "tau"} & set(layout.names):
@@ -63,46 +70,124 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
         raise InputError(f"{rows} rows for {layout.size} parameters: give more rows")
     posterior = Posterior(model)
     fitted = fit_map(model, seed=seed, posterior=posterior) if tree is None else tree
-    engine = Scores(model, posterior.likelihood)
-    point = fitted["point_estimate"]
+    engine, components = Scores(model, posterior.likelihood), Components(model)
+    point, search = fitted["point_estimate"], fitted["optimizer_result"]
     theta = layout.ravel({name: np.asarray(point[name]) for name in layout.names})
-    found = _observed(engine, theta, columns)
-    covariance = found.covariance / rows
+    drawable = "frozen_logp" not in columns
+    parts = components.at(theta)
+    found, singular = _observed(engine, theta, columns)
+    covariance = np.full((layout.size, layout.size), np.nan)
+    if found is not None:
+        covariance = found.covariance / rows
     stderr = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(stderr, stderr)
-    hellinger, error = _hellinger(engine, theta, columns, covariance, seed)
-    gain = _gain_over_frozen(engine, theta, columns)
-    distance = hellinger / error if error > 0 else np.nan
-    judged = distance if np.isfinite(distance) else gain
-    eigenvalues, eigenvectors = found.spectrum
+    hellinger, error = np.nan, np.nan
+    if drawable:
+        hellinger, error = _hellinger(engine, components, theta, columns, covariance, seed)
+    log_gain = engine.likelihood.value(theta, components.rows()) - float(np.sum(parts.frozen))
+
+    def frozen(known: Columns, rng: np.random.Generator) -> Columns:
+        return {**known, engine.response: engine.simulator.draw(theta, known, rng, 0)}
+
+    evidence = Evidence(
+        status=str(search["status"].item()),
+        at_edge=str(search.attrs.get("at_edge", "")),
+        singular=singular,
+        gain=float(np.sign(log_gain) * np.sqrt(2.0 * abs(log_gain))),
+        null=null_law(posterior, components, columns, frozen if drawable else None, seed),
+        prompt_rows=float(np.sum(parts.responsibility)),
+        prompt_parameters=sum(
+            int(np.prod(shape, dtype=int))
+            for name, shape in zip(layout.names, layout.shapes, strict=True)
+            if name in expert_names(layout.names)
+        ),
+        distance=hellinger / error if error > 0 else np.nan,
+        resolution=_resolution(components, posterior, theta, covariance),
+    )
+    standing = standing_of(evidence)
+    targets = [share_name(layout.names), "expert"]
+    moduli, advice = np.full((2, 2), np.nan), standing.advice
+    factor = 0.5**0.5 if standing.name == "local" else np.nan
+    if standing.name == "unresolved":
+        moduli, words = _instead(posterior, engine, theta, columns, seed)
+        advice = f"{advice}; {words}"
     labels = list(layout.labels)
-    status = str(fitted["optimizer_result"]["status"].item())
-    at_edge = str(fitted["optimizer_result"].attrs.get("at_edge", ""))
-    factor = 2.0**-0.5 if judged >= RESOLVED and status == "converged" else 2.0**-0.25
+    hardest, condition = "", np.nan
+    if found is not None:
+        eigenvalues, eigenvectors = found.spectrum
+        hardest = combination(labels, eigenvectors[0])
+        condition = float(eigenvalues[-1] / eigenvalues[0])
     return xr.Dataset(
         {
             "estimate": ("entry", theta),
             "stderr": ("entry", stderr),
             "stderr_doubled": ("entry", stderr * factor),
             "correlation": (("entry", "entry_"), correlation),
+            "modulus": ("target", moduli[:, 0]),
+            "modulus_doubled": ("target", moduli[:, 1]),
             "hellinger": hellinger,
             "hellinger_se": error,
-            "distance": distance,
-            "frozen_distance": gain,
-            "condition": float(eigenvalues[-1] / eigenvalues[0]),
+            "distance": evidence.distance,
+            "resolution": evidence.resolution,
+            "frozen_distance": evidence.gain,
+            "null_quantile": evidence.null.quantile,
+            "null_statistic": evidence.null.statistic,
+            "null_pvalue": evidence.null.pvalue,
+            "prompt_rows": evidence.prompt_rows,
+            "condition": condition,
         },
-        coords={"entry": labels, "entry_": labels},
+        coords={"entry": labels, "entry_": labels, "target": targets},
         attrs={
             "n": rows,
-            "status": status,
+            "status": evidence.status,
+            "standing": standing.name,
             "confused": _confused(labels, correlation),
-            "hardest": combination(labels, eigenvectors[0]),
-            "advice": _advice(judged, factor, status, at_edge),
+            "hardest": hardest,
+            "advice": advice,
         },
     )
 
 
-def _observed(engine: Scores, theta: NDArray, columns: Columns) -> Information:
+def _instead(
+    posterior: Posterior, engine: Scores, theta: NDArray, columns: Columns, seed: int
+) -> tuple[NDArray, str]:
+    """Moduli (target, size) at the rows at hand and at twice as many, and what they say."""
+    none = np.full((2, 2), np.nan)
+    if "frozen_logp" in columns:
+        return none, "nor anything else, because f0 is known at the rows' own responses only"
+    if not np.isfinite(posterior.upper - posterior.lower).all():
+        return none, "nor anything else under a prior without edges: the flat prior has a modulus"
+    rows = len(columns["x"])
+    coords = posterior.model.coords
+    classes = len(coords["class"]) if "class" in coords else None
+    found = fitted_moduli(
+        posterior, engine, theta, columns, (rows, 2 * rows), classes=classes, seed=seed
+    )
+    moduli = np.array(list(found.values()))
+    return moduli, modulus_words(found)
+
+
+def _resolution(
+    components: Components, posterior: Posterior, theta: NDArray, covariance: NDArray
+) -> float:
+    """The mean share over the rows in units of its standard error, by the delta method."""
+    gradient = np.zeros(len(theta))
+    for i, value in enumerate(theta):
+        step = 1e-5 * max(abs(value), 1e-3)
+        ends = np.clip([value - step, value + step], posterior.lower[i], posterior.upper[i])
+        shares = []
+        for end in ends:
+            moved = theta.copy()
+            moved[i] = end
+            shares.append(np.mean(components.at(moved).share))
+        gradient[i] = (shares[1] - shares[0]) / (ends[1] - ends[0])
+    variance = gradient @ covariance @ gradient
+    share = float(np.mean(components.at(theta).share))
+    return share / float(np.sqrt(variance)) if variance > 0 else np.nan
+
+
+def _observed(engine: Scores, theta: NDArray, columns: Columns) -> tuple[Information | None, str]:
+    """The information of the rows, or none and why it has no inverse."""
     rows = len(columns["x"])
 
     def parts() -> Iterator[NDArray]:
@@ -114,66 +199,52 @@ def _observed(engine: Scores, theta: NDArray, columns: Columns) -> Information:
     root, size = stacked_root(parts(), len(scores))
     silent = [label for label, s in zip(scores, size, strict=True) if not (np.isfinite(s) and s)]
     if silent:
-        raise InputError(
+        return None, (
             f"at the estimate the data say nothing about {', '.join(silent)}: "
-            "the prompt has no share or equals the frozen expert; the frozen expert alone will do"
+            "the prompt has no share or equals the frozen expert"
         )
     if np.min(np.abs(np.diag(root)) / size) < 1e-13:
         *_, right = np.linalg.svd(root / size)
-        raise InputError(
+        return None, (
             "at the estimate the information is singular along "
             f"{combination(scores, right[-1])}: leave a parameter out, or give other inputs"
         )
-    return Information(engine.layout, theta, root, np.eye(len(scores))[None], rows)
-
-
-def _with_share(layout: Layout, theta: NDArray, share: float) -> NDArray:
-    """theta with the prompt's share near zero (NONE) or near one (ALL) at every x."""
-    moved = theta.copy()
-    if "lam" in layout.names:
-        moved[layout.slices["lam"]] = share
-    else:
-        moved[layout.slices["beta"]] = 0.0
-        moved[layout.slices["tau"]] = np.log(share) - np.log1p(-share)
-    return moved
-
-
-def _gain_over_frozen(engine: Scores, theta: NDArray, columns: Columns) -> float:
-    rows = engine.likelihood.rows(columns)
-    alone = engine.likelihood.value(_with_share(engine.layout, theta, NONE), rows)
-    gain = engine.likelihood.value(theta, rows) - alone
-    return float(np.sign(gain) * np.sqrt(2.0 * abs(gain)))
+    return Information(engine.layout, theta, root, np.eye(len(scores))[None], rows), ""
 
 
 def _hellinger(
-    engine: Scores, theta: NDArray, columns: Columns, covariance: NDArray, seed: int
+    engine: Scores,
+    components: Components,
+    theta: NDArray,
+    columns: Columns,
+    covariance: NDArray,
+    seed: int,
 ) -> tuple[float, float]:
     """Root mean squared Hellinger distance of prompt and frozen expert, and its standard error.
 
-    H² = E_f0 (sqrt(f/f0) - 1)² / 2, the error by the delta method; NaN when f0 cannot be drawn.
+    H² = E_f0 (sqrt(f/f0) - 1)² / 2, the error by the delta method.
     """
-    if "frozen_logp" in columns:
-        return np.nan, np.nan
     rng = np.random.default_rng(seed)
     pick = rng.integers(len(columns["x"]), size=DRAWS)
     known = {name: column[pick] for name, column in columns.items()}
-    frozen, prompt = (_with_share(engine.layout, theta, share) for share in (NONE, ALL))
-    known[engine.response] = engine.simulator.draw(frozen, known, rng)
+    known[engine.response] = engine.simulator.draw(theta, known, rng, 0)
     rows = engine.likelihood.rows(known)
-    ratio = np.exp(
-        0.5 * (engine.likelihood.logp(prompt, rows) - engine.likelihood.logp(frozen, rows))
-    )
-    squared = 0.5 * np.mean((ratio - 1.0) ** 2)
-    scores = engine.likelihood.scores(prompt, rows)
-    for name in ("lam", "beta", "tau"):
-        if name in engine.layout.names:
-            scores[:, engine.layout.slices[name]] = 0.0
-    slope = 0.5 * np.mean(((ratio - 1.0) * ratio)[:, None] * scores, axis=0)
-    distance = float(np.sqrt(squared))
-    if not distance > 0:
+
+    def distance(at: NDArray) -> float:
+        parts = components.at(at, rows)
+        ratio = np.exp(0.5 * (parts.prompt - parts.frozen))
+        return float(np.sqrt(0.5 * np.mean((ratio - 1.0) ** 2)))
+
+    here = distance(theta)
+    if not here > 0:
         return 0.0, 0.0
-    gradient = slope / (2.0 * distance)
-    return distance, float(np.sqrt(gradient @ covariance @ gradient))
+    expert = expert_names(engine.layout.names)
+    places = np.concatenate([np.arange(len(theta))[engine.layout.slices[name]] for name in expert])
+    gradient = np.zeros(len(theta))
+    for i in places:
+        step = 1e-5 * max(abs(theta[i]), 1e-3) * np.eye(len(theta))[i]
+        gradient[i] = (distance(theta + step) - distance(theta - step)) / (2.0 * step[i])
+    return here, float(np.sqrt(gradient @ covariance @ gradient))
 
 
 def _confused(labels: list[str], correlation: NDArray) -> list[str]:
@@ -183,26 +254,3 @@ def _confused(labels: list[str], correlation: NDArray) -> list[str]:
         for j in range(i)
     ]
     return [words for strength, words in sorted(pairs, reverse=True) if strength > CONFUSED]
-
-
-def _advice(distance: float, factor: float, status: str, at_edge: str) -> str:
-    if at_edge:
-        return (
-            f"the estimate lies at the edge of the box in {at_edge}: the data do not bound it, and "
-            "standard errors are not to be trusted: use a weak prior, fewer parameters or more rows"
-        )
-    if status != "converged":
-        return (
-            f"the fit's status is {status!r}, so standard errors are not to be trusted: "
-            "use a weak prior, fewer parameters or more rows"
-        )
-    if distance >= RESOLVED:
-        return (
-            f"the prompt is {distance:.1f} standard errors from the frozen expert: twice the rows "
-            f"make every error about {factor:.2f} times as large (n^-1/2)"
-        )
-    return (
-        f"the prompt is only {distance:.1f} standard errors from the frozen expert: it is not "
-        "resolved, standard errors are not to be trusted, and twice the rows may do no better than "
-        f"{factor:.2f} times the error (n^-1/4)"
-    )

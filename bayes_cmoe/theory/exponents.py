@@ -15,6 +15,7 @@ from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Function, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.information import (
+    ACCURACY,
     DRAWS,
     Information,
     check_accuracy,
@@ -65,7 +66,7 @@ def exponents(
     functions: Mapping[str, Function] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    accuracy: float = 0.05,
+    accuracy: float = ACCURACY,
 ) -> xr.Dataset:
     """Information bound over sizes along a truth path, and its slope in log n.
 

@@ -20,13 +20,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import value_and_grad
-from numpy.random import SeedSequence
+from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.likelihood import Likelihood
-from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
 
 __all__ = ["Hellinger", "Sample"]
@@ -65,15 +65,23 @@ class Hellinger:
     ----------
     scores : Scores
         Compiled likelihood, simulator and name of the response.
-    regime : Regime
-        Gives the inputs and the frozen expert.
+    inputs : callable
+        ``inputs(rng, n)`` draws n rows of ``x`` and the frozen expert's columns.
+    classes : int, optional
+        Number of classes of a class response.
     """
 
-    def __init__(self, scores: Scores, regime: Regime) -> None:
+    def __init__(
+        self,
+        scores: Scores,
+        inputs: Callable[[Generator, int], Columns],
+        classes: int | None = None,
+    ) -> None:
         self.likelihood = scores.likelihood
         self._simulator = scores.simulator
         self._response = scores.response
-        self._regime = regime
+        self._inputs = inputs
+        self._classes = classes
         self._names = (*self.likelihood.columns, "log_truth", "log_proposal")
 
         self._sum = _compiled(self.likelihood)
@@ -92,17 +100,14 @@ class Hellinger:
         seed : SeedSequence
         """
         rng = np.random.default_rng(seed)
-        x = self._regime.draw_inputs(rng, draws)
-        classes = self._regime.classes
+        columns, classes = self._inputs(rng, draws), self._classes
         if classes is not None:
-            x = np.repeat(x, classes, axis=0)
-            columns = {"x": x, **self._regime.frozen.columns(x)}
+            columns = {name: np.repeat(column, classes, axis=0) for name, column in columns.items()}
             columns[self._response] = np.tile(np.arange(classes, dtype=float), draws)
             rows = self.likelihood.rows(columns)
             log_truth = self.likelihood.logp(truth, rows)
-            log_proposal = np.full(len(x), -np.log(classes))
+            log_proposal = np.full(rows.n, -np.log(classes))
         else:
-            columns = {"x": x, **self._regime.frozen.columns(x)}
             points = [truth, self._wide(truth), *others]
             shares = np.array([0.5, *np.full(len(points) - 1, 0.5 / (len(points) - 1))])
             # The same number of rows from each point, whatever the draw: a stratified mixture.

@@ -2,7 +2,8 @@
 
 I = E[s s'], s the score of one row at the truth; no regular estimator of psi(theta) from n rows
 has an error below sqrt(D I^-1 D' / n), D the derivative of psi (Cramér-Rao, Hájek-Le Cam). The
-expectation is over draws from the model itself, and each number comes with its Monte-Carlo error.
+expectation is over nodes that the model itself places (`nodes`), and each number comes with its
+Monte-Carlo error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,20 @@ from bayes_cmoe.study.targets import Function, combination, expert_parameters, t
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.scores import scores_of
 
-__all__ = ["Information", "check_accuracy", "information", "information_along", "truth_at"]
+__all__ = [
+    "ACCURACY",
+    "DRAWS",
+    "Information",
+    "check_accuracy",
+    "information",
+    "information_along",
+    "truth_at",
+]
 
 DRAWS = 2**18
+"""Rows (x, y) of the expectation at each truth."""
+ACCURACY = 0.01
+"""Largest relative Monte-Carlo error at which a bound is given; the default draws keep to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +55,10 @@ class Information:
     root : array, shape (parameter, parameter)
         Upper triangular.
     blocks : array, shape (block, parameter, parameter)
-        Mean of the whitened score's z z' in independent blocks of draws (or of data).
+        Mean of the whitened score's z z' in independent replicates of the expectation's nodes (or
+        in blocks of data).
     rows : int
-        Number of draws (or of data).
+        Number of nodes (or of data).
     """
 
     layout: Layout
@@ -89,7 +102,7 @@ class Information:
         return singular[::-1] ** 2, (right * sign[:, None])[::-1]
 
     def deviation(self, jacobian: NDArray) -> tuple[float, NDArray]:
-        """sqrt(trace D I^-1 D') and how each block of draws pulls its logarithm.
+        """sqrt(trace D I^-1 D') and how each replicate pulls its logarithm.
 
         Parameters
         ----------
@@ -168,7 +181,7 @@ def information_along(
         Gives the experts and the inputs.
     truths : sequence of mappings of str to array
     draws : int
-        Monte-Carlo draws at each truth, rounded up to a multiple of 1024.
+        Rows (x, y) at each truth, at least; see `bayes_cmoe.theory.nodes`.
     seed : int
 
     Raises
@@ -186,10 +199,9 @@ def information_along(
             f"{draws} draws are too few for {engine.layout.size} parameters: give at least {least}"
         )
     thetas = [engine.layout.ravel(truth) for truth in truths]
-    drawn = -(-draws // BLOCK) * BLOCK
-    roots, moments = engine.draws(setting, thetas, drawn, seed)
+    roots, moments, rows = engine.moments(setting, thetas, draws, seed)
     return [
-        Information(engine.layout, theta, root, blocks, drawn)
+        Information(engine.layout, theta, root, blocks, rows)
         for theta, root, blocks in zip(thetas, roots, moments, strict=True)
     ]
 
@@ -215,7 +227,7 @@ def information(
     functions: Mapping[str, Function] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    accuracy: float = 0.05,
+    accuracy: float = ACCURACY,
 ) -> xr.Dataset:
     """Information bound at one truth.
 

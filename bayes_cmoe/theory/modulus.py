@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.layout import Layout
@@ -23,6 +24,7 @@ from bayes_cmoe.theory.ball import Ball, farthest
 from bayes_cmoe.theory.functional import functional_named
 from bayes_cmoe.theory.hellinger import Hellinger
 from bayes_cmoe.theory.information import information_along
+from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import scores_of
 
 __all__ = ["modulus"]
@@ -100,7 +102,12 @@ def modulus(
     expert = expert_parameters(chosen, layout)
     free = np.concatenate([np.arange(layout.size)[layout.slices[name]] for name in expert])
     functional = functional_named(layout, parameter, expert)
-    hellinger = Hellinger(engine, setting)
+
+    def inputs(rng: Generator, count: int) -> Columns:
+        x = setting.draw_inputs(rng, count)
+        return {"x": x, **setting.frozen.columns(x)}
+
+    hellinger = Hellinger(engine, inputs, setting.classes)
     bounds = information_along(chosen, setting, truths, draws=max(4 * draws, 2**16), seed=seed)
     lower, upper = _box(layout, setting)
     found, linear = [], []

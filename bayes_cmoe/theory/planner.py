@@ -1,27 +1,34 @@
 """How many rows for a wanted error, and what error at a given number of rows.
 
-Both read the information bound, which the maximum-likelihood estimate attains as n grows in the
-local regime; no estimator does better there.
+Both read the information bound, which the maximum-likelihood estimate attains in the local regime.
+Where the share is not `LOCAL_SHARE` times its own bound the regime is not local at that size, no
+estimate attains the bound, and the modulus of continuity stands in its place.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.losses import prompt_share
+from bayes_cmoe.study.regime import Path, Regime
 from bayes_cmoe.study.targets import Targets, combination, expert_parameters, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.fitted import share_name
 from bayes_cmoe.theory.information import (
+    ACCURACY,
     DRAWS,
     Information,
     check_accuracy,
     information_along,
     truth_at,
 )
+from bayes_cmoe.theory.modulus import modulus
+from bayes_cmoe.theory.standing import LOCAL_SHARE
 
 __all__ = ["plan"]
 
@@ -42,7 +49,7 @@ def plan(
     gamma: Fraction | float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    accuracy: float = 0.05,
+    accuracy: float = ACCURACY,
 ) -> xr.Dataset:
     """Rows for a wanted error on a parameter, or the errors at a given number of rows.
 
@@ -69,8 +76,11 @@ def plan(
     Returns
     -------
     xarray.Dataset with ``bound`` and ``bound_se`` (parameter) at n rows, ``truth`` and ``binding``
-    (entry), the direction along which the parameter is hardest to learn; attributes ``n``,
-    ``n_se`` (Monte-Carlo), ``parameter``, ``binding`` and ``hardest`` in words.
+    (entry), the direction along which the parameter is hardest to learn; ``resolution``, the share
+    over its bound, and ``modulus`` of the parameter, computed where the former is too small (else
+    NaN); attributes ``n``, ``n_se`` (Monte-Carlo), ``parameter``, ``standing`` (``local``, or
+    ``unresolved``: n and bounds are then no promise), ``advice``, ``binding`` and ``hardest`` in
+    words.
 
     Raises
     ------
@@ -117,6 +127,18 @@ def plan(
         relative = float(influence.std(ddof=1) / len(influence) ** 0.5)
         bounds[name], errors[name] = deviation / n**0.5, relative
     check_accuracy(parameter, errors[parameter], found.rows, accuracy)
+    share = share_name(found.layout.names)
+    resolution = float(prompt_share(found.layout.unravel(found.theta)) / bounds[share])
+    standing, advice, moved = "local", "", np.nan
+    if resolution < LOCAL_SHARE:
+        fixed = _held(setting, found.layout.unravel(found.theta))
+        moved = float(modulus(chosen, fixed, parameter, n, seed=seed)["modulus"].item())
+        standing = "unresolved"
+        advice = (
+            f"no promise: at n = {n:.3g} the share {share} is only {resolution:.1f} times its "
+            f"bound ({LOCAL_SHARE:g} are needed), where no estimate attains the bound; within what "
+            f"n rows tell apart, {parameter} moves by {moved:.3g} (modulus of continuity)"
+        )
     labels = list(found.layout.labels)
     direction = found.binding(targets[parameter])
     return xr.Dataset(
@@ -125,12 +147,16 @@ def plan(
             "bound_se": ("parameter", [errors[name] * bounds[name] for name in bounds]),
             "truth": ("entry", found.theta),
             "binding": ("entry", direction),
+            "resolution": resolution,
+            "modulus": moved,
         },
         coords={"parameter": list(bounds), "entry": labels},
         attrs={
             "variant": chosen.name,
             "regime": setting.name,
             "parameter": parameter,
+            "standing": standing,
+            "advice": advice,
             "n": n,
             "n_se": n * errors[parameter] / abs(slope) if error is not None else 0.0,
             "binding": combination(labels, direction),
@@ -139,6 +165,14 @@ def plan(
             "seed": seed,
         },
     )
+
+
+def _held(regime: Regime, truth: Mapping[str, NDArray]) -> Regime:
+    """The regime with its truth held at a point, whatever n."""
+    center = regime.path.center
+    shift = {name: truth[name] - np.asarray(value, dtype=float) for name, value in center.items()}
+    gate = {name: value for name, value in truth.items() if name not in center}
+    return replace(regime, path=Path(gate, center, lambda _: shift))
 
 
 def _solve(log_bound: Callable[[float], float], goal: float, start: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.exponents import exponents
-from bayes_cmoe.theory.information import DRAWS
+from bayes_cmoe.theory.information import ACCURACY, DRAWS
 from bayes_cmoe.theory.published import rate_of
 
 __all__ = ["SIZES", "theory", "theory_rows"]
@@ -25,7 +25,7 @@ def theory(
     n: ArrayLike = SIZES,
     draws: int = DRAWS,
     seed: int = 0,
-    accuracy: float = 0.15,
+    accuracy: float = ACCURACY,
 ) -> xr.Dataset:
     """The three numbers of every parameter: published exponent, bound, and the bound's slope.
 
@@ -79,7 +79,8 @@ def theory(
 def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
     """The rows of `theory`'s table as plain values, fit for JSON.
 
-    Each has regime, parameter, exponent (number or None), source, n, bound, slope and slope_se.
+    Each has regime, parameter, exponent (number or None), source, n, bound,
+    bound_se, slope and slope_se.
     """
     rows = []
     for i in range(table.sizes["row"]):
@@ -93,6 +94,7 @@ def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
                 "source": str(own.source.item()) or None,
                 "n": [float(n) for n in table.n.values],
                 "bound": [float(bound) for bound in own.bound.values],
+                "bound_se": [float(error) for error in own.bound_se.values],
                 "slope": float(own.slope),
                 "slope_se": float(own.slope_se),
             }

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from bayes_cmoe.compiled.blocks import BLOCK, CHUNK
+from bayes_cmoe.compiled.blocks import BLOCK, Rows
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.compiled.simulator import Simulator
@@ -29,6 +30,15 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant
+from bayes_cmoe.theory.nodes import (
+    PROPOSAL,
+    REPLICATES,
+    Columns,
+    Inputs,
+    Nodes,
+    inputs_of,
+    nodes_at,
+)
 
 __all__ = [
     "ROUNDING",
@@ -39,7 +49,6 @@ __all__ = [
 ]
 
 Array = Any
-Columns = dict[str, NDArray]
 
 PILOT = 4 * BLOCK
 ROUNDING = 0.03
@@ -70,37 +79,35 @@ class Scores:
         """Names and shapes of the parameters."""
         return self.likelihood.layout
 
-    def moments(self, theta: NDArray, root: NDArray, columns: Columns) -> NDArray:
-        """Mean of z z' in each block of BLOCK rows, z = root^-T s.
+    def moment(self, theta: NDArray, root: NDArray, nodes: Nodes) -> NDArray:
+        """E[z z'] over nodes, z = root^-T s.
 
         Parameters
         ----------
         theta : array, shape (parameter,)
         root : array, shape (parameter, parameter)
             Upper triangular.
-        columns : dict of str to array
-            A whole number of blocks.
+        nodes : Nodes
 
         Returns
         -------
-        array, shape (block, parameter, parameter)
+        array, shape (parameter, parameter)
         """
-        rows = self.likelihood.rows(columns)
+        rows = Rows.of(nodes.columns, (*self.likelihood.columns, PROPOSAL))
         inverse = solve_triangular(root, np.eye(len(root)))
         parts = [
-            np.asarray(self._moments(theta, inverse, chunk, count))[: -(-count // BLOCK)]
-            for chunk, count in rows.chunks
+            np.asarray(self._moments(theta, inverse, chunk, count)) for chunk, count in rows.chunks
         ]
-        return np.concatenate(parts)
+        return nodes.weight * np.sum(parts, axis=0)
 
     def at_rows(self, theta: NDArray, columns: Columns) -> NDArray:
         """Scores themselves, shape (rows, parameter)."""
         return self.likelihood.scores(theta, self.likelihood.rows(columns))
 
-    def draws(
+    def moments(
         self, regime: Regime, thetas: Sequence[NDArray], draws: int, seed: int
-    ) -> tuple[list[NDArray], list[NDArray]]:
-        """Roots and whitened moments at several truths, from draws with common random numbers.
+    ) -> tuple[list[NDArray], list[NDArray], int]:
+        """Roots and whitened moments at several truths, from nodes with common random numbers.
 
         Parameters
         ----------
@@ -108,65 +115,66 @@ class Scores:
             Gives the inputs and the frozen expert.
         thetas : sequence of array, shape (parameter,)
         draws : int
-            A multiple of BLOCK.
+            Rows at each truth, at least.
         seed : int
 
         Returns
         -------
         roots : list of array, shape (parameter, parameter)
-        moments : list of array, shape (draws / BLOCK, parameter, parameter)
+        moments : list of array, shape (replicate, parameter, parameter)
+        rows : int
+            Rows used at each truth.
         """
+        first, drawn, *replicates = SeedSequence(seed).spawn(2 + REPLICATES)
+        each = -(-draws // REPLICATES)
+        inputs = [inputs_of(regime, each, one) for one in replicates]
 
-        def columns(chunk: int, count: int) -> Columns:
-            rng = np.random.default_rng(SeedSequence(seed, spawn_key=(chunk, 0)))
-            x = regime.draw_inputs(rng, count)
-            return {"x": x, **regime.frozen.columns(x)}
+        def nodes(theta: NDArray, own: Inputs) -> Nodes:
+            return nodes_at(self.simulator, self.response, theta, own, regime.classes)
 
-        def complete(theta: NDArray, known: Columns, chunk: int) -> Columns:
-            rng = np.random.default_rng(SeedSequence(seed, spawn_key=(chunk, 1)))
-            return {**known, self.response: self.simulator.draw(theta, known, rng)}
-
-        pilot = columns(0, min(draws, PILOT))
+        x = regime.draw_inputs(np.random.default_rng(first), PILOT)
+        pilot = {"x": x, **regime.frozen.columns(x)}
 
         def rooted(theta: NDArray) -> NDArray:
-            return _pilot_root(self, theta, complete(theta, pilot, 0))
+            y = self.simulator.draw(theta, pilot, np.random.default_rng(drawn))
+            return _pilot_root(self, theta, {**pilot, self.response: y})
 
-        def work(task: tuple[int, range]) -> list[NDArray]:
-            chunk, members = task
-            known = columns(chunk, min(CHUNK, draws - chunk * CHUNK))
-            return [
-                self.moments(thetas[k], roots[k], complete(thetas[k], known, chunk))
-                for k in members
-            ]
+        def work(task: tuple[int, int]) -> NDArray:
+            k, r = task
+            return self.moment(thetas[k], roots[k], nodes(thetas[k], inputs[r]))
 
-        workers = os.cpu_count() or 1
-        chunks = range(-(-draws // CHUNK))
-        groups = [range(k, len(thetas), workers) for k in range(min(workers, len(thetas)))]
-        tasks = [(chunk, members) for members in groups for chunk in chunks]
-        with ThreadPoolExecutor(workers) as pool:
+        tasks = list(product(range(len(thetas)), range(REPLICATES)))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             roots = list(pool.map(rooted, thetas))
-            parts = dict(zip(tasks, pool.map(work, tasks), strict=True))
-        moments = [
-            np.concatenate([parts[chunk, groups[k % workers]][k // workers] for chunk in chunks])
-            for k in range(len(thetas))
-        ]
-        return roots, moments
+            parts = np.array(list(pool.map(work, tasks)))
+        moments = list(parts.reshape(len(thetas), REPLICATES, *parts.shape[1:]))
+        return roots, moments, REPLICATES * len(nodes(thetas[0], inputs[0]).columns["x"])
 
 
 def _moments_function(likelihood: Likelihood) -> Callable[..., Array]:
+    """Sum of (p/q) z z' over the rows of a chunk; the last column is log q."""
+
     @jax.jit
     def moments(theta: Array, inverse: Array, columns: tuple[Array, ...], count: Array) -> Array:
         size = likelihood.layout.size
 
-        def step(i: Array, out: Array) -> Array:
+        def step(i: Array, total: Array) -> Array:
             block = [jax.lax.dynamic_slice_in_dim(c, i * BLOCK, BLOCK) for c in columns]
-            white = likelihood.block_scores(theta, block) @ inverse
-            used = jnp.arange(BLOCK)[:, None] < count - i * BLOCK
-            white = jnp.where(used, white, 0.0)
-            return out.at[i].set(white.T @ white / jnp.sum(used))
+            *own, log_proposal = block
+
+            def twice(point: Array) -> tuple[Array, Array]:
+                logp = likelihood.block_logp(point, own)
+                return logp, logp
+
+            scores, logp = jax.jacfwd(twice, has_aux=True)(theta)
+            ratio = jnp.exp(logp - log_proposal)
+            used = (jnp.arange(BLOCK) < count - i * BLOCK) & (ratio > 0)
+            # Far out the density is zero and the score need not be finite.
+            white = jnp.where(used[:, None], scores @ inverse * jnp.sqrt(ratio)[:, None], 0.0)
+            return total + white.T @ white
 
         blocks = (count + BLOCK - 1) // BLOCK
-        return jax.lax.fori_loop(0, blocks, step, jnp.zeros((CHUNK // BLOCK, size, size)))
+        return jax.lax.fori_loop(0, blocks, step, jnp.zeros((size, size)))
 
     return moments
 

@@ -104,9 +104,9 @@ def test_hellinger_distance_agrees_with_quadrature(far: tuple) -> None:
 def test_a_prompt_merged_is_not_resolved() -> None:
     data = simulate(CONSTANT, "merging", 400, seed=3, gamma=0.3)
     found = diagnose(variant_named(CONSTANT).model("merging", data))
-    assert float(found.distance) < 4.0 or found.attrs["status"] != "converged"
-    assert "not to be trusted" in found.attrs["advice"]
-    np.testing.assert_allclose(found.stderr_doubled, found.stderr * 2.0**-0.25)
+    assert found.attrs["standing"] != "local"
+    assert "promise" in found.attrs["advice"]
+    assert np.isnan(found.stderr_doubled).all()
 
 
 def test_inputs_that_repeat_each_other_are_named() -> None:
@@ -155,6 +155,7 @@ def test_theory_prints_one_json_object(capsys: pytest.CaptureFixture[str]) -> No
         "source",
         "n",
         "bound",
+        "bound_se",
         "slope",
         "slope_se",
     }

@@ -347,7 +347,7 @@ def started(tmp_path):
     ) as process:
         try:
             deadline = time.monotonic() + PATIENCE
-            while not list(folder.glob("chunks/*.nc")):
+            while not list(folder.glob("chunks/*.arrows")):
                 assert process.poll() is None, process.stderr.read()
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -47,7 +47,7 @@ def started(folder, workers):
 
 def wait_for_chunks(folder, count, process):
     deadline = time.monotonic() + PATIENCE
-    while len(list(Path(folder).glob("chunks/*.nc"))) < count:
+    while len(list(Path(folder).glob("chunks/*.arrows"))) < count:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -147,7 +147,7 @@ def test_a_dask_worker_that_dies_is_made_up_for(finished, tmp_path):
         victim = cluster.workers[0].pid
 
         def kill_early():
-            while not list(folder.glob("chunks/*.nc")):
+            while not list(folder.glob("chunks/*.arrows")):
                 time.sleep(0.02)
             os.kill(victim, signal.SIGKILL)
 
@@ -159,6 +159,6 @@ def test_a_dask_worker_that_dies_is_made_up_for(finished, tmp_path):
 
 
 def test_no_scheduler_is_said_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("bayes_cmoe.sweep.run.CONNECTION_SECONDS", 0.5)
+    monkeypatch.setattr("bayes_cmoe.sweep.cluster.CONNECTION_SECONDS", 0.5)
     with pytest.raises(InputError, match="no Dask scheduler answers"):
         run_sweep(BOTH, tmp_path / "run", cluster="tcp://127.0.0.1:1")

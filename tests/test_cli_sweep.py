@@ -164,7 +164,7 @@ def test_status_tells_of_a_run_at_work(capsys, copied, design_file, no_fits):
 def test_a_damaged_chunk_is_named(capsys, copied, design_file, no_fits):
     first_chunk(copied).write_bytes(b"")
     name = first_chunk(copied).name
-    assert_refused(capsys, ["report", copied], name, "not a whole chunk file", "delete it")
+    assert_refused(capsys, ["report", copied], name, "not as it was written", "delete it")
     assert_refused(capsys, ["compare", design_file, "-o", copied], name, "delete it")
     _, out, _ = run(capsys, "status", copied)
     assert "to go on: delete the damaged files, then bayes-cmoe compare" in out
@@ -318,11 +318,11 @@ def test_a_file_where_the_bounds_go(capsys, copied):
 def test_no_more_processes_than_tasks(design_file, tmp_path, monkeypatch):
     asked = []
 
-    def stopped(count, cluster):
+    def stopped(count, function, calls):
         asked.append(count)
         raise InputError("enough")
 
-    monkeypatch.setattr(sweep_run, "_workers", stopped)
+    monkeypatch.setattr(sweep_run, "over_processes", stopped)
     main(["compare", str(design_file), "-o", str(tmp_path / "run"), "--workers", "1024"])
     assert asked == [2]
 
@@ -331,6 +331,7 @@ def test_no_more_processes_than_tasks(design_file, tmp_path, monkeypatch):
 def test_what_is_no_address_of_a_cluster(capsys, design_file, tmp_path, address):
     argv = ["compare", design_file, "-o", tmp_path / "run", "--cluster", address]
     assert_refused(capsys, argv, "is no Dask scheduler's address: write tcp://host:8786")
+    assert not (tmp_path / "run").exists()
 
 
 LONG = DESIGN.replace("replications = 3", "replications = 300").replace("3000", "100_000")

@@ -208,8 +208,8 @@ def _write(folder: Path, design: Design, setting: Setting, found: xr.Dataset) ->
         write_plain(file, sealed(arrays, {**_marks(design, setting), **about}))
     except OSError as error:
         raise InputError(
-            f"{file}: cannot be written: {error.strerror or error}: free space, or choose another "
-            "folder"
+            f"{file.parent}: cannot be written: {error.strerror or error}: free space, or choose "
+            "another folder"
         ) from None
 
 

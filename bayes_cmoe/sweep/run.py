@@ -142,7 +142,9 @@ def run_sweep(
     store = Store(Path(folder))
     with ExitStack() as stack:
         # Before a folder is made: one for which there is no cluster is not left behind.
-        client = stack.enter_context(connected(cluster, limit_threads)) if cluster else None
+        client = (
+            stack.enter_context(connected(cluster, limit_threads)) if cluster is not None else None
+        )
         stack.enter_context(store.opened(design))
         finished = store.finished(design, ("status",))
         check_truths(store.folder, design, finished)

@@ -59,7 +59,7 @@ def content_of(table: xr.Dataset, marks: Mapping[str, str], versions: Mapping[st
     """
     # Levels are the same in all chunks; units and meanings are those of `VARIABLES`.
     names = [str(name) for name in table.variables if name != "level"]
-    arrays = {name: table[name].to_numpy() for name in names}
+    arrays = {name: table.variables[name].to_numpy() for name in names}
     return sealed(arrays, {**marks, **{VERSION + name: one for name, one in versions.items()}})
 
 

@@ -89,6 +89,9 @@ from pathlib import Path
 import bayes_cmoe.files.outputs as outputs
 from tests.files.test_outputs import MINE, NEW, OLD, found, put, replaced
 
+former = OLD if sys.argv[2] == "former" else ()
+old = OLD if former else dict.fromkeys(list(OLD)[:3], "old")
+
 def child(folder, kill):
     lines = 0
     def trace(frame, event, argument):
@@ -101,7 +104,7 @@ def child(folder, kill):
                 os._exit(9)
         return trace
     sys.settrace(trace)
-    replaced(folder, NEW)
+    replaced(folder, NEW, former)
     sys.settrace(None)
     os._exit(0)
 
@@ -109,7 +112,7 @@ kill, seen = 0, []
 while not seen or seen[-1]["code"]:
     kill += 1
     folder = Path(sys.argv[1]) / str(kill)
-    put(folder, OLD | MINE)
+    put(folder, old | MINE)
     process = os.fork()
     if process == 0:
         child(folder, kill)
@@ -117,24 +120,26 @@ while not seen or seen[-1]["code"]:
     at_once = found(folder)[0]
     outputs.settle(folder)
     settled = found(folder)[0]
-    replaced(folder, NEW)
+    replaced(folder, NEW, former)
     seen.append({"code": code, "at_once": at_once, "settled": settled, "end": found(folder)})
 print(json.dumps(seen))
 """
 
 
-def test_a_kill_at_any_line_leaves_no_mixture(tmp_path):
+@pytest.mark.parametrize("former", ["former", "unlisted"])
+def test_a_kill_at_any_line_leaves_no_mixture(tmp_path, former):
     root = Path(__file__).parents[2]
-    words = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path)]
+    words = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path), former]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True)
     seen = json.loads(done.stdout)
+    old = OLD if former == "former" else dict.fromkeys(list(OLD)[:3], "old")
     kinds = set()
     for one in seen:
         own = {name: text for name, text in one["at_once"].items() if name not in MINE}
         assert len(set(own.values())) <= 1, own
-        assert one["settled"] in (OLD | MINE, NEW | MINE)
+        assert one["settled"] in (old | MINE, NEW | MINE)
         assert one["end"] == [NEW | MINE, []]
-        kinds.add((own == OLD, own == NEW))
+        kinds.add((own == old, own == NEW))
     # Some kills came before, some after, and some in the middle.
     assert len(kinds) == 3
     assert len(seen) > 50

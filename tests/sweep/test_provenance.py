@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +15,8 @@ from bayes_cmoe.sweep.design import Design, MapPlan, Setting
 from bayes_cmoe.sweep.presets import preset
 from bayes_cmoe.sweep.provenance import THEORY_ROOMS, difference, truth_of, versions
 from tests.sweep.designs import BOTH, FADING, FAR, NEAR
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_versions_are_those_installed():
@@ -66,9 +69,11 @@ CHANGES = {
     "center": lambda r: {
         "path": replace(r.path, center={k: np.add(v, 1e-6) for k, v in r.path.center.items()})
     },
+    "inputs": lambda r: {"inputs": lambda rng, n: rng.uniform(size=(n, r.features))},
     "options": lambda r: {"options": MappingProxyType({"gate": "softmax"})},
     "classes": lambda r: {"classes": 3},
     "expert": lambda r: {"expert": "same-name"},
+    "form": lambda r: {"name": r.name},
     "frozen": lambda r: {"frozen": replace(r.frozen, columns=lambda x: shifted(r, x))},
     "family": lambda r: {
         "frozen": replace(r.frozen, family=replace(r.frozen.family, name="other"))
@@ -98,10 +103,26 @@ def test_whatever_moves_the_data_or_the_search_counts(what, monkeypatch, same_na
     before = truth_of(design, NEAR)
     variant = variant_named(NEAR.variant)
     regime = variant.regime(NEAR.regime)
+    if what == "form":
+        other_form = replace(EXPERTS["same-name"], name=regime.expert)
+        monkeypatch.setitem(EXPERTS, regime.expert, other_form)
     changed = replace(regime, **CHANGES[what](regime))
     other = replace(variant, regimes={**variant.regimes, NEAR.regime: changed})
     monkeypatch.setattr(provenance, "variant_named", lambda name: other)
     assert truth_of(design, NEAR) != before
+
+
+def test_the_variants_own_code_counts(monkeypatch):
+    design = Design("one", (NEAR,), MapPlan((1000,), 1))
+    before = truth_of(design, NEAR)
+    variant = variant_named(NEAR.variant)
+    monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
+    assert truth_of(design, NEAR) == before
+    monkeypatch.setattr(provenance, "_source", lambda own: "other statements")
+    monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
+    assert truth_of(design, NEAR) != before
+    monkeypatch.undo()
+    assert provenance._source(variant) == provenance._code([ROOT / "models" / f"{variant.name}.py"])
 
 
 def test_an_experts_form_counts_and_not_its_name_alone(same_name):

@@ -1,15 +1,18 @@
 """The command line: what the commands are, and how errors end.
 
 Exit status: 0 done, 1 a worker of a sweep died, 2 bad input (one line on stderr), 3 a fit that did
-not converge, 130 Ctrl-C.
+not converge, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
+from types import FrameType
 from typing import TextIO
 
 from cyclopts import App, CycloptsError
@@ -20,7 +23,8 @@ from bayes_cmoe.errors import InputError, shortened
 __all__ = ["app", "main"]
 
 BAD_INPUT = 2
-INTERRUPTED = 130
+SIGNALLED = 128
+"""Is added to a signal's number."""
 PIPE_CLOSED = 141
 LONGEST = 2000
 """Letters of a message at most."""
@@ -61,6 +65,30 @@ def _show_warning(
     print(_one_line("warning", message), file=sys.stderr)
 
 
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; yields the list of those that came."""
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        # The end itself is not to be interrupted.
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # What is ignored stays so: that is how nohup keeps a run alive.
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -78,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         # A terminal without our letters, or a file name that is no text, is no reason to stop.
         sys.stdout.reconfigure(errors="backslashreplace")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _signals() as came:
         warnings.showwarning = _show_warning
         try:
             check_words(words)
@@ -101,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return BAD_INPUT
         except KeyboardInterrupt as error:
             print(_one_line("error", str(error) or "interrupted"), file=sys.stderr)
-            return INTERRUPTED
+            return SIGNALLED + (came or [signal.SIGINT])[0]
         except SystemExit as end:
             # Rich ends so when the pipe is closed; a dead worker's status is not what was meant.
             if not isinstance(end.__context__, BrokenPipeError):

@@ -164,7 +164,7 @@ def test_status_tells_of_a_run_at_work(capsys, copied, design_file, no_fits):
 def test_a_damaged_chunk_is_named(capsys, copied, design_file, no_fits):
     first_chunk(copied).write_bytes(b"")
     name = first_chunk(copied).name
-    assert_refused(capsys, ["report", copied], name, "not a whole chunk file", "delete it")
+    assert_refused(capsys, ["report", copied], name, "not as it was written", "delete it")
     assert_refused(capsys, ["compare", design_file, "-o", copied], name, "delete it")
     _, out, _ = run(capsys, "status", copied)
     assert "to go on: delete the damaged files, then bayes-cmoe compare" in out
@@ -318,6 +318,93 @@ def test_ctrl_c_says_how_to_go_on(capsys, design_file, tmp_path, monkeypatch):
     assert_refused(capsys, argv, "0 of 6 fits are kept: run the same command again", code=130)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_run_as_ctrl_c_does(
+    capsys, design_file, tmp_path, monkeypatch, number, code
+):
+    def signalled(design, task):
+        os.kill(os.getpid(), number)
+        time.sleep(1.0)
+        raise AssertionError("the signal came late")
+
+    monkeypatch.setattr(sweep_run, "run_task", signalled)
+    argv = ["compare", design_file, "-o", tmp_path / "run", "--workers", "1"]
+    before = signal.getsignal(number)
+    assert_refused(capsys, argv, "0 of 6 fits are kept: run the same command again", code=code)
+    assert signal.getsignal(number) is before
+
+
+def test_an_ignored_signal_stays_ignored(capsys, copied, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    real = sweep_files.sweep_figures
+
+    def signalled(comparison):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return real(comparison)
+
+    monkeypatch.setattr(sweep_files, "sweep_figures", signalled)
+    try:
+        assert run(capsys, "report", copied)[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_links_in_a_run_are_not_written_through(capsys, copied, design_file, tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    first_chunk(copied).unlink()
+    (copied / "chunks" / f".part-{os.getpid()}").symlink_to(outside)
+    (copied / f".part-{os.getpid()}").symlink_to(outside)
+    (copied / "rates.csv").unlink()
+    (copied / "rates.csv").symlink_to(outside)
+    assert run(capsys, "compare", design_file, "-o", copied, "--workers", "1")[0] == 0
+    assert outside.read_text() == "mine"
+    (copied / ".lock").unlink()
+    (copied / ".lock").symlink_to(outside)
+    assert_refused(capsys, ["compare", design_file, "-o", copied], ".lock: is a link", "remove it")
+    assert outside.read_text() == "mine"
+
+
+def test_a_report_takes_the_old_ones_place(capsys, copied):
+    """What the new one does not have goes, and what is no report's stays."""
+    index = copied / "report.json"
+    listed = json.loads(index.read_text())
+    assert {"report.html", "rates.csv", "table.nc", "report.json"} <= set(listed)
+    assert all((copied / name).is_file() for name in listed)
+    gone = ["figures/gone.png", "gone.csv"]
+    mine = ["figures/mine.png", "mine.csv", "notes.txt"]
+    for name in (*gone, *mine):
+        (copied / name).write_text("old")
+    design = (copied / "design.toml").read_text()
+    reach = ["../outside.csv", "/etc/x.csv", "design.toml", "chunks/x.csv", "notes.txt", 3]
+    outside = copied.parent / "outside.csv"
+    outside.write_text("mine")
+    index.write_text(json.dumps([*listed, *gone, *reach]))
+    assert run(capsys, "report", copied)[0] == 0
+    assert not any((copied / name).exists() for name in gone)
+    assert all((copied / name).read_text() == "old" for name in mine)
+    assert outside.read_text() == "mine"
+    assert (copied / "design.toml").read_text() == design
+    assert json.loads(index.read_text()) == listed
+
+
+@pytest.mark.parametrize("text", ["", "3", "[[]]", "\udcff"])
+def test_a_list_of_files_that_makes_no_sense(capsys, copied, text):
+    (copied / "report.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    assert run(capsys, "report", copied)[0] == 0
+
+
+def test_what_a_kill_left_of_a_report_is_finished_by_status(capsys, copied):
+    left = copied / ".ready-set"
+    (left / "new").mkdir(parents=True)
+    (left / "former.json").write_text('["rates.csv"]')
+    (left / "new" / "report.html").write_text("the new page")
+    assert run(capsys, "status", copied)[0] == 0
+    assert (copied / "report.html").read_text() == "the new page"
+    assert not (copied / "rates.csv").exists()
+    assert not left.exists()
+
+
 def test_ctrl_c_in_the_report_says_how_to_go_on(capsys, copied, monkeypatch):
     def interrupted(comparison):
         raise KeyboardInterrupt
@@ -354,11 +441,11 @@ def test_a_file_where_the_bounds_go(capsys, copied):
 def test_no_more_processes_than_tasks(design_file, tmp_path, monkeypatch):
     asked = []
 
-    def stopped(count, cluster):
+    def stopped(count, function, calls):
         asked.append(count)
         raise InputError("enough")
 
-    monkeypatch.setattr(sweep_run, "_workers", stopped)
+    monkeypatch.setattr(sweep_run, "over_processes", stopped)
     main(["compare", str(design_file), "-o", str(tmp_path / "run"), "--workers", "1024"])
     assert asked == [2]
 
@@ -367,6 +454,7 @@ def test_no_more_processes_than_tasks(design_file, tmp_path, monkeypatch):
 def test_what_is_no_address_of_a_cluster(capsys, design_file, tmp_path, address):
     argv = ["compare", design_file, "-o", tmp_path / "run", "--cluster", address]
     assert_refused(capsys, argv, "is no Dask scheduler's address: write tcp://host:8786")
+    assert not (tmp_path / "run").exists()
 
 
 LONG = DESIGN.replace("replications = 3", "replications = 300").replace("3000", "100_000")
@@ -383,7 +471,7 @@ def started(tmp_path):
     ) as process:
         try:
             deadline = time.monotonic() + PATIENCE
-            while not list(folder.glob("chunks/*.nc")):
+            while not list(folder.glob("chunks/*.arrows")):
                 assert process.poll() is None, process.stderr.read()
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -12,7 +12,7 @@ from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
-from bayes_cmoe.sweep.store import TEMPORARY, Store
+from bayes_cmoe.sweep.store import Store
 
 __all__ = ["compare"]
 
@@ -27,8 +27,9 @@ def compare(
 ) -> int:
     """Run what is not done yet of a design, and write its report.
 
-    A run that stopped is resumed by the same command. Exit status 1 says that a worker died, 130
-    that the run was stopped; what was finished is kept.
+    A run that stopped is resumed by the same command. Exit status 1 says that a worker died or the
+    cluster went away, 130 (129, 143) that Ctrl-C (SIGHUP, SIGTERM) stopped the run; what was
+    finished is kept.
 
     Parameters
     ----------
@@ -80,9 +81,9 @@ def _check_own(folder: Path) -> None:
     store = Store(folder)
     if not folder.exists() or store.design_file.exists():
         return
-    # A run that was killed before its design was written leaves an empty folder of chunks.
+    # A run that was killed before its design was written, or has just begun, leaves its own files.
     held = [*folder.iterdir(), *(store.chunks.iterdir() if store.chunks.is_dir() else ())]
-    if any(file != store.chunks and not file.name.startswith(TEMPORARY) for file in held):
+    if not all(store.is_own(file) for file in held):
         raise InputError(
             f"{folder}: holds other things and no sweep: give a new or an empty folder with -o"
         )

@@ -29,6 +29,8 @@ __all__ = ["fit"]
 NOT_CONVERGED = 3
 PIPE_WIDTH = 160
 UNMIXED = "the chains do not agree: give more --tune and --draws, or use --prior weak"
+FILES = ("fit.nc", "estimates.png", "fit.png", "posterior.png")
+"""Of a fit; a new one in the same folder takes the place of all of them."""
 COUNTS = {"starts": (1, 4096), "draws": (4, 10**6), "tune": (1, 10**6), "chains": (1, 1000)}
 """What each count may be; R-hat needs four draws."""
 
@@ -186,7 +188,7 @@ def _fitted(
 def _save(tree: xr.DataTree, output: Path) -> None:
     from bayes_cmoe.report.fit_figures import fit_figures
 
-    with whole_folder(output) as staging:
+    with whole_folder(output, FILES) as staging:
         tree.to_netcdf(staging / "fit.nc", engine="h5netcdf")
         figures = fit_figures(tree)
         for name, figure in figures.items():

@@ -1,6 +1,7 @@
 """The files of a sweep's report: the page, the figures, and the tables as CSV and netCDF."""
 
-from pathlib import Path
+import json
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -24,6 +25,8 @@ COLUMNS = {
     ),
 }  # fmt: skip
 """The first columns of the two main tables; what else there is follows."""
+INDEX = "report.json"
+"""Names of the report's files, so that the next report can take their place."""
 
 
 def _ordered(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -41,14 +44,14 @@ def plain_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_report(comparison: Comparison, folder: Path) -> None:
-    """Write a comparison's page, figures and tables, whole or not at all.
+    """Write a comparison's page, figures and tables; the whole of them replaces the old report.
 
     Parameters
     ----------
     comparison : Comparison
     folder : Path
         Gets ``report.html``; ``rates.csv``, ``errors.csv`` and the other tables; ``table.nc``, all
-        fits; ``figures/*.png`` and ``figures/*.svg``.
+        fits; ``figures/*.png`` and ``figures/*.svg``; ``report.json``, the names of all these.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "statuses": comparison.statuses,
         "failures": failed_fits(comparison.design, comparison.table),
     }
-    with whole_folder(folder) as place:
+    with whole_folder(folder, _former(folder)) as place:
         (place / "report.html").write_text(page, encoding="utf-8")
         for name, table in tables.items():
             whole = _ordered(name, table)
@@ -77,7 +80,27 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         # Through memory: a full disk is then an error of one write, and never half an HDF5 file.
         fits = bytes(comparison.table.to_netcdf(engine="h5netcdf"))
         (place / "table.nc").write_bytes(fits)
-        with whole_folder(folder / "figures") as figures:
-            for name, picture in pictures.items():
-                (figures / f"{name}.svg").write_bytes(picture.svg)
-                (figures / f"{name}.png").write_bytes(picture.png)
+        (place / "figures").mkdir()
+        for name, picture in pictures.items():
+            (place / "figures" / f"{name}.svg").write_bytes(picture.svg)
+            (place / "figures" / f"{name}.png").write_bytes(picture.png)
+        files = sorted(
+            file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()
+        )
+        (place / INDEX).write_text(json.dumps([*files, INDEX], indent=1), encoding="utf-8")
+
+
+def _former(folder: Path) -> list[str]:
+    """Names of the files of the report that is there."""
+    try:
+        names = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    # A list that was edited must not reach other places.
+    return [
+        name
+        for name in (names if isinstance(names, list) else ())
+        if isinstance(name, str)
+        and PurePosixPath(name).parts in ((name,), ("figures", PurePosixPath(name).name))
+        and PurePosixPath(name).suffix in (".html", ".csv", ".nc", ".json", ".svg", ".png")
+    ]

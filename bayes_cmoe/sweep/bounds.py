@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.stats.qmc import MultivariateNormalQMC
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.files.outputs import whole_file
+from bayes_cmoe.files.plain import read_plain, write_plain
+from bayes_cmoe.files.sealed import BrokenSealError, sealed, unsealed
 from bayes_cmoe.study.losses import (
     Components,
     components_of,
@@ -24,6 +24,8 @@ from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.targets import expert_parameters
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, Setting
+from bayes_cmoe.sweep.processes import over_processes
+from bayes_cmoe.sweep.provenance import THEORY_ROOMS, truth_of, versions
 from bayes_cmoe.theory.information import DRAWS, Information, information_along
 from bayes_cmoe.theory.published import formula, rate_of
 from bayes_cmoe.theory.scores import scores_of
@@ -34,6 +36,11 @@ LIMIT_DRAWS = 2**14
 """Quasi-random draws of the limiting normal distribution."""
 SHARES = ("lam", "exp_tau")
 """Targets that say how large the prompt's share is; a variant has one of them."""
+DIMS = {
+    "bound": ("target", "n"), "expected": ("target", "n"), "resolution": ("n",),
+    "exponent": ("target",), "formula": ("target",), "source": ("target",),
+}  # fmt: skip
+"""Of what is kept."""
 LOSS = Exponent(Fraction(-1, 2))
 """The losses are weighted so that they are n^-1/2."""
 
@@ -158,31 +165,65 @@ def all_bounds(design: Design, folder: Path, workers: int = 1) -> dict[str, xr.D
     folder : Path
         That of the design's run.
     workers : int
-        Processes that compute what is missing.
+        Processes that compute what is missing, each with one thread.
 
     Raises
     ------
     InputError
         When the folder cannot be written to.
     """
-    files = {setting: folder / "bounds" / f"{setting.slug}.nc" for setting in design.settings}
-    kept = {setting: _read(file, design) for setting, file in files.items()}
-    missing = [setting for setting, found in kept.items() if found is None]
-    made = Parallel(n_jobs=min(workers, max(len(missing), 1)))(
-        delayed(bounds_of)(design, setting) for setting in missing
-    )
-    for setting, found in zip(missing, made, strict=True):
-        kept[setting] = found
-        with whole_file(files[setting]) as part:
-            found.assign_attrs(design=design.hash).to_netcdf(part, engine="h5netcdf")
+    kept = {setting: _read(folder, design, setting) for setting in design.settings}
+    calls = [(design, setting) for setting, found in kept.items() if found is None]
+    if calls:
+        with over_processes(min(workers, len(calls)), _named_bounds, calls) as results:
+            for setting, found in results:
+                kept[setting] = found
+                _write(folder, design, setting, found)
     return {setting.label: found for setting, found in kept.items() if found is not None}
 
 
-def _read(file: Path, design: Design) -> xr.Dataset | None:
-    """What the folder holds, unless it was made for another design or another version of it."""
+def _named_bounds(design: Design, setting: Setting) -> tuple[Setting, xr.Dataset]:
+    return setting, bounds_of(design, setting)
+
+
+def _file(folder: Path, setting: Setting) -> Path:
+    return folder / "bounds" / f"{setting.slug}.arrows"
+
+
+def _marks(design: Design, setting: Setting) -> dict[str, str]:
+    """What bounds depend on; kept ones are used while it is the same."""
+    return {
+        "design": design.hash, "setting": setting.label, "truth": truth_of(design, setting),
+        **versions(THEORY_ROOMS),
+    }  # fmt: skip
+
+
+def _write(folder: Path, design: Design, setting: Setting, found: xr.Dataset) -> None:
+    file = _file(folder, setting)
+    arrays = {str(name): variable.to_numpy() for name, variable in found.variables.items()}
+    about = {"draws": str(found.attrs["draws"]), "reason": found.attrs["reason"]}
     try:
-        with xr.open_dataset(file, engine="h5netcdf") as opened:
-            found = opened.load()
-    except (OSError, ValueError, KeyError, RuntimeError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_plain(file, sealed(arrays, {**_marks(design, setting), **about}))
+    except OSError as error:
+        raise InputError(
+            f"{file.parent}: cannot be written: {error.strerror or error}: free space, or choose "
+            "another folder"
+        ) from None
+
+
+def _read(folder: Path, design: Design, setting: Setting) -> xr.Dataset | None:
+    """What the folder holds, if it is as it was written, and as it would be computed now."""
+    try:
+        arrays, marks = unsealed(read_plain(_file(folder, setting)))
+    except (OSError, BrokenSealError):
         return None
-    return found if found.attrs.get("design") == design.hash else None
+    if any(marks.get(name) != value for name, value in _marks(design, setting).items()):
+        return None
+    return xr.Dataset(
+        {name: (dims, arrays[name]) for name, dims in DIMS.items()},
+        coords={name: arrays[name] for name in ("target", "n")},
+        attrs={
+            "setting": setting.label, "draws": int(marks["draws"]), "reason": marks["reason"],
+        },
+    )  # fmt: skip

@@ -154,7 +154,7 @@ class Task:
     @property
     def name(self) -> str:
         """The name of its file."""
-        return f"{self.method}.{self.setting.slug}.n{self.n}.r{self.first}+{self.count}.nc"
+        return f"{self.method}.{self.setting.slug}.n{self.n}.r{self.first}+{self.count}.arrows"
 
     @property
     def replicates(self) -> range:

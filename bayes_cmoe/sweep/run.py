@@ -1,32 +1,35 @@
 """Run a sweep: tasks through joblib, on this machine or a Dask cluster; resumable at any point."""
 
 import os
-import re
-import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator
-from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.sweep.agreement import (
+    check_truths,
+    check_versions,
+    moved_truths,
+    other_versions,
+    strangers,
+)
+from bayes_cmoe.sweep.cluster import ClusterLostError, WorkerLostError, connected, over_cluster
 from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.processes import over_processes
+from bayes_cmoe.sweep.provenance import difference, truth_of, versions
 from bayes_cmoe.sweep.rows import FAILURES
-from bayes_cmoe.sweep.store import DamagedError, Store
-from bayes_cmoe.sweep.worker import THREADS, limit_threads, run_task
+from bayes_cmoe.sweep.store import DamagedError, ForeignError, Store
+from bayes_cmoe.sweep.worker import limit_threads, run_task
 
 __all__ = ["State", "StoppedError", "WorkerDiedError", "run_sweep", "state_of"]
-
-CONNECTION_SECONDS = 10
-_ADDRESS = re.compile(r"((tcp|tls|wss?|ucx)://)?(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):\d{1,5}")
 
 
 class StoppedError(RuntimeError):
@@ -34,7 +37,7 @@ class StoppedError(RuntimeError):
 
 
 class WorkerDiedError(StoppedError):
-    """A run stopped because a worker died; otherwise it was Ctrl-C."""
+    """A run stopped because a worker died or the cluster went away; otherwise it was Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,13 @@ class State:
     statuses : dict of (str, str) to int
         Finished fits by method and status code.
     damaged : tuple of str
-        One line for each chunk file that is not whole.
+        One line for each chunk file that is not as it was written.
+    foreign : tuple of str
+        One line for each chunk file that another design, version or truth made.
+    other_versions : str
+        What of the versions that made the chunks is not here; empty when all is.
+    moved_truths : str
+        Settings whose truth, box or frozen expert changed since; empty when none did.
     """
 
     fits: int
@@ -56,6 +65,9 @@ class State:
     failed: int
     statuses: dict[tuple[str, str], int]
     damaged: tuple[str, ...]
+    foreign: tuple[str, ...]
+    other_versions: str
+    moved_truths: str
 
 
 def state_of(folder: str | Path) -> State:
@@ -68,16 +80,24 @@ def state_of(folder: str | Path) -> State:
     """
     store = Store(Path(folder))
     design = store.design()
-    found: Counter[tuple[str, str]] = Counter()
-    damaged = []
+    whole, damaged, foreign = {}, [], []
     for task in design.tasks():
         if store.is_done(task):
             try:
-                found.update((task.method, code) for code in store.statuses(design, task))
+                whole[task] = store.chunk(design, task, ("status",))
             except DamagedError as error:
                 damaged.append(str(error))
+            except ForeignError as error:
+                foreign.append(str(error))
+    strange = strangers(whole)
+    foreign += [f"{store.chunks / line}" for line in strange.values()]
+    own = {task: chunk for task, chunk in whole.items() if task not in strange}
+    found = Counter((task.method, code) for task, chunk in own.items() for code in chunk.statuses)
     failed = sum(count for (_, code), count in found.items() if code in FAILURES)
-    return State(design.fits, found.total(), failed, dict(found), tuple(damaged))
+    return State(
+        design.fits, found.total(), failed, dict(found), tuple(damaged), tuple(foreign),
+        other_versions(own), moved_truths(design, own),
+    )  # fmt: skip
 
 
 def run_sweep(
@@ -120,19 +140,24 @@ def run_sweep(
         When a worker dies.
     """
     store = Store(Path(folder))
-    store.prepare(design)
-    with store.locked():
-        waiting = [task for task in design.tasks() if _waits(store, design, task, retry_failed)]
+    with ExitStack() as stack:
+        # Before a folder is made: one for which there is no cluster is not left behind.
+        client = (
+            stack.enter_context(connected(cluster, limit_threads)) if cluster is not None else None
+        )
+        stack.enter_context(store.opened(design))
+        finished = store.finished(design, ("status",))
+        check_truths(store.folder, design, finished)
+        kept = {
+            task
+            for task, chunk in finished.items()
+            if not retry_failed or not any(code in FAILURES for code in chunk.statuses)
+        }
+        waiting = [task for task in design.tasks() if task not in kept]
         if waiting:
-            _run(design, store, waiting, workers, cluster, console)
+            check_versions(store.folder, finished)
+            _run(design, store, waiting, workers, client, console)
     return store.collect()
-
-
-def _waits(store: Store, design: Design, task: Task, retry_failed: bool) -> bool:
-    if not store.is_done(task):
-        return True
-    codes = store.statuses(design, task)
-    return retry_failed and any(code in FAILURES for code in codes)
 
 
 def _run(
@@ -140,19 +165,24 @@ def _run(
     store: Store,
     waiting: list[Task],
     workers: int | None,
-    cluster: str | None,
+    client: Any,
     console: Console | None,
 ) -> None:
     how = f"run the same command again to go on from there (folder {store.folder})"
     finished = design.fits - sum(task.count for task in waiting)
+    truths = {setting: truth_of(design, setting) for setting in design.settings}
+    calls = [(design, task, versions(), truths[task.setting]) for task in waiting]
     with ExitStack() as stack:
-        # A pool starts all its processes at once, whether there is work for them or not.
-        count = min(workers or os.cpu_count() or 1, len(waiting))
-        parallel = stack.enter_context(_workers(count, cluster))
+        results: Generator[Any]
+        if client is None:
+            # A pool starts all its processes at once, whether there is work for them or not.
+            count = min(workers or os.cpu_count() or 1, len(waiting))
+            results = stack.enter_context(over_processes(count, _measured, calls))
+        else:
+            results = over_cluster(client, _measured_alone, calls)
+            stack.callback(results.close)
         bar = stack.enter_context(_progress(console))
         shown = bar.add_task(design.name, total=design.fits, completed=finished, rate="")
-        results = parallel(delayed(_named)(design, task) for task in waiting)
-        stack.callback(_end, results)
         try:
             for task, table in results:
                 store.write(design, task, table)
@@ -164,85 +194,33 @@ def _run(
             raise StoppedError(
                 f"stopped: {finished} of {design.fits} fits are kept: {how}"
             ) from None
-        except _deaths(cluster):
+        except (TerminatedWorkerError, WorkerLostError):
             raise WorkerDiedError(
                 f"a worker died (killed, or out of memory): {finished} of {design.fits} fits are "
                 f"kept: {how}, with fewer workers if memory was short"
             ) from None
+        except ClusterLostError as error:
+            raise WorkerDiedError(
+                f"{error}: {finished} of {design.fits} fits are kept: start the cluster again, "
+                f"then {how}"
+            ) from None
 
 
-def _named(design: Design, task: Task) -> tuple[Task, xr.Dataset]:
+def _measured(
+    design: Design, task: Task, made: Mapping[str, str], truth: str
+) -> tuple[Task, xr.Dataset]:
+    """A task's table, from a worker that has the versions and the truth that the run has."""
+    differing = difference(versions(), made)
+    if differing or truth_of(design, task.setting) != truth:
+        what = differing or f"another truth, box or frozen expert of {task.setting.label}"
+        raise InputError(f"a worker has other versions than the run ({what}): install the same")
     return task, run_task(design, task)
 
 
-def _end(results: Generator[Any]) -> None:
-    """Call off what is still under way; after an early end joblib warns of results not used."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        results.close()
-
-
-@contextmanager
-def _workers(count: int, cluster: str | None) -> Iterator[Parallel]:
-    """Something that runs delayed calls and yields results as they are finished."""
-    with ExitStack() as stack:
-        if cluster is not None:
-            client = _client(cluster)
-            stack.callback(client.close)
-            client.run(limit_threads)
-            stack.enter_context(parallel_config(backend="dask", client=client))
-            count = -1
-        elif count > 1:
-            stack.enter_context(_one_thread_each())
-            stack.enter_context(warnings.catch_warnings())
-            # loky renews a worker that has grown by a large size's data; nothing is lost by it.
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-            stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1))
-        yield Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that are started meanwhile begin with one thread each."""
-    before = {name: os.environ.get(name) for name in THREADS}
+def _measured_alone(*arguments: Any) -> tuple[Task, xr.Dataset]:
+    """The same on a cluster's worker, which may have come after the others were prepared."""
     limit_threads()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _client(address: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError(
-            "a cluster needs Dask: pip install 'bayes-cmoe[cluster]', or leave --cluster out"
-        ) from None
-    if not _ADDRESS.fullmatch(address):
-        # Dask would take twenty seconds and a traceback to say so.
-        raise InputError(f"{address!r} is no Dask scheduler's address: write tcp://host:8786")
-    try:
-        # Not as the default client: xarray would then ask the cluster for leave to write a file.
-        return Client(address, timeout=CONNECTION_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"no Dask scheduler answers at {address!r} ({error}): start one, or check the address"
-        ) from None
-
-
-def _deaths(cluster: str | None) -> tuple[type[BaseException], ...]:
-    """What is raised when a worker, or the whole cluster, is lost."""
-    if cluster is None:
-        return (TerminatedWorkerError,)
-    from distributed import KilledWorker
-    from distributed.comm import CommClosedError
-
-    return (KilledWorker, CommClosedError, CancelledError)
+    return _measured(*arguments)
 
 
 def _progress(console: Console | None) -> Progress:

@@ -1,4 +1,4 @@
-"""One task of a sweep: draw data, fit, measure against the truth; a row a fit, never an exception.
+"""One task of a sweep: draw data, fit, measure against the truth; a row a fit, failed or not.
 
 What a row says depends on the design's seed and the row's own coordinates alone, so any row can be
 drawn again, by itself and by any worker.
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jax.errors import JaxRuntimeError
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows
@@ -39,6 +38,7 @@ from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.targets import expert_parameters
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
+from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
 
 __all__ = ["THREADS", "limit_threads", "redraw", "run_task"]
@@ -54,8 +54,6 @@ THREADS = {
 """A worker's environment: one thread each, since there are as many workers as processors."""
 REFERENCE = 10_000
 """Rows of the reference data set that scales a weak prior."""
-FAULTS = (ArithmeticError, ValueError, RuntimeError, JaxRuntimeError)
-"""What a fit may raise for numerical reasons; anything else is a mistake in the program."""
 
 
 def limit_threads() -> None:
@@ -224,7 +222,8 @@ def run_task(design: Design, task: Task) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset with the dims ``fit``, ``target`` and ``level``; see `bayes_cmoe.sweep.rows`. A
-    fit that raises is a row with the status ``failed`` and the message.
+    fit that fails numerically is a row with the status ``failed`` and the message; any other error
+    is raised.
     """
     setting = task.setting
     bench = _bench(setting.variant, setting.regime, design.prior, design.entropy)
@@ -234,7 +233,9 @@ def run_task(design: Design, task: Task) -> xr.Dataset:
         try:
             fit = _FITS[task.method]
             found[replicate] = fit(bench, design, task, replicate, truth)
-        except FAULTS as error:
+        except CARRIERS as error:
+            if not is_numerical(error):
+                raise
             reason = (str(error).splitlines() or [""])[0]
             message = f"{type(error).__name__}: {reason}"
             found[replicate] = {"status": "failed", "message": message}

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import bayes_cmoe.sweep.bounds as bounds
 from bayes_cmoe.sweep.bounds import all_bounds, bounds_of
 from bayes_cmoe.sweep.design import Design, MapPlan, Setting
 from bayes_cmoe.theory.information import information
@@ -103,6 +104,78 @@ def test_kept_in_the_folder_until_the_design_changes(tmp_path):
     assert list(all_bounds(other, tmp_path)[label].n.to_numpy()) == [2000, 4000]
     file.write_bytes(b"not a table")
     assert all_bounds(other, tmp_path)[label].drop_attrs().sizes["n"] == 2
+
+
+TWO = Design(
+    "two",
+    tuple(Setting.parse(f"constant_contaminated/merging[gamma=1/{d}]") for d in (16, 32)),
+    map=MapPlan(SIZES, 2),
+)
+
+
+def test_each_is_kept_as_it_is_finished(tmp_path, monkeypatch):
+    done = []
+
+    def second_fails(design, setting):
+        if done:
+            raise KeyboardInterrupt
+        done.append(setting)
+        return bounds_of(design, setting, draws=2**12)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bounds, "bounds_of", second_fails)
+        with pytest.raises(KeyboardInterrupt):
+            all_bounds(TWO, tmp_path)
+    assert len(list((tmp_path / "bounds").iterdir())) == 1
+    with monkeypatch.context() as patch:
+        asked = []
+        patch.setattr(
+            bounds,
+            "bounds_of",
+            lambda design, setting: asked.append(setting) or bounds_of(design, setting, 2**12),
+        )
+        found = all_bounds(TWO, tmp_path)
+    assert asked == [setting for setting in TWO.settings if setting not in done]
+    assert set(found) == {setting.label for setting in TWO.settings}
+
+
+def test_what_is_kept_has_the_same_bits_and_two_processes_have_them_too(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    made = all_bounds(TWO, one)
+    kept, together = all_bounds(TWO, one), all_bounds(TWO, two, workers=2)
+    for label, found in made.items():
+        assert kept[label].identical(found)
+        assert together[label].identical(found)
+    for file in (one / "bounds").iterdir():
+        assert file.read_bytes() == (two / "bounds" / file.name).read_bytes()
+
+
+def test_a_changed_bit_version_or_truth_is_computed_again(tmp_path, monkeypatch):
+    asked = []
+
+    def counted(design, setting):
+        asked.append(setting.label)
+        return bounds_of(design, setting, draws=2**12)
+
+    monkeypatch.setattr(bounds, "bounds_of", counted)
+    first = all_bounds(TWO, tmp_path)
+    assert len(asked) == 2
+    file = sorted((tmp_path / "bounds").iterdir())[0]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    again = all_bounds(TWO, tmp_path)
+    assert len(asked) == 3
+    assert all(again[label].identical(first[label]) for label in first)
+    real = bounds.versions
+    with monkeypatch.context() as patch:
+        patch.setattr(bounds, "versions", lambda rooms: {**real(rooms), "scipy": "0"})
+        all_bounds(TWO, tmp_path)
+    assert len(asked) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(bounds, "truth_of", lambda design, setting: "another")
+        all_bounds(TWO, tmp_path)
+    assert len(asked) == 7
 
 
 def test_a_singular_truth_gives_a_reason_instead_of_numbers():

@@ -1,10 +1,9 @@
-"""The same table from one process, several and a cluster, whatever is killed on the way."""
+"""The same table from one process and several, whatever is killed on the way."""
 
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 import pytest
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.sweep.presets import read_design
 from bayes_cmoe.sweep.run import run_sweep, state_of
 from bayes_cmoe.sweep.store import Store
-from tests.sweep.designs import BOTH, measured
+from tests.sweep.designs import BOTH, TINY, measured
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -31,10 +31,13 @@ except StoppedError as error:
 PATIENCE = 300.0
 
 
+def sweeping(folder, workers):
+    return [sys.executable, "-c", PROGRAM, str(folder), str(workers)]
+
+
 @contextmanager
-def started(folder, workers):
-    """A sweep in a process group of its own, which is ended whatever happens."""
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(workers)]
+def started(command):
+    """A sweep in a session of its own, which is ended whatever happens."""
     with subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -47,7 +50,7 @@ def started(folder, workers):
 
 def wait_for_chunks(folder, count, process):
     deadline = time.monotonic() + PATIENCE
-    while len(list(Path(folder).glob("chunks/*.nc"))) < count:
+    while len(list(Path(folder).glob("chunks/*.arrows"))) < count:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -78,7 +81,7 @@ def test_two_processes_give_the_table_of_one(finished, tmp_path):
 
 def test_a_killed_run_resumes_to_the_same_table(finished, tmp_path):
     folder = tmp_path / "run"
-    with started(folder, 1) as process:
+    with started(sweeping(folder, 1)) as process:
         wait_for_chunks(folder, 2, process)
         process.kill()
         process.wait()
@@ -89,7 +92,7 @@ def test_a_killed_run_resumes_to_the_same_table(finished, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_ends_a_run_of_two_processes_with_a_message(finished, tmp_path):
     folder = tmp_path / "run"
-    with started(folder, 2) as process:
+    with started(sweeping(folder, 2)) as process:
         wait_for_chunks(folder, 2, process)
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE)
@@ -102,7 +105,7 @@ def test_ctrl_c_ends_a_run_of_two_processes_with_a_message(finished, tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_ends_the_run_with_a_message(finished, tmp_path):
     folder = tmp_path / "run"
-    with started(folder, 2) as process:
+    with started(sweeping(folder, 2)) as process:
         wait_for_chunks(folder, 1, process)
         os.kill(workers_of(process.pid)[0], signal.SIGKILL)
         _, said = process.communicate(timeout=PATIENCE)
@@ -115,7 +118,7 @@ def test_a_killed_worker_ends_the_run_with_a_message(finished, tmp_path):
 def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_nothing(finished, tmp_path):
     folder, rng = tmp_path / "run", np.random.default_rng(1)
     for attempt in range(20):
-        with started(folder, 1 + attempt % 2) as process:
+        with started(sweeping(folder, 1 + attempt % 2)) as process:
             # Most of a start is import and compilation; a chunk comes every few tenths of a second.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(float(rng.uniform(2.0, 12.0)))
@@ -128,37 +131,136 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_nothing(finished
     assert len(list(folder.glob("chunks/*"))) == len(list(BOTH.tasks()))
 
 
+def processes_of(session):
+    """All processes of a session that `started` began, but those that have ended."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            after_name = status.read_text().rpartition(")")[2].split()
+            if int(after_name[3]) == session and after_name[0] != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
+def command_line(folder, tmp_path):
+    file = tmp_path / "long.toml"
+    file.write_text(LONG, encoding="utf-8")
+    return [sys.executable, "-m", "bayes_cmoe", "compare", file, "-o", folder, "--workers", "2"]
+
+
+LONG = """
+name = "long"
+regimes = ["constant_contaminated/distinguishable"]
+
+[map]
+sizes = [300, 100_000]
+replications = 600
+"""
+SOON = 8.0
+"""Seconds within which no process may be left; a chunk's write and a fit are under way."""
+
+
 @pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_table(finished, tmp_path):
-    from distributed import LocalCluster
-
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+)
+def test_no_process_outlives_a_signal_to_its_parent(tmp_path, number, code):
     folder = tmp_path / "run"
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        table = run_sweep(BOTH, folder, cluster=cluster.scheduler_address)
-    assert measured(table).identical(measured(Store(finished).collect()))
+    with started(command_line(folder, tmp_path)) as process:
+        wait_for_chunks(folder, 1, process)
+        assert len(workers_of(process.pid)) == 2
+        os.kill(process.pid, number)
+        begun = time.monotonic()
+        # The session's own number stays with its processes when the first has ended.
+        while processes_of(process.pid) and time.monotonic() < begun + 60.0:
+            process.poll()
+            time.sleep(0.1)
+        assert time.monotonic() - begun < SOON
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    if number != signal.SIGKILL:
+        assert "fits are kept: run the same command again" in said.splitlines()[-1]
+    state = state_of(folder)
+    assert not state.damaged
+    assert 0 < state.finished < state.fits
 
 
 @pytest.mark.slow
-def test_a_dask_worker_that_dies_is_made_up_for(finished, tmp_path):
-    from distributed import LocalCluster
-
+def test_nohup_keeps_a_run_alive(tmp_path):
     folder = tmp_path / "run"
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        victim = cluster.workers[0].pid
-
-        def kill_early():
-            while not list(folder.glob("chunks/*.nc")):
-                time.sleep(0.02)
-            os.kill(victim, signal.SIGKILL)
-
-        killer = threading.Thread(target=kill_early, daemon=True)
-        killer.start()
-        table = run_sweep(BOTH, folder, cluster=cluster.scheduler_address)
-        assert not killer.is_alive()
-    assert measured(table).identical(measured(Store(finished).collect()))
+    with started(["nohup", *command_line(folder, tmp_path)]) as process:
+        wait_for_chunks(folder, 1, process)
+        os.kill(process.pid, signal.SIGHUP)
+        count = len(list(folder.glob("chunks/*.arrows")))
+        wait_for_chunks(folder, count + 3, process)
 
 
-def test_no_scheduler_is_said_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("bayes_cmoe.sweep.run.CONNECTION_SECONDS", 0.5)
-    with pytest.raises(InputError, match="no Dask scheduler answers"):
-        run_sweep(BOTH, tmp_path / "run", cluster="tcp://127.0.0.1:1")
+@pytest.mark.slow
+def test_of_two_designs_that_begin_at_once_one_has_the_folder(tmp_path):
+    texts = [LONG.replace("600", "2"), LONG.replace("600", "3").replace("100_000", "500")]
+    files = [tmp_path / f"{i}.toml" for i in range(2)]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text, encoding="utf-8")
+    for attempt in range(3):
+        folder = tmp_path / f"run{attempt}"
+        words = [sys.executable, "-m", "bayes_cmoe", "compare"]
+        both = [
+            subprocess.Popen([*words, file, "-o", folder, "--workers", "1"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for file in files
+        ]  # fmt: skip
+        said = [process.communicate(timeout=PATIENCE)[1] for process in both]
+        codes = [process.returncode for process in both]
+        assert sorted(codes) == [0, 2], said
+        winner, loser = codes.index(0), codes.index(2)
+        assert Store(folder).design().hash == read_design(files[winner]).hash
+        assert Store(folder).collect().sizes["fit"] == read_design(files[winner]).fits
+        last = said[loser].splitlines()[-1]
+        assert "another run is at work there" in last or "holds a run of another design" in last
+
+
+def test_a_run_that_finds_a_design_written_meanwhile_is_refused(tmp_path, monkeypatch):
+    """The moment between the look for a design and the write: both happen under one lock."""
+    folder = tmp_path / "run"
+    begun = []
+
+    def second(store, design):
+        if not begun:
+            begun.append(design)
+            with pytest.raises(InputError, match="another run is at work there"):
+                run_sweep(TINY, folder, workers=1)
+
+    monkeypatch.setattr(Store, "_check_names", second)
+    with Store(folder).opened(BOTH):
+        assert begun == [BOTH]
+    assert Store(folder).design() == BOTH
+
+
+def test_a_worker_ends_when_its_parent_is_gone(tmp_path):
+    """Also one whose parent went before it could look."""
+    program = """
+import os, sys, time
+from bayes_cmoe.sweep.parent import end_with
+child = os.fork()
+if child == 0:
+    middle = os.getpid()
+    if os.fork() == 0:
+        if sys.argv[1] == "late":
+            time.sleep(0.5)
+        end_with(middle)
+        time.sleep(60)
+        open(sys.argv[2], "w")
+        os._exit(0)
+    time.sleep(0.2)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    for when in ("early", "late"):
+        begun = time.monotonic()
+        words = [sys.executable, "-c", program, when, str(tmp_path / "left")]
+        # The pipe is closed when the last process that holds it has ended.
+        done = subprocess.run(words, stdout=subprocess.PIPE, cwd=ROOT, check=True, timeout=50)
+        assert done.stdout == b""
+        assert time.monotonic() - begun < 40.0
+    assert not (tmp_path / "left").exists()

@@ -45,6 +45,11 @@ def file_limit(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def begin(store, design):
+    with store.opened(design):
+        pass
+
+
 @pytest.fixture
 def no_fits(monkeypatch):
     """Any fit is then an error."""
@@ -90,24 +95,6 @@ def test_a_missing_chunk_is_made_again_with_the_same_bits(copy):
     assert measured(run_sweep(BOTH, copy.folder, workers=1)).identical(measured(before))
 
 
-def test_a_chunk_is_a_netcdf_file(finished):
-    store = Store(finished)
-    for task in BOTH.tasks():
-        with xr.open_dataset(store.chunks / task.name, engine="h5netcdf") as opened:
-            table = opened.load()
-        assert (table.attrs.pop("design"), table.attrs.pop("task")) == (BOTH.hash, task.name)
-        xr.testing.assert_identical(table, store.read(BOTH, task))
-
-
-def test_chunks_that_xarray_wrote_are_read_and_not_run(copy, no_fits):
-    before = copy.collect()
-    for task in BOTH.tasks():
-        table = copy.read(BOTH, task).assign_attrs(design=BOTH.hash, task=task.name)
-        table.to_netcdf(copy.chunks / task.name, engine="h5netcdf")
-    assert state_of(copy.folder).finished == BOTH.fits
-    assert run_sweep(BOTH, copy.folder, workers=1).identical(before)
-
-
 def test_a_chunk_of_another_shape_is_named(copy, no_fits):
     task = next(BOTH.tasks())
     copy.write(BOTH, task, copy.read(BOTH, task).isel(level=[0, 1]))
@@ -118,7 +105,7 @@ def test_a_chunk_of_another_shape_is_named(copy, no_fits):
         run_sweep(BOTH, copy.folder, workers=1)
 
 
-@pytest.mark.parametrize("kept", [0, 1, 700, 9000, -1])
+@pytest.mark.parametrize("kept", [0, 1, 32, 700, 3000, -1])
 def test_a_truncated_chunk_is_named(copy, kept, no_fits):
     file = copy.chunks / next(BOTH.tasks()).name
     content = file.read_bytes()
@@ -201,7 +188,7 @@ def test_a_disk_that_fills_up_leaves_whole_chunks(tmp_path, finished, ready_fits
     """The third chunk's write stops half-way; the run says so, and goes on once there is room."""
     folder, whole = tmp_path / "run", Store(finished)
     store, tasks = Store(folder), list(BOTH.tasks())
-    store.prepare(BOTH)
+    begin(store, BOTH)
     for task in tasks[:2]:
         store.write(BOTH, task, whole.read(BOTH, task))
     before = sorted(file.name for file in store.chunks.iterdir())
@@ -283,7 +270,7 @@ def test_failures_stay_until_they_are_asked_for_again(copy, ready_fits, monkeypa
 def test_a_folder_without_a_run_is_said_so(tmp_path):
     with pytest.raises(InputError, match="holds no sweep"):
         state_of(tmp_path)
-    Store(tmp_path).prepare(BOTH)
+    begin(Store(tmp_path), BOTH)
     with pytest.raises(InputError, match="no chunk is finished"):
         Store(tmp_path).collect()
     assert state_of(tmp_path).finished == 0
@@ -300,7 +287,7 @@ def test_settings_with_other_parameters_share_a_table(tmp_path):
     """A target that a setting does not have is missing there, and nothing moves."""
     design = Design("two", (FAR, NEAR), MapPlan((300,), 2))
     store = Store(tmp_path / "run")
-    store.prepare(design)
+    begin(store, design)
     names = {FAR: ("lam", "a", "loss"), NEAR: ("loss", "beta")}
     for i, task in enumerate(design.tasks()):
         own = names[task.setting]

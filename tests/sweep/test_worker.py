@@ -1,14 +1,18 @@
-"""One task: rows that can be drawn again, say what they should, and never raise."""
+"""One task: rows that can be drawn again, say what they should, and fail only as numbers do."""
 
 import numpy as np
+import nutpie
 import pytest
+from jax.errors import JaxRuntimeError
 from scipy import stats
 
 import bayes_cmoe.sweep.worker as worker
 from bayes_cmoe import simulate, variant_named
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.sweep.design import Design, MapPlan, Setting, Task
+from bayes_cmoe.sweep.numerical import is_numerical
 from bayes_cmoe.sweep.rows import VARIABLES
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.sweep.worker import redraw, run_task
@@ -108,7 +112,14 @@ def test_exponents_move_the_truth_and_the_data(finished):
 
 
 @pytest.mark.parametrize(
-    "error", [np.linalg.LinAlgError("singular"), RuntimeError("XLA\nsays no"), OverflowError("big")]
+    "error",
+    [
+        np.linalg.LinAlgError("Matrix is\nwhat it is"),
+        OverflowError("big"),
+        ValueError("array must not contain infs or NaNs"),
+        JaxRuntimeError("INTERNAL: invalid value (nan) in jit"),
+        RuntimeError("All initialization points failed\n\nCaused by:\n  BadLogp(-3)"),
+    ],
 )
 def test_a_failed_fit_is_a_row_with_its_code(error, monkeypatch):
     real = worker.find_map
@@ -128,6 +139,60 @@ def test_a_failed_fit_is_a_row_with_its_code(error, monkeypatch):
     assert "\n" not in message
     assert np.isnan(table["error"].to_numpy()[1]).all()
     assert table["replicate"].to_numpy().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("operands could not be broadcast together with shapes (2,) (3,)"),
+        RuntimeError("dictionary changed size during iteration"),
+        JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"),
+        InputError("the columns differ in length: infinite"),
+        TypeError("nan"),
+        RuntimeError(
+            "All initialization points failed\n\nCaused by:\n    Logp function returned error: "
+            "PyError(PyErr { type: <class 'ValueError'>, value: ValueError('shape bug'), "
+            'traceback: Some("np.isfinite(nan)") })\n\nStack backtrace:\n   0: inf'
+        ),
+    ],
+)
+def test_a_mistake_in_the_program_stops_the_run(error, monkeypatch):
+    def wrong(*arguments):
+        raise error
+
+    monkeypatch.setattr(worker, "find_map", wrong)
+    with pytest.raises(type(error)) as caught:
+        run_task(Design("one", (FAR,), MapPlan((300,), 3)), Task("map", FAR, 300, 0, 3))
+    assert caught.value is error
+
+
+def sampled(density):
+    """What nutpie itself raises for a density of two numbers."""
+    compiled = nutpie.compiled_pyfunc.from_pyfunc(
+        ndim=2,
+        make_logp_fn=lambda: density,
+        make_expand_fn=lambda *_: lambda z: {"z": np.asarray(z)},
+        expanded_dtypes=[np.dtype("float64")],
+        expanded_shapes=[(2,)],
+        expanded_names=["z"],
+        make_initial_point_fn=lambda seed: np.zeros(2),
+    )
+    with pytest.raises(RuntimeError) as caught:
+        nutpie.sample(compiled, draws=5, tune=5, chains=1, cores=1, seed=1, progress_bar=False)
+    return caught.value
+
+
+def test_nutpies_own_failures_are_told_apart():
+    def overflown(z):
+        raise OverflowError("math range error")
+
+    def mistaken(z):
+        raise ValueError("shapes (2,) and (3,) not aligned")
+
+    assert is_numerical(sampled(lambda z: (np.nan, z)))
+    assert is_numerical(sampled(lambda z: (0.0, z * np.nan)))
+    assert is_numerical(sampled(overflown))
+    assert not is_numerical(sampled(mistaken))
 
 
 def cramer_rao(setting, n):

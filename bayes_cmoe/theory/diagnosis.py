@@ -50,7 +50,8 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     ``resolution``, the prompt's mean share in units of its standard error; ``frozen_distance``, the
     signed root of twice the gain in log-likelihood over the frozen expert alone, *not* a standard
     normal without a prompt (the best of many spikes reaches 4 then); ``null_statistic`` with its
-    own law, ``null_quantile`` and ``null_pvalue``, of `bayes_cmoe.theory.null_law`; ``prompt_rows``, on how many rows the prompt rests; ``condition``
+    own law, ``null_quantile`` and ``null_pvalue``, of
+    `bayes_cmoe.theory.null_law`; ``prompt_rows``, on how many rows the prompt rests; ``condition``
     of the information scaled to unit diagonal. Attributes: ``status`` of the fit, ``standing`` (see
     `bayes_cmoe.theory.standing`), ``confused`` (the pairs that the data do not tell apart),
     ``hardest`` and ``advice``, in words.

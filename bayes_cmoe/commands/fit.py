@@ -177,6 +177,7 @@ def _fitted(
         "variant": setting.variant.name,
         "expert": setting.expert.name,
         "gate": setting.gate.name,
+        "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
         "prior": prior,
         "method": method,

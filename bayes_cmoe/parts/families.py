@@ -36,6 +36,10 @@ Tensor = Any
 Draw = Callable[..., NDArray]
 
 
+def _itself(h: NDArray) -> NDArray:
+    return h
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """A response density with known arguments.
@@ -58,6 +62,8 @@ class Family:
         is the expert's function h.
     unit : bool
         Whether h has a scale of its own (logits, log rates) or that of the response.
+    expected : callable
+        ``expected(h)``, the expected response of a number or count; of NumPy.
     """
 
     name: str
@@ -68,6 +74,7 @@ class Family:
     response: str = "number"
     own: Mapping[str, Parameter] = MappingProxyType({})
     unit: bool = False
+    expected: Callable[[NDArray], NDArray] = _itself
 
     @property
     def trainable(self) -> bool:
@@ -178,7 +185,14 @@ multinomial_logistic = Family(
 """P(y = k) = exp(logit_k) / sum_l exp(logit_l), the last class having logit 0."""
 
 poisson = Family(
-    "poisson", ("log_rate",), _poisson_logp, _poisson_random, ("()",), "count", unit=True
+    "poisson",
+    ("log_rate",),
+    _poisson_logp,
+    _poisson_random,
+    ("()",),
+    "count",
+    unit=True,
+    expected=np.exp,
 )
 """P(y) = exp(y log_rate - exp(log_rate)) / y!."""
 

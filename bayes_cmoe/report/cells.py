@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.study.targets import EXPERT
 from bayes_cmoe.sweep.design import Design
 
 __all__ = ["RESOLVED", "Cell", "cells_of", "entries_of", "targets_of"]
@@ -66,4 +67,6 @@ def entries_of(cell: Cell) -> list[str]:
     """The single entries of all parameters, each once."""
     names = list(cell.theory["target"].to_numpy())
     vectors = {name.partition("[")[0] for name in names if "[" in name}
-    return [name for name in names if name not in {*vectors, "exp_tau", "expert", "loss"}]
+    share, parameter = (cell.theory.attrs[name] for name in ("share", "share_parameter"))
+    others = {*vectors, EXPERT, "loss"} | ({share} if share != parameter else set())
+    return [name for name in names if name not in others]

@@ -29,8 +29,6 @@ from bayes_cmoe.report.sweep_parts import KINDS, kind_of
 __all__ = ["coverage_figure", "pooled_coverage", "resolution_figure"]
 
 SHARE, OTHERS = "the prompt's share", "all other parameters"
-SHARE_ENTRIES = ("lam", "tau")
-"""Entries that say how large the prompt's share is; a variant has one of them."""
 TONES = ((COLORS[0], "o"), (COLORS[2], "s"), (COLORS[3], "^"))
 """Of the levels, the highest first."""
 DODGE = 1.025
@@ -92,7 +90,7 @@ def _labelled(comparison: Comparison) -> pd.DataFrame:
     places = zip(coverage["regime"], coverage["n"], strict=True)
     return coverage.assign(
         kind=coverage["regime"].map(kinds),
-        role=np.where(coverage["parameter"].isin(SHARE_ENTRIES), SHARE, OTHERS),
+        role=np.where(_is_share(coverage, comparison), SHARE, OTHERS),
         resolution=[resolution.get((label, int(n)), np.nan) for label, n in places],
     )
 
@@ -198,9 +196,16 @@ def _square(lines: int, columns: int, title: str) -> tuple[Figure, NDArray]:
     return figure, figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
 
 
+def _is_share(coverage: pd.DataFrame, comparison: Comparison) -> NDArray:
+    """Which rows are of the parameter that says how large the share is, or of an entry of it."""
+    parameters = [comparison.bounds[label].attrs["share_parameter"] for label in coverage["regime"]]
+    names = coverage["parameter"].str.partition("[")[0]
+    return names.to_numpy() == np.array(parameters, dtype=object)
+
+
 def _named(role: str, rows: pd.DataFrame) -> str:
     """The role, with the share's names as the figure's variants have them."""
-    names = [name for name in SHARE_ENTRIES if name in set(rows["parameter"])]
+    names = dict.fromkeys(rows.loc[rows["role"] == SHARE, "parameter"])
     return f"{role} ({', '.join(names)})" if role == SHARE else role
 
 

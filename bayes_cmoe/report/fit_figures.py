@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.parts.experts import evaluate, expert_named
+from bayes_cmoe.parts.families import family_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.report.fit_summary import INTERVAL, labelled
 
@@ -33,7 +34,8 @@ def fit_figures(tree: xr.DataTree) -> dict[str, Figure]:
     """
     figures = {"estimates": _estimates(tree)}
     one_feature = tree["constant_data"].sizes["feature"] == 1
-    if one_feature and "free_class" not in tree["point_estimate"].dims:
+    several = {"free_class", "prompt"} & set(tree["point_estimate"].dims)
+    if one_feature and not several:
         figures["fit"] = _data_with_lines(tree)
     if "posterior" in tree.children:
         figures["posterior"] = _marginals(tree)
@@ -47,7 +49,8 @@ def _data_with_lines(tree: xr.DataTree) -> Figure:
     grid = np.linspace(x.min(), x.max(), 400)
     expert, gate = expert_named(tree.attrs["expert"]), gate_named(tree.attrs["gate"])
     values = {name: point[name].to_numpy() for name in expert.dims}
-    prompt, spread = evaluate(expert, grid[:, None], values), np.sqrt(point["nu"].item())
+    family = family_named(tree.attrs["family"])
+    prompt = family.expected(evaluate(expert, grid[:, None], values))
     share = _share(tree, grid)
 
     figure = Figure(figsize=(7, 6), layout="constrained")
@@ -58,9 +61,10 @@ def _data_with_lines(tree: xr.DataTree) -> Figure:
         mean = data["frozen_mean"].to_numpy()[order]
         above.plot(x[order], mean, "--", color="black", label="frozen expert's mean")
     above.plot(grid, prompt, color="tab:blue", linewidth=2, label="prompt's mean (MAP)")
-    above.fill_between(
-        grid, prompt - spread, prompt + spread, color="tab:blue", alpha=0.2, label="± 1 sd, prompt"
-    )
+    if "variance" in family.own:
+        spread = np.sqrt(point[family.own["variance"].name].item())
+        band = (prompt - spread, prompt + spread)
+        above.fill_between(grid, *band, color="tab:blue", alpha=0.2, label="± 1 sd, prompt")
     above.set_ylabel("y (units of the data)")
     above.legend(fontsize="small")
     below.plot(grid, share, color="tab:blue")

@@ -25,7 +25,6 @@ from bayes_cmoe.report.figure_style import (
 )
 from bayes_cmoe.report.numbers import fraction
 from bayes_cmoe.report.sweep_parts import KINDS, kind_of
-from bayes_cmoe.sweep.bounds import SHARES
 from bayes_cmoe.sweep.design import Setting
 
 __all__ = [
@@ -47,8 +46,6 @@ MOST_COLUMNS = 3
 PANEL_WIDTH, PANEL_HEIGHT, NARROWEST = 3.2, 2.55, 9.0
 TOP, BOTTOM = 0.55, 0.5
 """Inches; at the top the title and the parameters, at the bottom what is drawn."""
-LEFT_OUT = ("loss", "tau")
-"""A weighted sum of powers of the others, and the logarithm of exp_tau, which stands for it."""
 
 
 Meaning = tuple[Artist | tuple[Artist, ...], str]
@@ -70,11 +67,11 @@ class Mark:
 def parameters_of(theory: xr.Dataset) -> list[str]:
     """The targets that are drawn: whole parameters and the expert's joint norm.
 
-    The loss is in no parameter's units and its weights move with n, so it stays in the tables; tau
-    is left out beside exp_tau, for which rates are published.
+    The loss is in no parameter's units and its weights move with n, so it stays in the tables; a
+    parameter whose function is the share is left out beside it, for which rates are published.
     """
     names = [str(name) for name in theory["target"].to_numpy() if "[" not in str(name)]
-    dropped = LEFT_OUT if "exp_tau" in names else LEFT_OUT[:1]
+    dropped = {"loss", theory.attrs["share_parameter"]} - {theory.attrs["share"]}
     return [name for name in names if name not in dropped]
 
 
@@ -89,8 +86,9 @@ def marks_of(comparison: Comparison) -> dict[str, Mark]:
         if label in comparison.bounds
         for name in parameters_of(comparison.bounds[label])
     )
-    shares = [name for name in names if name in SHARES]
-    others = [name for name in names if name not in SHARES]
+    known = {theory.attrs["share"] for theory in comparison.bounds.values()}
+    shares = [name for name in names if name in known]
+    others = [name for name in names if name not in known]
     places = dict.fromkeys(shares, 0) | {name: i for i, name in enumerate(others, 1)}
     return {
         name: Mark(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]) for name, i in places.items()

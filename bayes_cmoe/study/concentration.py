@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.study.losses import Components, distances, is_scalar
+from bayes_cmoe.study.targets import Targets
 
 __all__ = ["LEVELS", "Concentration", "ball_radius", "concentration", "covers", "expected_loss"]
 
@@ -22,7 +22,7 @@ class Concentration:
     Parameters
     ----------
     mean_error : array, shape (target,)
-        Error of the posterior mean, as `bayes_cmoe.study.losses.distances` states it.
+        Error of the posterior mean, as `bayes_cmoe.study.targets.Targets.distances` states it.
     expected_loss : array, shape (target,)
         Posterior mean of the distance to the truth.
     radius : array, shape (target,)
@@ -80,26 +80,26 @@ def covers(shift: ArrayLike, levels: tuple[float, ...] = LEVELS) -> NDArray:
     return (low <= 0.0) & (high >= 0.0)
 
 
-def concentration(components: Components, shift: ArrayLike) -> Concentration:
+def concentration(targets: Targets, shift: ArrayLike) -> Concentration:
     """A posterior's concentration about the truth, for every target.
 
     Parameters
     ----------
-    components : Components
-    shift : array, shape (draw, component)
-        `bayes_cmoe.study.losses.differences` of the draws.
+    targets : Targets
+    shift : array, shape (draw, measured)
+        `bayes_cmoe.study.targets.Targets.differences` of the draws.
 
     References
     ----------
     Ghosal and van der Vaart (2017), Fundamentals of Nonparametric Bayesian Inference, chapter 8.
     """
     table = np.asarray(shift, dtype=float)
-    signed = distances(components, table)
+    signed = targets.distances(table)
     variance = table.var(axis=0, ddof=1)
     return Concentration(
-        mean_error=distances(components, table.mean(axis=0)),
+        mean_error=targets.distances(table.mean(axis=0)),
         expected_loss=expected_loss(signed),
         radius=ball_radius(signed),
-        sd=np.sqrt([variance[list(entries)].sum() for entries in components.values()]),
-        covered=np.where(is_scalar(components), covers(signed), np.nan),
+        sd=np.sqrt([variance[list(entries)].sum() for entries in targets.components.values()]),
+        covered=np.where(targets.is_scalar, covers(signed), np.nan),
     )

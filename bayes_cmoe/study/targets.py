@@ -13,13 +13,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.errors import choose
-from bayes_cmoe.parts.mixture import Mixture
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.mixture import Mixture, mixture_of
 
-__all__ = ["EXPERT", "Function", "Targets", "combination"]
+__all__ = ["EXPERT", "Function", "Targets", "combination", "targets_of"]
 
 Function = Callable[[dict[str, Any]], Any]
 EXPERT = "expert"
@@ -55,7 +56,7 @@ class Targets:
     def components(self) -> dict[str, tuple[int, ...]]:
         """For each target its entries in the measured vector: theta, then the share's values."""
         layout, share = self.layout, self.mixture.gate.share
-        found = {label: (i,) for i, label in enumerate(layout.labels)}
+        found: dict[str, tuple[int, ...]] = {label: (i,) for i, label in enumerate(layout.labels)}
         spans = {name: tuple(range(part.start, part.stop)) for name, part in layout.slices.items()}
         found |= {name: spans[name] for name in layout.names if name not in found}
         if not share.is_parameter:
@@ -73,6 +74,33 @@ class Targets:
     def names(self) -> tuple[str, ...]:
         """Names of the targets."""
         return tuple(self.components)
+
+    @property
+    def share(self) -> str:
+        """The target that says how large the prompt's share is."""
+        return self.mixture.gate.share.name
+
+    @cached_property
+    def expert_entries(self) -> NDArray:
+        """Which entries of theta are the trainable experts'; shape (entry,), indices."""
+        return np.array(self.components.get(EXPERT, ()), dtype=int)
+
+    @cached_property
+    def gate_entries(self) -> NDArray:
+        """Which entries of theta are the gate's; shape (entry,), indices."""
+        return np.setdiff1d(np.arange(self.layout.size), self.expert_entries)
+
+    def share_of(self, theta: NDArray) -> float:
+        """The share at one theta, summed over prompts."""
+        share = self.mixture.gate.share
+        return float(np.sum(share.value(np.asarray(theta)[self.layout.slices[share.parameter]])))
+
+    def with_gate(self, theta: NDArray, values: Mapping[str, float]) -> NDArray:
+        """theta, shape (..., parameter), with the gate's parameters at given values."""
+        moved = np.array(theta, dtype=float)
+        for name in self.mixture.gate_names:
+            moved[..., self.layout.slices[name]] = values[name]
+        return moved
 
     @property
     def wholes(self) -> tuple[str, ...]:
@@ -167,6 +195,10 @@ class Targets:
     def _slopes(self) -> Callable[[Any], Any]:
         return jax.jit(jax.jacobian(self.measured))
 
+    def slopes(self, theta: NDArray) -> NDArray:
+        """Derivative of the measured vector at theta, shape (measured, parameter)."""
+        return np.asarray(self._slopes(jnp.asarray(theta)))
+
     def jacobian(self, wanted: str | Function, theta: NDArray) -> NDArray:
         """Derivative of a target at theta, shape (component, parameter).
 
@@ -178,7 +210,7 @@ class Targets:
         if not isinstance(wanted, str):
             return np.asarray(jax.jacobian(self.function(wanted))(jnp.asarray(theta)))
         entries = self.components[choose("parameter", wanted, self.components)]
-        return np.asarray(self._slopes(jnp.asarray(theta)))[list(entries)]
+        return self.slopes(theta)[list(entries)]
 
     def jacobians(
         self, theta: NDArray, functions: Mapping[str, Function] | None = None
@@ -189,6 +221,22 @@ class Targets:
             name: self.jacobian(target, theta)
             for name, target in (wanted | dict(functions or {})).items()
         }
+
+
+def targets_of(model: pm.Model, layout: Layout) -> Targets:
+    """The targets of a model of the suite.
+
+    Raises
+    ------
+    InputError
+        When the model is not one: nothing says what its parameters are for.
+    """
+    mixture = mixture_of(model)
+    if mixture is None:
+        raise InputError(
+            "the model is not a contaminated mixture of the suite: build it by a variant's factory"
+        )
+    return Targets(layout, mixture)
 
 
 def combination(labels: Sequence[str], weights: NDArray, least: float = 0.15) -> str:

@@ -11,17 +11,10 @@ from scipy.stats.qmc import MultivariateNormalQMC
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.plain import read_plain, write_plain
 from bayes_cmoe.files.sealed import BrokenSealError, sealed, unsealed
-from bayes_cmoe.study.losses import (
-    Components,
-    components_of,
-    distances,
-    merging_distance,
-    prompt_share,
-    published_loss,
-)
+from bayes_cmoe.study.losses import merging_distance, published_loss
 from bayes_cmoe.study.rates import Exponent
 from bayes_cmoe.study.regime import Regime, Truth
-from bayes_cmoe.study.targets import expert_parameters
+from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, Setting
 from bayes_cmoe.sweep.processes import over_processes
@@ -34,13 +27,13 @@ __all__ = ["all_bounds", "bounds_of"]
 
 LIMIT_DRAWS = 2**14
 """Quasi-random draws of the limiting normal distribution."""
-SHARES = ("lam", "exp_tau")
-"""Targets that say how large the prompt's share is; a variant has one of them."""
 DIMS = {
     "bound": ("target", "n"), "expected": ("target", "n"), "resolution": ("n",),
     "exponent": ("target",), "formula": ("target",), "source": ("target",),
 }  # fmt: skip
 """Of what is kept."""
+KEPT = ("draws", "reason", "share", "share_parameter")
+"""Attributes that are kept with it; the last two say how large the prompt's share is."""
 LOSS = Exponent(Fraction(-1, 2))
 """The losses are weighted so that they are n^-1/2."""
 
@@ -83,8 +76,7 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     """
     variant = variant_named(setting.variant)
     regime = variant.regime(setting.regime)
-    layout = scores_of(variant, regime).layout
-    components = components_of(layout, expert_parameters(variant, layout))
+    measured = scores_of(variant, regime).targets
     sizes = sorted({n for plan in design.plans.values() for n in plan.sizes})
     truths = [regime.truth(n, setting.alpha, setting.gamma) for n in sizes]
     try:
@@ -93,15 +85,14 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     except InputError as error:
         found, reason = [], str(error)
 
-    targets = (*components, "loss")
-    normal = MultivariateNormalQMC(np.zeros(layout.size), rng=0).random(LIMIT_DRAWS)
+    targets = (*measured.names, "loss")
+    normal = MultivariateNormalQMC(np.zeros(measured.layout.size), rng=0).random(LIMIT_DRAWS)
     bound, expected = np.full((2, len(targets), len(sizes)), np.nan)
     for i, information in enumerate(found):
         bound[:, i], expected[:, i] = _limits(
-            components, information, normal, regime, truths[i], sizes[i]
+            measured, information, normal, regime, truths[i], sizes[i]
         )
-    share = next((targets.index(name) for name in SHARES if name in targets), None)
-    shares = [np.nan if share is None else prompt_share(truth) for truth in truths]
+    shares = [regime.share(truth) for truth in truths]
 
     uppers = [_exponent(regime, name) for name in targets]
     sources = [rate.source if (rate := rate_of(regime, name)) else "" for name in targets]
@@ -110,14 +101,17 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         {
             "bound": (("target", "n"), bound),
             "expected": (("target", "n"), expected),
-            "resolution": ("n", shares / bound[share or 0]),
+            "resolution": ("n", shares / bound[targets.index(measured.share)]),
             "exponent": ("target", exponents),
             "formula": ("target", np.array([formula(upper) for upper in uppers], dtype=object)),
             "source": ("target", np.array(sources, dtype=object)),
         },
         coords={"target": np.array(targets, dtype=object), "n": sizes},
-        attrs={"setting": setting.label, "draws": draws, "reason": reason},
-    )
+        attrs={
+            "setting": setting.label, "draws": draws, "reason": reason, "share": measured.share,
+            "share_parameter": regime.gate.share.parameter,
+        },
+    )  # fmt: skip
 
 
 def _exponent(regime: Regime, target: str) -> Exponent | None:
@@ -128,7 +122,7 @@ def _exponent(regime: Regime, target: str) -> Exponent | None:
 
 
 def _limits(
-    components: Components,
+    targets: Targets,
     information: Information,
     normal: NDArray,
     regime: Regime,
@@ -136,20 +130,16 @@ def _limits(
     n: int,
 ) -> tuple[NDArray, NDArray]:
     """Bound and limiting expected loss of every target, the loss last, by standard normal draws."""
-    layout = information.layout
-    jacobian = np.eye(layout.size)
-    if "tau" in layout.names:
-        where = layout.slices["tau"]
-        jacobian = np.vstack([jacobian, np.exp(truth["tau"]) * jacobian[where]])
-    deviations = [information.deviation(jacobian[list(own)])[0] for own in components.values()]
-
+    jacobian = targets.slopes(information.theta)
+    entries = targets.components.values()
+    deviations = [information.deviation(jacobian[list(own)])[0] for own in entries]
     efficient = information.spread(normal) @ jacobian.T / n**0.5
 
     def losses(scale: float) -> NDArray:
-        errors = distances(components, scale * efficient)
-        named = {name: errors[:, i] for i, name in enumerate(components)}
+        errors = targets.distances(scale * efficient)
+        named = {name: errors[:, i] for i, name in enumerate(targets.names)}
         distance = merging_distance(truth, regime.path.center)
-        loss = published_loss(named, regime.published, prompt_share(truth), distance)
+        loss = published_loss(named, regime.published, regime.share(truth), distance)
         return np.column_stack([np.abs(errors), loss])
 
     loss = np.sqrt(np.mean(losses(1.0)[:, -1] ** 2))
@@ -201,7 +191,7 @@ def _marks(design: Design, setting: Setting) -> dict[str, str]:
 def _write(folder: Path, design: Design, setting: Setting, found: xr.Dataset) -> None:
     file = _file(folder, setting)
     arrays = {str(name): variable.to_numpy() for name, variable in found.variables.items()}
-    about = {"draws": str(found.attrs["draws"]), "reason": found.attrs["reason"]}
+    about = {name: str(found.attrs[name]) for name in KEPT}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_plain(file, sealed(arrays, {**_marks(design, setting), **about}))
@@ -224,6 +214,7 @@ def _read(folder: Path, design: Design, setting: Setting) -> xr.Dataset | None:
         {name: (dims, arrays[name]) for name, dims in DIMS.items()},
         coords={name: arrays[name] for name in ("target", "n")},
         attrs={
-            "setting": setting.label, "draws": int(marks["draws"]), "reason": marks["reason"],
+            **{name: marks[name] for name in KEPT},
+            "setting": setting.label, "draws": int(marks["draws"]),
         },
     )  # fmt: skip

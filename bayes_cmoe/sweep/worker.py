@@ -24,18 +24,10 @@ from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.concentration import concentration
-from bayes_cmoe.study.losses import (
-    Components,
-    components_of,
-    differences,
-    distances,
-    merging_distance,
-    prompt_share,
-    published_loss,
-)
+from bayes_cmoe.study.losses import merging_distance, published_loss
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
-from bayes_cmoe.study.targets import expert_parameters
+from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
@@ -69,11 +61,12 @@ class _Bench:
     regime: Regime
     simulator: Simulator
     posterior: Posterior
-    components: Components
+    targets: Targets
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        return (*self.components, "loss")
+    def names(self) -> tuple[str, ...]:
+        """What is measured."""
+        return (*self.targets.names, "loss")
 
     def draw(self, design: Design, setting: Setting, n: int, replicate: int) -> Data:
         rng = np.random.default_rng(design.seed(setting, n, replicate))
@@ -94,24 +87,24 @@ def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
     setting = variant.regime(regime)
     model, simulator = prepare(variant, setting)
     posterior = Posterior(model)
-    components = components_of(posterior.layout, expert_parameters(variant, posterior.layout))
-    bench = _Bench(variant, setting, simulator, posterior, components)
+    targets = targets_of(model, posterior.layout)
+    bench = _Bench(variant, setting, simulator, posterior, targets)
     if prior == "flat":
         return bench
     own = Setting(name, regime)
     design = Design("reference", (own,), MapPlan((REFERENCE,), 1), entropy=entropy)
     data = bench.draw(design, own, REFERENCE, 0)
     weak = Posterior(variant.model(setting, data, prior))
-    return _Bench(variant, setting, simulator, weak, components)
+    return _Bench(variant, setting, simulator, weak, targets)
 
 
 def _with_loss(bench: _Bench, truth: Truth, values: NDArray) -> NDArray:
     """Targets with the variant's loss behind them, (..., target)."""
-    errors = {name: values[..., i] for i, name in enumerate(bench.components)}
+    errors = {name: values[..., i] for i, name in enumerate(bench.targets.names)}
     loss = published_loss(
         errors,
         bench.regime.published,
-        prompt_share(truth),
+        bench.regime.share(truth),
         merging_distance(truth, bench.regime.path.center),
     )
     return np.concatenate([values, loss[..., None]], axis=-1)
@@ -121,8 +114,8 @@ def _map_values(
     bench: _Bench, found: MapEstimate, rows: Rows, truth: Truth, theta: NDArray
 ) -> dict[str, Any]:
     layout, likelihood = bench.posterior.layout, bench.posterior.likelihood
-    error = distances(bench.components, differences(layout, found.theta, theta))
-    standard_error = np.full(len(bench.targets), np.nan)
+    error = bench.targets.distances(bench.targets.differences(found.theta, theta))
+    standard_error = np.full(len(bench.names), np.nan)
     standard_error[: layout.size] = found.standard_error
     return {
         "status": str(found.status),
@@ -182,7 +175,7 @@ def _fit_nuts(
         ],
         axis=1,
     )
-    return _nuts_values(bench, tree, differences(layout, draws, theta), truth) | {
+    return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
         name: value
         for name, value in _map_values(bench, found, rows, truth, theta).items()
         if name in ("loglik_gap", "gradient_norm", "iterations")
@@ -190,8 +183,8 @@ def _fit_nuts(
 
 
 def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth) -> dict[str, Any]:
-    found, report = concentration(bench.components, shift), convergence(tree)
-    losses = _with_loss(bench, truth, distances(bench.components, shift))[..., -1]
+    found, report = concentration(bench.targets, shift), convergence(tree)
+    losses = _with_loss(bench, truth, bench.targets.distances(shift))[..., -1]
     nothing = np.full((len(found.covered), 1), np.nan)
     return {
         "status": "sampled",
@@ -239,7 +232,7 @@ def run_task(design: Design, task: Task) -> xr.Dataset:
             reason = (str(error).splitlines() or [""])[0]
             message = f"{type(error).__name__}: {reason}"
             found[replicate] = {"status": "failed", "message": message}
-    return table_of(task, found, bench.targets, design.entropy)
+    return table_of(task, found, bench.names, design.entropy)
 
 
 def redraw(

@@ -13,8 +13,8 @@ from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.study.targets import combination
-from bayes_cmoe.theory.fitted import expert_names, fitted_moduli, share_name
+from bayes_cmoe.study.targets import EXPERT, combination, targets_of
+from bayes_cmoe.theory.fitted import fitted_moduli
 from bayes_cmoe.theory.information import Information
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.null_law import null_law
@@ -59,12 +59,10 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     Raises
     ------
     InputError
-        When the model has no gate parameter ``lam`` or ``tau``, or there are fewer rows than
-        parameters.
+        When the model is no contaminated mixture, or there are fewer rows than parameters.
     """
     layout = layout_of(model)
-    if not {"lam", "tau"} & set(layout.names):
-        raise InputError("the model has no gate (lam or tau): only contaminated models have a f0")
+    measured = targets_of(model, layout)
     columns = columns_of(model)
     rows = len(columns["x"])
     if rows < layout.size:
@@ -97,16 +95,12 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
         gain=float(np.sign(log_gain) * np.sqrt(2.0 * abs(log_gain))),
         null=null_law(posterior, components, columns, frozen if drawable else None, seed),
         prompt_rows=float(np.sum(parts.responsibility)),
-        prompt_parameters=sum(
-            int(np.prod(shape, dtype=int))
-            for name, shape in zip(layout.names, layout.shapes, strict=True)
-            if name in expert_names(layout.names)
-        ),
+        prompt_parameters=len(measured.expert_entries),
         distance=hellinger / error if error > 0 else np.nan,
         resolution=_resolution(components, posterior, theta, covariance),
     )
     standing = standing_of(evidence)
-    targets = [share_name(layout.names), "expert"]
+    targets = [measured.share, EXPERT]
     moduli, advice = np.full((2, 2), np.nan), standing.advice
     factor = 0.5**0.5 if standing.name == "local" else np.nan
     if standing.name == "unresolved":
@@ -239,10 +233,8 @@ def _hellinger(
     here = distance(theta)
     if not here > 0:
         return 0.0, 0.0
-    expert = expert_names(engine.layout.names)
-    places = np.concatenate([np.arange(len(theta))[engine.layout.slices[name]] for name in expert])
     gradient = np.zeros(len(theta))
-    for i in places:
+    for i in engine.targets.expert_entries:
         step = 1e-5 * max(abs(theta[i]), 1e-3) * np.eye(len(theta))[i]
         gradient[i] = (distance(theta + step) - distance(theta - step)) / (2.0 * step[i])
     return here, float(np.sqrt(gradient @ covariance @ gradient))

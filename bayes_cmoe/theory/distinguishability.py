@@ -129,7 +129,7 @@ def distinguishability(
         values, found = null_relations(terms, table[:, chosen], sizes[chosen])
         tested.append(values)
         relations += found
-    polynomial = tangents.inputs if tangents.softmax else ()
+    polynomial = tangents.inputs if tangents.varying else ()
     kept = [readable(relation) for relation in without_multiples(relations, polynomial)]
     dataset = xr.Dataset(
         {"density": (("tested", "rank"), np.array(tested))}, coords={"tested": list(sets)}
@@ -146,7 +146,7 @@ def distinguishability(
 
 def _density_terms(tangents: Tangents, order: int) -> dict[str, list[Term]]:
     """The sets of terms to test, named by the parameter whose derivative x may multiply."""
-    inputs = tangents.inputs if tangents.softmax else ()
+    inputs = tangents.inputs if tangents.varying else ()
     first = [Term("f", (label,)) for label in tangents.labels]
     monomials = [
         monomial

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.regime import Regime
-from bayes_cmoe.study.targets import Function, expert_parameters, targets_of
+from bayes_cmoe.study.targets import EXPERT, Function, Targets
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.information import (
     ACCURACY,
@@ -23,6 +23,7 @@ from bayes_cmoe.theory.information import (
     truth_at,
 )
 from bayes_cmoe.theory.published import boundary, rate_of
+from bayes_cmoe.theory.scores import scores_of
 
 __all__ = ["exponents", "phase_diagram", "powers"]
 
@@ -30,15 +31,13 @@ Number = Fraction | float
 
 
 def _lines(
-    variant: Variant,
+    targets: Targets,
     found: Sequence[Information],
     log_size: NDArray,
     functions: Mapping[str, Function] | None = None,
 ) -> dict[str, tuple[NDArray, NDArray, float, float]]:
     """For each target: deviations, their relative errors, slope on `log_size` and its error."""
-    layout = found[0].layout
-    expert = expert_parameters(variant, layout)
-    jacobians = [targets_of(layout, one.theta, expert, functions) for one in found]
+    jacobians = [targets.jacobians(one.theta, functions) for one in found]
     if len(np.unique(log_size)) < 2:
         raise InputError("a slope needs two different sizes at least: give more")
     centred = log_size - log_size.mean()
@@ -98,7 +97,8 @@ def exponents(
     sizes = np.asarray(n, dtype=float)
     truths = [truth_at(setting, size, alpha, gamma) for size in sizes]
     found = information_along(chosen, setting, truths, draws=draws, seed=seed)
-    lines = _lines(chosen, found, np.log(sizes), functions)
+    targets = scores_of(chosen, setting).targets
+    lines = _lines(targets, found, np.log(sizes), functions)
     a = setting.path.alpha if alpha is None else alpha
     g = setting.path.gamma if gamma is None else gamma
     theory = {name: rate_of(setting, name) for name in lines}
@@ -158,7 +158,7 @@ def powers(
     distances = np.asarray(delta, dtype=float)
     truths = [setting.truth(setting.path.delta / d, alpha=0, gamma=1) for d in distances]
     found = information_along(chosen, setting, truths, draws=draws, seed=seed)
-    lines = _lines(chosen, found, np.log(distances))
+    lines = _lines(scores_of(chosen, setting).targets, found, np.log(distances))
     return xr.Dataset(
         {
             "deviation": (("parameter", "delta"), np.array([line[0] for line in lines.values()])),
@@ -224,14 +224,17 @@ def phase_diagram(
     ]
     found = information_along(chosen, setting, truths, draws=draws, seed=seed)
     center = found[0].layout.ravel({**truths[0], **setting.path.center})
-    names: list[str] = []
+    targets = scores_of(chosen, setting).targets
+    names = [targets.share, EXPERT]
     cells = []
     for i in range(0, len(found), 2):
         pair = found[i : i + 2]
         sizes = np.log(np.array(windows[i // 2 % len(gammas)]))
-        lines = _lines(chosen, pair, sizes)
-        names = [name for name in ("lam", "exp_tau", "expert") if name in lines]
-        own = [_size(pair, name, center) for name in names]
+        lines = _lines(targets, pair, sizes)
+        own = [
+            np.array([targets.share_of(one.theta) for one in pair]),
+            np.array([_merging(targets, one.theta, center) for one in pair]),
+        ]
         growth = [np.diff(np.log(size))[0] / np.diff(sizes)[0] for size in own]
         slopes = np.array([[lines[name][2] - 0.5, lines[name][3]] for name in names])
         cells.append(np.column_stack([slopes, slopes[:, 0] - growth]))
@@ -250,15 +253,7 @@ def phase_diagram(
     ).transpose("parameter", "alpha", "gamma")
 
 
-def _size(pair: Sequence[Information], parameter: str, center: NDArray) -> NDArray:
-    """Size of a parameter at each truth: the share, the odds, or the distance from `center`."""
-    layout = pair[0].layout
-    if parameter == "expert":
-        gate = [layout.slices[name] for name in ("lam", "beta", "tau") if name in layout.names]
-        shifts = np.array([one.theta - center for one in pair])
-        for part in gate:
-            shifts[:, part] = 0.0
-        return np.linalg.norm(shifts, axis=1)
-    name = {"exp_tau": "tau"}.get(parameter, parameter)
-    values = np.array([one.theta[layout.slices[name]][0] for one in pair])
-    return np.exp(values) if parameter == "exp_tau" else values
+def _merging(targets: Targets, theta: NDArray, center: NDArray) -> float:
+    """Distance of the expert's parameters from where they merge to."""
+    own = targets.expert_entries
+    return float(np.linalg.norm((theta - center)[own]))

@@ -2,35 +2,23 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.parts.gates import GATES
+from bayes_cmoe.study.targets import EXPERT
 from bayes_cmoe.theory.ball import Ball, farthest
 from bayes_cmoe.theory.functional import functional_named
 from bayes_cmoe.theory.hellinger import Hellinger
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
 
-__all__ = ["expert_names", "fitted_moduli", "share_name"]
+__all__ = ["fitted_moduli"]
 
 DRAWS = 2**12
 MARGIN = 1e-10
 RADIUS = 8**-0.5
 """Times n^-1/2: where the theory is local the modulus is then the information bound."""
-
-
-def expert_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The parameters that belong to no gate."""
-    gate = {name for gate in GATES.values() for name in gate.dims}
-    return tuple(name for name in names if name not in gate)
-
-
-def share_name(names: Sequence[str]) -> str:
-    """The target that says how large the prompt's share is: ``lam`` or ``exp_tau``."""
-    return "lam" if "lam" in names else "exp_tau"
 
 
 def fitted_moduli(
@@ -66,7 +54,7 @@ def fitted_moduli(
     -------
     dict of the target's name to its modulus at each size.
     """
-    layout = engine.layout
+    targets = engine.targets
     known = {name: column for name, column in columns.items() if name != engine.response}
 
     def inputs(rng: Generator, count: int) -> Columns:
@@ -76,16 +64,14 @@ def fitted_moduli(
     hellinger = Hellinger(engine, inputs, classes)
     margin = MARGIN * (posterior.upper - posterior.lower)
     lower, upper = posterior.lower + margin, posterior.upper - margin
-    expert = expert_names(layout.names)
-    every = np.arange(layout.size)
-    free = np.concatenate([every[layout.slices[name]] for name in expert])
+    free = targets.expert_entries
     shut, alone = theta.copy(), theta.copy()
-    share = layout.slices["lam" if "lam" in layout.names else "tau"]
+    share = engine.layout.slices[targets.mixture.gate.share.parameter]
     shut[share], alone[share] = lower[share], upper[share]
     far = [(shut, free[:0]), (alone, free)]
     found: dict[str, list[float]] = {}
-    for name in (share_name(layout.names), "expert"):
-        functional = functional_named(layout, name, expert)
+    for name in (targets.share, EXPERT):
+        functional = functional_named(targets, name)
         found[name] = [
             max(
                 point.change

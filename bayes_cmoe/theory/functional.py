@@ -1,18 +1,15 @@
-"""A functional psi of the parameters: one of them, an entry, exp tau, a norm, or any function."""
+"""A functional psi of the parameters as a search needs it: values, slopes, and how far it moved."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.errors import choose
-from bayes_cmoe.study.targets import Function
+from bayes_cmoe.study.targets import Function, Targets
 
 __all__ = ["Functional", "functional_named"]
 
@@ -57,45 +54,19 @@ class Functional:
         return norm, moved @ jacobian / norm if norm > 0 else np.zeros(len(theta))
 
 
-def functional_named(layout: Layout, wanted: str | Function, expert: Sequence[str]) -> Functional:
-    """The functional of that name, or of that function of the named parameters.
+def functional_named(targets: Targets, wanted: str | Function) -> Functional:
+    """The functional of that target, or of that function of the named parameters.
 
     Parameters
     ----------
-    layout : Layout
+    targets : Targets
     wanted : str or callable
-        A parameter, an entry such as ``a[x1]``, ``exp_tau``, ``expert``, or a JAX function.
-    expert : sequence of str
-        The parameters that make up ``expert``.
+        A parameter, an entry such as ``a[x1]``, the share, ``expert``, or a JAX function.
 
     Raises
     ------
     InputError
         When the name is unknown; the message gives the nearest.
-
-    Examples
-    --------
-    >>> layout = Layout(("lam", "a"), ((), (2,)), ((), ("feature",)), {"feature": ("x1", "x2")})
-    >>> functional_named(layout, "a[x2]", ("a",)).value(np.array([0.5, 1.0, 2.0]))
-    array([2.])
     """
-    if not isinstance(wanted, str):
-        given = wanted
-
-        def of_vector(theta: Array) -> Array:
-            named = dict(zip(layout.names, layout.split(theta), strict=True))
-            return jnp.ravel(jnp.asarray(given(named)))
-
-        return Functional(getattr(given, "__name__", "function"), of_vector)
-    places = {label: [i] for i, label in enumerate(layout.labels)}
-    every = list(range(layout.size))
-    places |= {name: every[part] for name, part in layout.slices.items()}
-    places["expert"] = [i for name in expert for i in places[name]]
-    known = [*places, "exp_tau"] if "tau" in layout.names else list(places)
-    choose("parameter", wanted, known)
-    where = np.array(places["tau" if wanted == "exp_tau" else wanted])
-
-    def entries(theta: Array) -> Array:
-        return jnp.exp(theta[where]) if wanted == "exp_tau" else theta[where]
-
-    return Functional(wanted, entries)
+    name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", "function")
+    return Functional(name, targets.function(wanted))

@@ -26,6 +26,7 @@ from scipy.special import logsumexp
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
 
@@ -78,6 +79,7 @@ class Hellinger:
         classes: int | None = None,
     ) -> None:
         self.likelihood = scores.likelihood
+        self._targets = scores.targets
         self._simulator = scores.simulator
         self._response = scores.response
         self._inputs = inputs
@@ -132,12 +134,11 @@ class Hellinger:
         Close to the truth the integrand is p_* times a polynomial of y, of degree 4 to 8 where the
         prompt merges: it lives in the tails, of which p_* draws few.
         """
-        named = self.likelihood.layout.unravel(truth)
-        even = {"lam": 0.5, "tau": 0.0, "beta": 0.0}
-        named |= {name: np.full_like(named[name], even[name]) for name in even if name in named}
-        if "nu" in named:
-            named["nu"] = named["nu"] * WIDER
-        return self.likelihood.layout.ravel(named)
+        mixture = self._targets.mixture
+        wide = self._targets.with_gate(truth, mixture.gate.level)
+        for name in mixture.names(Role.SCALE):
+            wide[self.likelihood.layout.slices[name]] *= WIDER
+        return wide
 
     def squared(self, theta: NDArray, sample: Sample) -> tuple[float, NDArray]:
         """H² and its gradient, shape (parameter,)."""

@@ -21,7 +21,7 @@ from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.study.regime import Regime
-from bayes_cmoe.study.targets import Function, combination, expert_parameters, targets_of
+from bayes_cmoe.study.targets import Function, combination
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.scores import scores_of
 
@@ -271,7 +271,7 @@ def information(
     values = truth_at(setting, n, alpha, gamma, truth)
     (found,) = information_along(chosen, setting, [values], draws=draws, seed=seed)
     layout = found.layout
-    targets = targets_of(layout, found.theta, expert_parameters(chosen, layout), functions)
+    targets = scores_of(chosen, setting).targets.jacobians(found.theta, functions)
     bounds, errors = [], []
     for name, jacobian in targets.items():
         deviation, influence = found.deviation(jacobian)

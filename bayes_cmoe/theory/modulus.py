@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.regime import Regime
-from bayes_cmoe.study.targets import Function, expert_parameters
+from bayes_cmoe.study.targets import Function
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.ball import Ball, farthest
 from bayes_cmoe.theory.functional import functional_named
@@ -59,7 +59,7 @@ def modulus(
     regime : str or Regime
     parameter : str or callable
         A parameter (a vector as a whole, by the norm of its change), one entry such as ``a[x1]``,
-        ``exp_tau``, ``expert`` (joint norm), or a JAX function of the named parameters.
+        the share (``exp_tau``), ``expert`` (joint norm), or a JAX function of the named parameters.
     n : float or array, shape (n,)
     c : float
         eps = c / sqrt(n); at 8^-1/2 a number's ``linear`` is its information bound.
@@ -99,9 +99,8 @@ def modulus(
     truths = [setting.truth(size, alpha, gamma) for size in sizes]
     engine = scores_of(chosen, setting)
     layout = engine.layout
-    expert = expert_parameters(chosen, layout)
-    free = np.concatenate([np.arange(layout.size)[layout.slices[name]] for name in expert])
-    functional = functional_named(layout, parameter, expert)
+    free = engine.targets.expert_entries
+    functional = functional_named(engine.targets, parameter)
 
     def inputs(rng: Generator, count: int) -> Columns:
         x = setting.draw_inputs(rng, count)
@@ -151,7 +150,7 @@ def modulus(
 
 
 def _box(layout: Layout, regime: Regime) -> tuple[NDArray, NDArray]:
-    """The box, less a margin: at lam = 0 or 1 the score has no value."""
+    """The box, less a margin: where the share is 0 or 1 the score has no value."""
     shapes = dict(zip(layout.names, layout.shapes, strict=True))
     lower, upper = (
         layout.ravel({name: np.full(shape, regime.box[name][i]) for name, shape in shapes.items()})
@@ -163,7 +162,7 @@ def _box(layout: Layout, regime: Regime) -> tuple[NDArray, NDArray]:
 
 def _far(regime: Regime, truth: Mapping[str, NDArray]) -> list[dict[str, NDArray]]:
     """No prompt, a merged prompt, the prompt alone: far points whose density may be close."""
-    share = "lam" if "lam" in truth else "tau"
+    share = regime.gate.share.parameter
     least, most = (np.asarray(edge) for edge in regime.box[share])
     center = {name: np.asarray(value, dtype=float) for name, value in regime.path.center.items()}
     return [{**truth, share: least}, {**truth, **center}, {**truth, share: most}]

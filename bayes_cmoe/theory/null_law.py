@@ -31,7 +31,7 @@ from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.coordinates import working_coordinates
-from bayes_cmoe.parts.gates import softmax
+from bayes_cmoe.study.targets import targets_of
 from bayes_cmoe.theory.nodes import Columns
 
 __all__ = ["LEVEL", "NullLaw", "null_law"]
@@ -158,7 +158,9 @@ def _cover(posterior: Posterior, seed: int) -> NDArray:
     middle[given] = working.working(np.where(given, posterior.initial, 1.0))[given]
     scale = np.resize(SCALES, POINTS)[:, None]
     thetas = np.array([working.natural(w) for w in middle + scale * (points - middle)])
-    if "tau" in layout.names:
-        # Near no share only the gate's shape in x matters, exp(beta'x).
-        thetas[:, layout.slices["tau"]] = softmax.shut["tau"]
+    # Near no share only the gate's shape in x matters, exp(beta'x) of a softmax gate.
+    gate = targets_of(posterior.model, layout).mixture.gate
+    for parameter in gate.parameters:
+        if parameter.name == gate.share.parameter and np.isinf(parameter.support[0]):
+            thetas[:, layout.slices[parameter.name]] = gate.shut[parameter.name]
     return thetas

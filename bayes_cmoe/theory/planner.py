@@ -14,11 +14,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.study.losses import prompt_share
 from bayes_cmoe.study.regime import Path, Regime
-from bayes_cmoe.study.targets import Targets, combination, expert_parameters, targets_of
+from bayes_cmoe.study.targets import combination
 from bayes_cmoe.study.variant import Variant, variant_named
-from bayes_cmoe.theory.fitted import share_name
 from bayes_cmoe.theory.information import (
     ACCURACY,
     DRAWS,
@@ -28,6 +26,7 @@ from bayes_cmoe.theory.information import (
     truth_at,
 )
 from bayes_cmoe.theory.modulus import modulus
+from bayes_cmoe.theory.scores import scores_of
 from bayes_cmoe.theory.standing import LOCAL_SHARE
 
 __all__ = ["plan"]
@@ -100,11 +99,12 @@ def plan(
     chosen = variant_named(variant)
     setting = chosen.regime(regime)
 
-    def bound_at(rows: float) -> tuple[Information, Targets]:
+    measured = scores_of(chosen, setting).targets
+
+    def bound_at(rows: float) -> tuple[Information, dict[str, NDArray]]:
         values = truth_at(setting, rows if at is None else at, alpha, gamma, truth)
         (found,) = information_along(chosen, setting, [values], draws=draws, seed=seed)
-        expert = expert_parameters(chosen, found.layout)
-        return found, targets_of(found.layout, found.theta, expert)
+        return found, measured.jacobians(found.theta)
 
     def log_bound(log_rows: float) -> float:
         found, targets = bound_at(float(np.exp(log_rows)))
@@ -127,8 +127,8 @@ def plan(
         relative = float(influence.std(ddof=1) / len(influence) ** 0.5)
         bounds[name], errors[name] = deviation / n**0.5, relative
     check_accuracy(parameter, errors[parameter], found.rows, accuracy)
-    share = share_name(found.layout.names)
-    resolution = float(prompt_share(found.layout.unravel(found.theta)) / bounds[share])
+    share = measured.share
+    resolution = measured.share_of(found.theta) / bounds[share]
     standing, advice, moved = "local", "", np.nan
     if resolution < LOCAL_SHARE:
         fixed = _held(setting, found.layout.unravel(found.theta))

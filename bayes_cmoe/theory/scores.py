@@ -29,6 +29,7 @@ from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.targets import targets_of
 from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.nodes import (
     PROPOSAL,
@@ -72,6 +73,7 @@ class Scores:
         self.simulator = Simulator(model)
         (response,) = model.observed_RVs
         self.response: str = model.rvs_to_values[response].name
+        self.targets = targets_of(model, self.likelihood.layout)
         self._moments = _moments_function(self.likelihood)
 
     @property

@@ -2,7 +2,7 @@
 
 At the gate level pi(x) = 1/2,
 
-    f0/p = 1 - D/2,   f/p = 1 + D/2,   D = dlog p/dpi = (f - f0)/p,
+    f0/p = 1 - D/2,   f/p = 1 + D/2,   D = (f - f0)/p,
     df/p = 2 dlog p,  d²f/p = 2 (d²log p + dlog p dlog p').
 """
 
@@ -18,6 +18,7 @@ import pymc as pm
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError, choose
@@ -25,6 +26,7 @@ from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.targets import targets_of
 from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.relations import Term
 
@@ -103,23 +105,21 @@ class Compiled:
         self.likelihood, self.simulator = Likelihood(model), Simulator(model)
         (response,) = model.observed_RVs
         self.response: str = model.rvs_to_values[response].name
-        self.derivatives = jax.jit(self._derivatives, static_argnums=(2, 3))
+        self.components = Components(model)
+        self.derivatives = jax.jit(self._derivatives, static_argnums=(2,))
 
     def _derivatives(
-        self, theta: Array, columns: list[Array], level: int, free: tuple[int, ...]
-    ) -> tuple[Array, Array, Array]:
-        """Of each row: by the gate's level, first and second by the free entries."""
+        self, theta: Array, columns: list[Array], free: tuple[int, ...]
+    ) -> tuple[Array, Array]:
+        """Of each row: first and second by the free entries."""
         where = np.array(free)
 
-        def logp(share: Array, expert: Array) -> Array:
-            point = theta.at[level].set(share).at[where].set(expert)
-            return self.likelihood.block_logp(point, columns)
+        def logp(expert: Array) -> Array:
+            return self.likelihood.block_logp(theta.at[where].set(expert), columns)
 
-        share, expert = theta[level], theta[where]
         # Forward mode: a row's derivatives depend on that row alone.
-        by_share, by_expert = jax.jacfwd(logp, argnums=(0, 1))(share, expert)
-        second = jax.jacfwd(jax.jacfwd(logp, argnums=1), argnums=1)(share, expert)
-        return by_share, by_expert, second
+        slope = jax.jacfwd(logp)
+        return slope(theta[where]), jax.jacfwd(slope)(theta[where])
 
 
 @lru_cache(maxsize=32)
@@ -153,8 +153,8 @@ class Tangents:
 
     Attributes
     ----------
-    softmax : bool
-        Whether the gate is a softmax, so that coefficients are functions of x.
+    varying : bool
+        Whether the gate varies with x, so that coefficients are functions of x.
     labels, owner : tuple of str
         Of each of the prompt's entries (expert and variance): how it is printed, whose entry it is.
     inputs : tuple of str
@@ -166,23 +166,15 @@ class Tangents:
     def __init__(self, setting: Setting, rows: int, seed: int) -> None:
         compiled = setting.compiled
         likelihood, layout = compiled.likelihood, compiled.likelihood.layout
-        self.softmax = "tau" in layout.names
-        level = "tau" if self.softmax else "lam"
-        gate = ("beta", "tau") if self.softmax else ("lam",)
-        if not set(gate) <= set(layout.names):
-            raise InputError(
-                "the test needs a gate whose share can be set to 1/2 at every x: "
-                "constant (lam) or softmax (beta, tau)"
-            )
+        targets = targets_of(compiled.model, layout)
+        gate = targets.mixture.gate
+        self.varying = any("feature" in dims for dims in gate.dims.values())
         coords = compiled.model.coords
-        half: dict[str, ArrayLike] = {
-            "lam": 0.5,
-            "beta": np.zeros(len(coords["feature"])),
-            "tau": 0.0,
-        }
-        theta = layout.ravel({**setting.point, **{name: half[name] for name in gate}})
+        sizes = dict(zip(layout.names, layout.shapes, strict=True))
+        level = {name: np.full(sizes[name], gate.level[name]) for name in gate.dims}
+        theta = layout.ravel({**setting.point, **level})
         owner = np.repeat(layout.names, layout.sizes)
-        self.free = np.flatnonzero(~np.isin(owner, gate))
+        self.free = targets.expert_entries
         self.owner = tuple(owner[self.free])
         size = dict(zip(layout.names, layout.sizes, strict=True))
         self.labels = tuple(
@@ -196,14 +188,14 @@ class Tangents:
         x = setting.inputs(rng, rows)
         known = {"x": x, **setting.frozen.columns(x)}
         self.x = x
-        place = int(layout.slices[level].start)
-        scale = 4.0 if self.softmax else 1.0
 
         def parts() -> tuple[NDArray, NDArray, NDArray]:
             drawn = known | {compiled.response: compiled.simulator.draw(theta, known, rng)}
             entries = [jnp.asarray(drawn[name], dtype=float) for name in likelihood.columns]
-            d, s, h = compiled.derivatives(theta, entries, place, tuple(self.free))
-            return scale * np.asarray(d), np.asarray(s), np.asarray(h)
+            s, h = compiled.derivatives(theta, entries, tuple(self.free))
+            own = compiled.components.at(theta, likelihood.rows(drawn))
+            # (f - f0) / p at p = (f0 + f) / 2.
+            return 2.0 * np.tanh(0.5 * (own.prompt - own.frozen)), np.asarray(s), np.asarray(h)
 
         self.first, self.second = parts(), parts()
 

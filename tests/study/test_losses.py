@@ -9,15 +9,12 @@ from scipy import stats
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.concentration import LEVELS, concentration, covers
-from bayes_cmoe.study.losses import (
-    components_of,
-    differences,
-    distances,
-    is_scalar,
-    merging_distance,
-    prompt_share,
-    published_loss,
-)
+from bayes_cmoe.parts.experts import EXPERTS
+from bayes_cmoe.parts.families import gaussian
+from bayes_cmoe.parts.gates import GATES
+from bayes_cmoe.parts.mixture import Mixture
+from bayes_cmoe.study.losses import merging_distance, published_loss
+from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.rates import Exponent, Rate
 from bayes_cmoe.study.variant import variant_named, variants
 
@@ -27,13 +24,13 @@ SOFTMAX = Layout(
     (("feature",), (), ("feature",), ()),
     {"feature": ("x1", "x2")},
 )
+TARGETS = Targets(SOFTMAX, Mixture(GATES["softmax"], EXPERTS["tanh-nobias"], gaussian))
 TRUTH = np.array([0.8, -0.5, 0.5, 1.0, 0.5, 1.0])
 
 
 def softmax_targets(theta):
-    components = components_of(SOFTMAX, ("a", "nu"))
-    values = distances(components, differences(SOFTMAX, theta, TRUTH))
-    return dict(zip(components, np.moveaxis(values, -1, 0), strict=True))
+    values = TARGETS.distances(TARGETS.differences(theta, TRUTH))
+    return dict(zip(TARGETS.names, np.moveaxis(values, -1, 0), strict=True))
 
 
 def test_every_target_by_hand():
@@ -52,8 +49,7 @@ def test_every_target_by_hand():
 
 
 def test_only_single_numbers_have_a_sign():
-    components = components_of(SOFTMAX, ("a", "nu"))
-    scalar = dict(zip(components, is_scalar(components), strict=True))
+    scalar = dict(zip(TARGETS.names, TARGETS.is_scalar, strict=True))
     assert [name for name, single in scalar.items() if not single] == ["beta", "a", "expert"]
 
 
@@ -111,7 +107,7 @@ def test_a_loss_falls_as_root_n_when_errors_have_their_published_rates(variant, 
         limit = {name: np.asarray(value) for name, value in setting.path.center.items()}
         distance = merging_distance(truth, limit) if setting.path.gamma else 1.0
         losses.append(
-            float(published_loss(errors, setting.published, prompt_share(truth), distance))
+            float(published_loss(errors, setting.published, setting.share(truth), distance))
         )
     slope = np.log(losses[1] / losses[0]) / np.log(sizes[1] / sizes[0])
     # The degenerate path's distance is delta sqrt(1 + delta²/9), not a pure power.

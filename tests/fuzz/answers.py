@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, event, settings
 
 from bayes_cmoe.cli import main
 
@@ -56,6 +56,7 @@ def answer(argv: list[str]) -> Answer:
         signal.signal(signal.SIGALRM, before)
     assert time.perf_counter() - begun < PATIENCE
     said = err.getvalue()
+    event(f"status {code}")
     assert code in STATUSES, (code, said)
     assert "Traceback" not in said
     if code == 2:

@@ -202,7 +202,7 @@ def test_of_two_designs_that_begin_at_once_one_has_the_folder(tmp_path):
     files = [tmp_path / f"{i}.toml" for i in range(2)]
     for file, text in zip(files, texts, strict=True):
         file.write_text(text, encoding="utf-8")
-    for attempt in range(3):
+    for attempt in range(2):
         folder = tmp_path / f"run{attempt}"
         words = [sys.executable, "-m", "bayes_cmoe", "compare"]
         both = [
@@ -237,7 +237,7 @@ def test_a_run_that_finds_a_design_written_meanwhile_is_refused(tmp_path, monkey
     assert Store(folder).design() == BOTH
 
 
-def test_a_worker_ends_when_its_parent_is_gone(tmp_path):
+def test_a_worker_ends_when_its_parent_is_gone():
     """Also one whose parent went before it could look."""
     program = """
 import os, sys, time
@@ -249,18 +249,13 @@ if child == 0:
         if sys.argv[1] == "late":
             time.sleep(0.5)
         end_with(middle)
-        time.sleep(60)
-        open(sys.argv[2], "w")
+        time.sleep(600)
         os._exit(0)
     time.sleep(0.2)
     os._exit(0)
 os.waitpid(child, 0)
 """
     for when in ("early", "late"):
-        begun = time.monotonic()
-        words = [sys.executable, "-c", program, when, str(tmp_path / "left")]
+        words = [sys.executable, "-c", program, when]
         # The pipe is closed when the last process that holds it has ended.
-        done = subprocess.run(words, stdout=subprocess.PIPE, cwd=ROOT, check=True, timeout=50)
-        assert done.stdout == b""
-        assert time.monotonic() - begun < 40.0
-    assert not (tmp_path / "left").exists()
+        subprocess.run(words, stdout=subprocess.PIPE, cwd=ROOT, check=True, timeout=PATIENCE)

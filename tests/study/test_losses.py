@@ -8,14 +8,14 @@ from scipy import stats
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.study.concentration import LEVELS, concentration, covers
 from bayes_cmoe.parts.experts import EXPERTS
 from bayes_cmoe.parts.families import gaussian
 from bayes_cmoe.parts.gates import GATES
 from bayes_cmoe.parts.mixture import Mixture
+from bayes_cmoe.study.concentration import LEVELS, concentration, covers
 from bayes_cmoe.study.losses import merging_distance, published_loss
-from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.rates import Exponent, Rate
+from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import variant_named, variants
 
 SOFTMAX = Layout(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
@@ -15,7 +14,7 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
-from bayes_cmoe.estimate.result import map_tree
+from bayes_cmoe.estimate.result import MapEstimate, map_tree
 from bayes_cmoe.estimate.search import SAME, Search, counted, search, sharpened
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
@@ -28,55 +27,6 @@ CONTENDERS = 8
 """Optima of the part, at most, that are descended from on all rows."""
 DOUBT = 4.0
 """Standard errors of the difference on the part within which two optima may change places."""
-
-
-@dataclass(frozen=True, eq=False)
-class MapEstimate:
-    """A MAP estimate as numbers.
-
-    Parameters
-    ----------
-    theta : array, shape (parameter,)
-        Natural scale.
-    status : Status
-    loglik : float
-        Summed natural log-likelihood at theta.
-    logp : float
-        loglik plus the log prior density of theta.
-    gradient_norm : float
-        Largest entry of the gradient a row, in working coordinates.
-    iterations : int
-        Of the start that won, Newton steps included.
-    standard_error : array, shape (parameter,)
-        From the inverse of minus the Hessian; NaN where an edge holds the parameter, and
-        everywhere when the Hessian is not negative definite.
-    held : array of bool, shape (parameter,)
-        Which parameters lie at an edge of the box.
-    rows_of_prompt : float
-        Sum of the rows' responsibilities: on how many rows the prompt rests; NaN where the model's
-        gate is not known.
-    search : Search
-        Where each start ended, on the rows that the starts were compared on.
-    starts : array, shape (start, parameter)
-        The same on the natural scale.
-    explored : int
-        How many rows these are.
-    seconds : float
-    """
-
-    theta: NDArray
-    status: Status
-    loglik: float
-    logp: float
-    gradient_norm: float
-    iterations: int
-    standard_error: NDArray
-    held: NDArray
-    rows_of_prompt: float
-    search: Search
-    starts: NDArray
-    explored: int
-    seconds: float
 
 
 def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate:

@@ -1,7 +1,8 @@
 """Results as `xarray.DataTree`s that ArviZ reads without conversion."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -10,11 +11,59 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of
+from bayes_cmoe.estimate.descent import Status
+from bayes_cmoe.estimate.search import Search
 
-if TYPE_CHECKING:
-    from bayes_cmoe.estimate.map import MapEstimate
+__all__ = ["MapEstimate", "data_groups", "map_tree", "parameter_dataset"]
 
-__all__ = ["data_groups", "map_tree", "parameter_dataset"]
+
+@dataclass(frozen=True, eq=False)
+class MapEstimate:
+    """A MAP estimate as numbers.
+
+    Parameters
+    ----------
+    theta : array, shape (parameter,)
+        Natural scale.
+    status : Status
+    loglik : float
+        Summed natural log-likelihood at theta.
+    logp : float
+        loglik plus the log prior density of theta.
+    gradient_norm : float
+        Largest entry of the gradient a row, in working coordinates.
+    iterations : int
+        Of the start that won, Newton steps included.
+    standard_error : array, shape (parameter,)
+        From the inverse of minus the Hessian; NaN where an edge holds the parameter, and
+        everywhere when the Hessian is not negative definite.
+    held : array of bool, shape (parameter,)
+        Which parameters lie at an edge of the box.
+    rows_of_prompt : float
+        Sum of the rows' responsibilities: on how many rows the prompt rests; NaN where the model's
+        gate is not known.
+    search : Search
+        Where each start ended, on the rows that the starts were compared on.
+    starts : array, shape (start, parameter)
+        The same on the natural scale.
+    explored : int
+        How many rows these are.
+    seconds : float
+    """
+
+    theta: NDArray
+    status: Status
+    loglik: float
+    logp: float
+    gradient_norm: float
+    iterations: int
+    standard_error: NDArray
+    held: NDArray
+    rows_of_prompt: float
+    search: Search
+    starts: NDArray
+    explored: int
+    seconds: float
 
 
 def parameter_dataset(
@@ -60,7 +109,7 @@ def data_groups(model: pm.Model) -> dict[str, xr.Dataset]:
     }
 
 
-def map_tree(estimate: "MapEstimate", model: pm.Model, layout: Layout, n: int) -> xr.DataTree:
+def map_tree(estimate: MapEstimate, model: pm.Model, layout: Layout, n: int) -> xr.DataTree:
     """A MAP estimate as a DataTree."""
     summary = {
         "status": str(estimate.status),

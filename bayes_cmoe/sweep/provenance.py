@@ -121,6 +121,7 @@ def _truth(variant: Variant, regime: Regime, setting: Setting, sizes: tuple[int,
     content = {
         "truths": [regime.truth(n, setting.alpha, setting.gamma) for n in sizes],
         "box": regime.box,
+        "gate": [regime.gate.name, {name: list(dims) for name, dims in regime.gate.dims.items()}],
         "options": {name: str(value) for name, value in regime.options.items()},
         "classes": regime.classes,
         "inputs": x,

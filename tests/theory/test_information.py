@@ -7,7 +7,12 @@ import pytest
 
 from bayes_cmoe import InputError, variant_named
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.theory.information import Information, information, information_along
+from bayes_cmoe.theory.information import (
+    Information,
+    check_accuracy,
+    information,
+    information_along,
+)
 
 CONSTANT = "constant_contaminated"
 SOFTMAX = "softmax_contaminated"
@@ -190,12 +195,21 @@ def test_beyond_double_precision_is_said() -> None:
         ({"truth": {"lamb": 0.5}}, "did you mean 'lam'"),
         ({"truth": {"a": [1.0, 2.0]}}, "has shape"),
         ({"draws": 1000}, "too few for 4 parameters: give at least 16384"),
-        ({"draws": 2**14, "accuracy": 1e-3}, r"about \d+e\+\d+ draws are needed"),
+        ({"draws": 2**14, "accuracy": 1e-3}, r"about [\d.]+e\+\d+ draws are needed"),
     ],
 )
 def test_bad_questions(arguments: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         information(CONSTANT, "merging", n=1e4, **arguments)
+
+
+@pytest.mark.parametrize("ratio", np.geomspace(1.01, 300.0, 23))
+def test_the_draws_asked_for_are_enough_and_not_many_more(ratio: float) -> None:
+    """A Monte-Carlo error falls as the root of the draws."""
+    with pytest.raises(InputError) as caught:
+        check_accuracy("lam", 0.01 * ratio, 10**5, 0.01)
+    asked = float(str(caught.value).split("about ")[1].split()[0])
+    assert 1.0 <= asked / (10**5 * ratio**2) < 1.3
 
 
 def test_the_draws_said_to_be_needed_are_enough() -> None:

@@ -79,7 +79,7 @@ def test_same_seed_same_draws(sampled: xr.DataTree) -> None:
 @pytest.mark.parametrize("study", [STUDIES[0], STUDIES[4]], ids=["constant", "multinomial"])
 def test_map_and_nuts_agree_at_large_n(study: Study) -> None:
     """Bernstein-von Mises: mean at the MAP to O(1/n), sd equal to the standard error."""
-    large = Study(study.variant, study.regime, study.family, 5_000, study.seed)
+    large = Study(study.variant, study.regime, study.family, 10_000, study.seed)
     point = fit_map(large.model, near=large.truth, posterior=study.posterior)
     tree = fit_nuts(large.model, draws=500, start=point, posterior=study.posterior)
     for name in study.posterior.layout.names:

@@ -15,7 +15,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["CODES", "derivatives"]
+__all__ = ["CODES", "Form", "Rows", "derivatives"]
+
+Rows = tuple[NDArray, NDArray, NDArray, NDArray]
+Form = tuple[bool, int, bool, int]
 
 CODES = {"linear": 0, "tanh": 1, "sigmoid": 2, "gelu": 3, "relu": 4}
 
@@ -44,22 +47,8 @@ def _activation(code: int, z: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True, error_model="numpy")
-def _softplus(s: float) -> float:
-    return max(s, 0.0) + math.log1p(math.exp(-abs(s)))
-
-
-@njit(cache=True, error_model="numpy")
 def derivatives(
-    theta: NDArray,
-    x: NDArray,
-    y: NDArray,
-    frozen: NDArray,
-    weight: NDArray,
-    softmax_gate: bool,
-    code: int,
-    bias: bool,
-    free_classes: int,
-    order: int,
+    theta: NDArray, rows: Rows, form: Form, order: int
 ) -> tuple[float, NDArray, NDArray]:
     """Weighted sum over rows of log p(y|x; theta), with its gradient and Hessian in theta.
 
@@ -67,17 +56,17 @@ def derivatives(
     ----------
     theta : array, shape (parameter,)
         lam, or beta and tau; a (free classes in front), b; nu for a scalar response.
-    x : array, shape (n, feature), with a last column of ones
-    y, frozen, weight : array, shape (n,)
-        Responses, log f0 at them, and how often each row counts.
-    softmax_gate, bias : bool
-    code : int
-        Of the activation, see `CODES`.
-    free_classes : int
-        K - 1, or 0 for a scalar response.
+    rows : tuple
+        x, shape (n, feature + 1) with ones last; then of shape (n,) the responses, log f0 at them,
+        and how often each row counts.
+    form : tuple
+        Whether the gate is softmax, the activation's code (see `CODES`), whether there is a bias,
+        and the number of free classes (0 for a scalar response).
     order : int
         0 for the value alone, 1 with the gradient, 2 with the Hessian.
     """
+    x, y, frozen, weight = rows
+    softmax_gate, code, bias, free_classes = form
     n, wide = x.shape
     d = wide - 1
     size = len(theta)
@@ -106,8 +95,14 @@ def derivatives(
     u = np.zeros(q)
     h, h1, h2, probability = np.zeros(heads), np.zeros(heads), np.zeros(heads), np.zeros(heads)
     g0, g1, difference = np.zeros(q), np.zeros(q), np.zeros(q)
-    c0 = 0.0
     H = np.zeros((q, q))
+    stay = move = c0 = c1 = 0.0
+    if not softmax_gate:
+        lam = theta[0]
+        stay, move = math.log1p(-lam), math.log(lam)
+        g0[0], g1[0] = -1.0 / (1.0 - lam), 1.0 / lam
+        c0, c1 = -g0[0] * g0[0], -g1[0] * g1[0]
+    log_constant = -0.5 * math.log(2.0 * math.pi * nu)
     for i in range(n):
         for m in range(1 + heads):
             s = 0.0
@@ -115,20 +110,17 @@ def derivatives(
                 s += theta[place[m, j]] * x[i, first[m] + j]
             u[m] = s
         if softmax_gate:
-            stay, move = -_softplus(u[0]), -_softplus(-u[0])
-            share = math.exp(move)
-            g0[0], g1[0] = -share, 1.0 - share
-            c0 = -share * (1.0 - share)
-            c1 = c0
-        else:
-            lam = u[0]
-            stay, move = math.log1p(-lam), math.log(lam)
-            g0[0], g1[0] = -1.0 / (1.0 - lam), 1.0 / lam
-            c0, c1 = -g0[0] * g0[0], -g1[0] * g1[0]
+            tail = math.exp(-abs(u[0]))
+            both = math.log1p(tail)
+            stay, move = -max(u[0], 0.0) - both, -max(-u[0], 0.0) - both
+            share = (1.0 if u[0] > 0.0 else tail) / (1.0 + tail)
+            unshared = (tail if u[0] > 0.0 else 1.0) / (1.0 + tail)
+            g0[0], g1[0] = -share, unshared
+            c0 = c1 = -share * unshared
         if scalar:
             h[0], h1[0], h2[0] = _activation(code, u[1])
             e = y[i] - h[0]
-            log_f = -0.5 * (math.log(2.0 * math.pi * nu) + e * e / nu)
+            log_f = log_constant - 0.5 * e * e / nu
             g1[1] = h1[0] * e / nu
             g1[2] = -0.5 / nu + 0.5 * e * e / (nu * nu)
         else:
@@ -148,13 +140,12 @@ def derivatives(
                 probability[k] /= mass
                 g1[1 + k] = h1[k] * ((1.0 if label == k else 0.0) - probability[k])
         old, new = stay + frozen[i], move + log_f
-        above = max(old, new)
-        log_p = above + math.log(math.exp(old - above) + math.exp(new - above))
-        total += weight[i] * log_p
+        lesser = math.exp(-abs(new - old))
+        total += weight[i] * (max(old, new) + math.log1p(lesser))
         if order == 0:
             continue
-        r = math.exp(new - log_p)
-        rest = math.exp(old - log_p)
+        r = (1.0 if new > old else lesser) / (1.0 + lesser)
+        rest = (lesser if new > old else 1.0) / (1.0 + lesser)
         for m in range(q):
             slope = weight[i] * (r * g1[m] + rest * g0[m])
             for j in range(count[m]):

@@ -6,13 +6,13 @@ prior's centre, of the logarithm for nu.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests import reference
-from tests.estimate.derivatives import CODES, derivatives
+from tests.estimate.derivatives import CODES, Form, Rows
+from tests.estimate.newton import Prior, descend, negative
 from tests.estimate.problem import Problem
 
 __all__ = ["Judged", "judged"]
@@ -32,125 +32,73 @@ class Judged:
 
     Parameters
     ----------
-    x : array, shape (n, feature + 1)
-        A column of ones is last.
-    y, frozen, weight : array, shape (n,)
-        Responses, log f0 at them, and how often each row counts.
-    center, sd : array, shape (parameter,)
-        theta = center + sd w, or log nu.
+    rows, form : tuple
+        See `tests.estimate.derivatives.derivatives`.
+    prior : tuple
+        See `tests.estimate.newton.negative`.
     lower, upper : array, shape (parameter,)
         In w.
-    softmax_gate, bias, weak : bool
-    code, free_classes : int
-        See `derivatives`.
     """
 
-    x: NDArray
-    y: NDArray
-    frozen: NDArray
-    weight: NDArray
-    center: NDArray
-    sd: NDArray
+    rows: Rows
+    form: Form
+    prior: Prior
     lower: NDArray
     upper: NDArray
-    softmax_gate: bool
-    bias: bool
-    weak: bool
-    code: int
-    free_classes: int
 
     @property
     def scalar(self) -> bool:
-        return self.free_classes == 0
+        return self.form[3] == 0
+
+    @property
+    def softmax_gate(self) -> bool:
+        return self.form[0]
 
     @property
     def size(self) -> int:
-        return len(self.center)
+        return len(self.lower)
 
-    @cached_property
-    def bounds(self) -> list[tuple[float, float]]:
-        return list(zip(self.lower, self.upper, strict=True))
+    @property
+    def n(self) -> int:
+        return len(self.rows[1])
 
     def theta(self, w: NDArray) -> NDArray:
         """Natural parameters."""
-        theta = self.center + self.sd * w
+        center, sd, _ = self.prior
+        theta = center + sd * w
         if self.scalar:
             theta[-1] = np.exp(theta[-1])
         return theta
 
     def w(self, theta: NDArray) -> NDArray:
         """Coordinates of theta, moved inside the bounds."""
+        center, sd, _ = self.prior
         values = np.array(theta, dtype=float)
         if self.scalar:
             values[-1] = np.log(values[-1])
-        return np.clip((values - self.center) / self.sd, self.lower, self.upper)
-
-    def log_likelihood(self, theta: NDArray, order: int) -> tuple[float, NDArray, NDArray]:
-        """Summed log-likelihood, gradient and Hessian in theta, up to the order asked for."""
-        return derivatives(
-            theta, self.x, self.y, self.frozen, self.weight,
-            self.softmax_gate, self.code, self.bias, self.free_classes, order,
-        )  # fmt: skip
-
-    def log_prior(self, theta: NDArray) -> tuple[float, NDArray, NDArray]:
-        """Weak log prior density on the natural scale, its gradient and its Hessian's diagonal."""
-        z = (theta - self.center) / self.sd
-        terms = -0.5 * z**2 - np.log(self.sd * np.sqrt(2.0 * np.pi))
-        gradient, bend = -z / self.sd, -1.0 / self.sd**2
-        if not self.softmax_gate:
-            lam = theta[0]
-            terms[0] = 0.5 * np.log(lam) + 0.5 * np.log1p(-lam) - np.log(np.pi / 8.0)
-            gradient[0] = 0.5 / lam - 0.5 / (1.0 - lam)
-            bend[0] = -0.5 / lam**2 - 0.5 / (1.0 - lam) ** 2
-        if self.scalar:
-            nu, sd = theta[-1], self.sd[-1]
-            z = (np.log(nu) - self.center[-1]) / sd
-            terms[-1] = -0.5 * z**2 - np.log(nu * sd * np.sqrt(2.0 * np.pi))
-            gradient[-1] = -(1.0 + z / sd) / nu
-            bend[-1] = (1.0 + z / sd - 1.0 / sd**2) / nu**2
-        return float(terms.sum()), gradient, bend
+        return np.clip((values - center) / sd, self.lower, self.upper)
 
     def value(self, w: NDArray) -> float:
         """Minus the log density at w."""
-        theta = self.theta(w)
-        total = self.log_likelihood(theta, 0)[0]
-        return -(total + self.log_prior(theta)[0]) if self.weak else -total
+        return negative(w, self.rows, self.form, self.prior, 0)[0]
 
     def value_and_gradient(self, w: NDArray) -> tuple[float, NDArray]:
         """Minus the log density and its gradient in w."""
-        theta = self.theta(w)
-        value, gradient, _ = self.log_likelihood(theta, 1)
-        if self.weak:
-            prior, slope, _ = self.log_prior(theta)
-            value, gradient = value + prior, gradient + slope
-        return -value, -gradient * self._slope(theta)
+        value, gradient, _ = negative(w, self.rows, self.form, self.prior, 1)
+        return value, gradient
 
     def with_hessian(self, w: NDArray) -> tuple[float, NDArray, NDArray]:
         """Minus the log density, its gradient and its Hessian in w."""
-        theta = self.theta(w)
-        value, gradient, hessian = self.log_likelihood(theta, 2)
-        if self.weak:
-            prior, slope, bend = self.log_prior(theta)
-            value, gradient, hessian = value + prior, gradient + slope, hessian + np.diag(bend)
-        slope = self._slope(theta)
-        hessian = slope[:, None] * hessian * slope
-        if self.scalar:
-            hessian[-1, -1] += gradient[-1] * slope[-1] * self.sd[-1]
-        return -value, -gradient * slope, -hessian
+        return negative(w, self.rows, self.form, self.prior, 2)
 
-    def _slope(self, theta: NDArray) -> NDArray:
-        """dtheta/dw."""
-        slope = self.sd.copy()
-        if self.scalar:
-            slope[-1] *= theta[-1]
-        return slope
+    def descend(self, w: NDArray, steps: int, least: float) -> tuple[NDArray, float]:
+        """Where Newton steps from w end, and the value there; see `tests.estimate.newton`."""
+        return descend(w, self.lower, self.upper, self.rows, self.form, self.prior, steps, least)
 
     def part(self, rows: NDArray, weight: NDArray) -> "Judged":
         """The same density of some of the rows, each counted `weight` times."""
-        return replace(
-            self, x=np.ascontiguousarray(self.x[rows]), y=self.y[rows],
-            frozen=self.frozen[rows], weight=weight,
-        )  # fmt: skip
+        x, y, frozen, _ = self.rows
+        return replace(self, rows=(np.ascontiguousarray(x[rows]), y[rows], frozen[rows], weight))
 
 
 def frozen_column(problem: Problem) -> NDArray:
@@ -192,17 +140,14 @@ def judged(problem: Problem, prior: str) -> Judged:
     if not free and prior == "flat":
         lower[-1], upper[-1] = (np.log(2.0 * np.array(NU_BOX))) / LOG_NU_SD
     return Judged(
-        x=np.column_stack([x, np.ones(n)]),
-        y=y.astype(float),
-        frozen=frozen_column(problem),
-        weight=np.ones(n),
-        center=center,
-        sd=sd,
+        rows=(
+            np.column_stack([x, np.ones(n)]),
+            y.astype(float),
+            frozen_column(problem),
+            np.ones(n),
+        ),
+        form=(softmax_gate, CODES[activation], bias, free),
+        prior=(center, sd, prior == "weak"),
         lower=lower,
         upper=upper,
-        softmax_gate=softmax_gate,
-        bias=bias,
-        weak=prior == "weak",
-        code=CODES[activation],
-        free_classes=free,
     )

@@ -113,7 +113,7 @@ def _descend_all(few: Judged, starts: NDArray) -> tuple[NDArray, NDArray]:
     values: list[float] = []
     for batch in np.array_split(starts, -(-len(starts) // BATCH)):
         for start in batch:
-            w, value = few.descend(start, 100, 1e-5)
+            w, value = few.descend(start, 60, 1e-5)
             ends.append(w)
             values.append(value if np.isfinite(value) else np.inf)
         hits = np.sum(np.array(values) < min(values) + SAME)

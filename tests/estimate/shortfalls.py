@@ -29,9 +29,7 @@ FOUND = {"weak": "logp", "flat": "loglik"}
 
 def flat_box(given: Problem) -> dict[str, Any]:
     """The flat prior's box as a mapping, with the reference's own bounds of nu."""
-    prior = dict(
-        priors_for("flat", given.data, gate_named(given.gate), expert_named(given.expert))
-    )
+    prior = dict(priors_for("flat", given.data, gate_named(given.gate), expert_named(given.expert)))
     if given.classes is None:
         variance = float(given.y.var())
         prior["nu"] = Box(NU_BOX[0] * variance, NU_BOX[1] * variance, start=variance / 2.0)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 __all__ = ["CODES", "Form", "Rows", "derivatives"]
 
 Rows = tuple[NDArray, NDArray, NDArray, NDArray]
-Form = tuple[bool, int, bool, int]
+Form = tuple[bool, int, bool, int, float]
 
 CODES = {"linear": 0, "tanh": 1, "sigmoid": 2, "gelu": 3, "relu": 4}
 
@@ -26,8 +26,8 @@ _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
 
 @njit(cache=True, error_model="numpy")
-def _activation(code: int, z: float) -> tuple[float, float, float]:
-    """h and its first two derivatives in the pre-activation."""
+def _activation(code: int, z: float, width: float) -> tuple[float, float, float]:
+    """h and its first two derivatives in the pre-activation; a relu's kink may be rounded."""
     if code == 0:
         return z, 1.0, 0.0
     if code == 1:
@@ -41,6 +41,9 @@ def _activation(code: int, z: float) -> tuple[float, float, float]:
         below = 0.5 * math.erfc(-z / math.sqrt(2.0))
         density = math.exp(-0.5 * z * z) / _ROOT_TWO_PI
         return z * below, below + z * density, density * (2.0 - z * z)
+    if width > 0.0:
+        h, slope, bend = _activation(3, z / width, 0.0)
+        return width * h, slope, bend / width
     if z > 0.0:
         return z, 1.0, 0.0
     return 0.0, 0.0, 0.0
@@ -61,12 +64,13 @@ def derivatives(
         and how often each row counts.
     form : tuple
         Whether the gate is softmax, the activation's code (see `CODES`), whether there is a bias,
-        and the number of free classes (0 for a scalar response).
+        the number of free classes (0 for a scalar response), and over which width of the
+        pre-activation a relu's kink is rounded: width gelu(z / width), the relu itself at 0.
     order : int
         0 for the value alone, 1 with the gradient, 2 with the Hessian.
     """
     x, y, frozen, weight = rows
-    softmax_gate, code, bias, free_classes = form
+    softmax_gate, code, bias, free_classes, width = form
     n, wide = x.shape
     d = wide - 1
     size = len(theta)
@@ -118,7 +122,7 @@ def derivatives(
             g0[0], g1[0] = -share, unshared
             c0 = c1 = -share * unshared
         if scalar:
-            h[0], h1[0], h2[0] = _activation(code, u[1])
+            h[0], h1[0], h2[0] = _activation(code, u[1], width)
             e = y[i] - h[0]
             log_f = log_constant - 0.5 * e * e / nu
             g1[1] = h1[0] * e / nu
@@ -126,7 +130,7 @@ def derivatives(
         else:
             top = 0.0
             for k in range(heads):
-                h[k], h1[k], h2[k] = _activation(code, u[1 + k])
+                h[k], h1[k], h2[k] = _activation(code, u[1 + k], width)
                 top = max(top, h[k])
             mass = math.exp(-top)
             for k in range(heads):

@@ -95,6 +95,10 @@ class Judged:
         """Where Newton steps from w end, and the value there; see `tests.estimate.newton`."""
         return descend(w, self.lower, self.upper, self.rows, self.form, self.prior, steps, least)
 
+    def rounded(self, width: float) -> "Judged":
+        """The same density with the kink of a relu rounded."""
+        return replace(self, form=(*self.form[:4], width))
+
     def part(self, rows: NDArray, weight: NDArray) -> "Judged":
         """The same density of some of the rows, each counted `weight` times."""
         x, y, frozen, _ = self.rows
@@ -146,7 +150,7 @@ def judged(problem: Problem, prior: str) -> Judged:
             frozen_column(problem),
             np.ones(n),
         ),
-        form=(softmax_gate, CODES[activation], bias, free),
+        form=(softmax_gate, CODES[activation], bias, free, 0.0),
         prior=(center, sd, prior == "weak"),
         lower=lower,
         upper=upper,

@@ -18,8 +18,9 @@ from bayes_cmoe.parts.experts import expert_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.parts.priors import Box, priors_for
 from tests.estimate.judged import NU_BOX
-from tests.estimate.maxima import SAME, named, recorded
-from tests.estimate.problems import Problem
+from tests.estimate.maxima import named, recorded
+from tests.estimate.problem import Problem
+from tests.estimate.search import SAME
 
 __all__ = ["fitted", "gaps", "off"]
 

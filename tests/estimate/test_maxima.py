@@ -11,8 +11,9 @@ from bayes_cmoe.compiled.posterior import Posterior
 from tests import reference
 from tests.estimate.designs import DESIGNS, design
 from tests.estimate.judged import Judged, judged
-from tests.estimate.maxima import SAME, every_problem, maximum, named, recorded
+from tests.estimate.maxima import every_problem, named, recorded
 from tests.estimate.problems import COUNT, EXPERTS, GROUPS, Problem, problem
+from tests.estimate.search import SAME, maximum
 from tests.estimate.shortfalls import flat_box, gaps, off
 
 # Three of each variant and gate, all kinds, far-off units among them; chosen before any was fitted.
@@ -106,7 +107,7 @@ def test_judged_density_is_scipys_and_has_its_derivatives(name: str, prior: str)
     assert target.value(w) == value
     np.testing.assert_allclose(target.value_and_gradient(w)[1], gradient, rtol=1e-12)
     # Central differences: error h² f'''/6 + eps |f| / h. A kink of a relu would show as more.
-    step = 1e-5
+    step = 1e-6
     moves = step * np.eye(target.size)
     slopes = [(target.value(w + move) - target.value(w - move)) / (2 * step) for move in moves]
     tolerance = 1e-6 * (np.abs(gradient).max() + np.abs(hessian).max())

@@ -26,6 +26,13 @@ _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
 
 @njit(cache=True, error_model="numpy")
+def _gelu(z: float) -> tuple[float, float, float]:
+    below = 0.5 * math.erfc(-z / math.sqrt(2.0))
+    density = math.exp(-0.5 * z * z) / _ROOT_TWO_PI
+    return z * below, below + z * density, density * (2.0 - z * z)
+
+
+@njit(cache=True, error_model="numpy")
 def _activation(code: int, z: float, width: float) -> tuple[float, float, float]:
     """h and its first two derivatives in the pre-activation; a relu's kink may be rounded."""
     if code == 0:
@@ -38,11 +45,9 @@ def _activation(code: int, z: float, width: float) -> tuple[float, float, float]
         slope = h * (1.0 - h)
         return h, slope, slope * (1.0 - 2.0 * h)
     if code == 3:
-        below = 0.5 * math.erfc(-z / math.sqrt(2.0))
-        density = math.exp(-0.5 * z * z) / _ROOT_TWO_PI
-        return z * below, below + z * density, density * (2.0 - z * z)
+        return _gelu(z)
     if width > 0.0:
-        h, slope, bend = _activation(3, z / width, 0.0)
+        h, slope, bend = _gelu(z / width)
         return width * h, slope, bend / width
     if z > 0.0:
         return z, 1.0, 0.0

@@ -2,6 +2,9 @@
 
 theta = center + sd w, for nu its logarithm. Five hundred starts on each of some thousand
 objectives are too many for an optimiser that returns to Python at every step.
+
+Compiled anew in each process: Numba's cache does not notice when a function called from here, in
+another file, has changed.
 """
 
 import math
@@ -19,7 +22,7 @@ Prior = tuple[NDArray, NDArray, bool]
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def negative(
     w: NDArray, rows: Rows, form: Form, prior: Prior, order: int
 ) -> tuple[float, NDArray, NDArray]:
@@ -69,7 +72,7 @@ def negative(
     return -total, -gradient, -hessian
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _step(
     gradient: NDArray, hessian: NDArray, low: NDArray, high: NDArray, damping: float
 ) -> NDArray:
@@ -114,7 +117,7 @@ def _step(
     return step
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def descend(
     start: NDArray,
     lower: NDArray,

@@ -134,6 +134,8 @@ def test_judged_density_is_the_packages(name: str) -> None:
         assert value == pytest.approx(-target.value(target.w(theta)), rel=1e-9)
         if prior == "flat":
             edges = np.column_stack([target.theta(target.lower), target.theta(target.upper)])
+            if target.scalar:
+                assert edges[-1] == pytest.approx(given.y.var() * np.array([1e-4, 100.0]))
             found = np.column_stack([posterior.lower, posterior.upper])
             np.testing.assert_allclose(edges, found, rtol=1e-9, atol=1e-9)
 

@@ -30,6 +30,8 @@ DISTINCT = 30
 PARENTS = 8
 POLISHED = 5
 FINISHED = 1e-7
+ROUNDED = 0.03
+"""Over which share of the response's standard deviation kinks are rounded while exploring."""
 KINKS_MATTER = 3000
 """Up to so many rows: what the kink of one row's relu can hide falls as 1/n."""
 
@@ -69,6 +71,11 @@ def maximum(given: Problem, prior: str, extra: NDArray | None = None) -> Maximum
     target = judged(given, prior)
     rng = np.random.default_rng([20261, target.n, *map(ord, given.name + prior)])
     few = _explored(target, rng)
+    kinked = target.form[1] == CODES["relu"] and target.n <= KINKS_MATTER
+    scale = given.y.std() if target.scalar else 1.0
+    if kinked:
+        # Newton steps stall at kinks, and where they stall says little of what is near.
+        few = few.rounded(ROUNDED * scale)
     starts = scattered_starts(given, target, few, rng, STARTS)
     if extra is not None:
         starts = np.concatenate([[target.w(theta) for theta in extra], starts])
@@ -78,11 +85,11 @@ def maximum(given: Problem, prior: str, extra: NDArray | None = None) -> Maximum
         ends, values = np.concatenate([ends, hopped[0]]), np.concatenate([values, hopped[1]])
     kept = _distinct(ends, values)
     coarse = [_on_all_rows(target, few, ends[i]) for i in kept]
-    order = np.argsort([value for _, value in coarse])[:POLISHED]
+    order = np.argsort([value for _, value in coarse])[: POLISHED if not kinked else DISTINCT]
     fine = [target.descend(coarse[i][0], 60, 1e-8) for i in order]
-    if target.form[1] == CODES["relu"] and target.n <= KINKS_MATTER:
-        scale = given.y.std() if target.scalar else 1.0
-        fine = [_past_kinks(target, *end, scale) for end in fine]
+    if kinked:
+        sharp = [_past_kinks(target, coarse[i][0], scale) for i in order]
+        fine = [min(pair, key=lambda end: end[1]) for pair in zip(fine, sharp, strict=True)]
     best = int(np.argmin([value for _, value in fine]))
     w, value = _polish(target, *fine[best], rng)
     # Ends that stopped a little apart may still lead to the one maximum.
@@ -174,15 +181,11 @@ def _polish(target: Judged, w: NDArray, value: float, rng: Generator) -> tuple[N
     return _jolted(target, w, value, rng) if kinked else (w, value)
 
 
-def _past_kinks(target: Judged, w: NDArray, value: float, scale: float) -> tuple[NDArray, float]:
+def _past_kinks(target: Judged, w: NDArray, scale: float) -> tuple[NDArray, float]:
     """Follow the maximum as a relu's rounded kinks sharpen: it may lie on a kink, as any median."""
-    at = w
-    for width in scale * np.geomspace(0.1, 1e-6, 11):
-        at, _ = target.rounded(width).descend(at, 30, 1e-9)
-        there = target.value(at)
-        if there < value:
-            w, value = at, there
-    return w, value
+    for width in scale * np.geomspace(ROUNDED, 1e-6, 10):
+        w, _ = target.rounded(width).descend(w, 30, 1e-9)
+    return w, target.value(w)
 
 
 def _jolted(target: Judged, w: NDArray, value: float, rng: Generator) -> tuple[NDArray, float]:

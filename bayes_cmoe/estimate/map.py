@@ -13,9 +13,10 @@ from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
 from bayes_cmoe.estimate.gating import gating_of
+from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.result import MapEstimate, map_tree
-from bayes_cmoe.estimate.search import SAME, Search, counted, search, sharpened
+from bayes_cmoe.estimate.search import SAME, Search, counted, search
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
 

@@ -17,11 +17,10 @@ from bayes_cmoe.compiled.lanes import LANES, Lanes
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.gating import Gating
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.region import prior_region
 
 __all__ = ["Starts"]
 
-REACH = 3.0
-"""Half-width, in prior standard deviations, of the draws along a direction without edges."""
 NARROWEST = 0.02
 """Smallest scale of the draws, as a share of the prior's own: a wide box is mostly empty."""
 SCREENED = 16
@@ -69,29 +68,10 @@ class Starts:
 
     def draw(self, rng: Generator, count: int) -> NDArray:
         """Points on all scales about the prior's middle, shape (count, parameter), in w."""
-        lower, middle, upper = self._region()
+        lower, middle, upper = prior_region(self.objective.posterior, self.objective.working)
         scale = NARROWEST ** rng.random((count, 1))
         w = middle + scale * (rng.random((count, len(middle))) - 0.5) * (upper - lower)
         return np.clip(w, self.objective.working.lower, self.objective.working.upper)
-
-    def _region(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Lower corner, middle and upper corner, in w, of the region that the draws cover."""
-        working, posterior = self.objective.working, self.objective.posterior
-        inside = np.isfinite(working.lower) & np.isfinite(working.upper)
-        origin = np.clip(np.zeros_like(working.lower), working.lower, working.upper)
-        origin[inside] = (working.lower[inside] + working.upper[inside]) / 2.0
-        theta = working.natural(origin)
-        _, gradient, hessian = (np.asarray(d) for d in posterior.prior_derivatives(theta))
-        curvature = -np.diag(working.hessian(theta, gradient, hessian))
-        # Without edges the weak priors are normal in w, so one Newton step finds centre and spread.
-        curvature = np.where(curvature > 0, curvature, 1.0)
-        middle = np.where(inside, origin, origin + working.gradient(theta, gradient) / curvature)
-        spread = REACH / np.sqrt(curvature)
-        lower = np.where(inside, working.lower, np.maximum(middle - spread, working.lower))
-        upper = np.where(inside, working.upper, np.minimum(middle + spread, working.upper))
-        given = np.isfinite(posterior.initial)
-        initial = working.working(np.where(given, posterior.initial, 1.0))
-        return lower, np.where(given, initial, middle), upper
 
     def inverse_hessian(self, points: NDArray) -> NDArray:
         """A rough inverse Hessian, positive definite: of the typical curvature at some points."""

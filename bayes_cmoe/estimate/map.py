@@ -14,10 +14,11 @@ from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
 from bayes_cmoe.estimate.gating import gating_of
+from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import MapEstimate, map_tree
-from bayes_cmoe.estimate.search import SAME, SMALL, Search, counted, search, sharpened
+from bayes_cmoe.estimate.search import SAME, Search, counted, search
 from bayes_cmoe.estimate.splits import doubled, fewer_prompts, split_ends
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
@@ -64,7 +65,7 @@ def _ordered(objective: Objective, best: Optimum, order: Callable[[NDArray], NDA
         return best
     w = objective.working.working(moved)
     value, _ = objective.value_and_gradient(w)
-    worse = not (value - best.value) * objective.rows.n < SMALL
+    worse = not (value - best.value) * objective.rows.n < SAME
     return best if worse else replace(best, w=w, value=value, curvature=None)
 
 
@@ -170,15 +171,15 @@ def _find_map_from_anywhere(
     exploration, objective = Objective(posterior, few), Objective(posterior, rows)
     lanes = posterior.lanes
     starts = Starts(exploration, lanes, part, gating_of(posterior, exploration.working))
-    found = search(starts, most, seed)
     smaller = fewer_prompts(posterior)
+    split: list[Optimum] = []
     floor: list[Optimum] = []
     if smaller is not None:
         own = smaller.likelihood.rows(columns)
         fewer = _find_map_from_anywhere(smaller, columns, own, most, seed).theta
         split = split_ends(starts, smaller.layout, fewer, seed)
-        found = counted([*found.ends, *split], few.n)
         floor = [_floor(objective, smaller, fewer)]
+    found = search(starts, most, seed, split)
     ends = _contenders(exploration, found)
     if stride > 1:
         ends = [descend(objective, end.w) for end in ends]

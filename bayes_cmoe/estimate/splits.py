@@ -16,6 +16,7 @@ from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, descend
 from bayes_cmoe.estimate.flock import descend_together
+from bayes_cmoe.estimate.hops import PROMISE, TOGETHER
 from bayes_cmoe.estimate.region import prior_region
 from bayes_cmoe.estimate.starts import LARGEST, ROWS_PER_PARAMETER, SIGHT, SMALLEST, Starts
 from bayes_cmoe.parts.mixture import Mixture, mixture_of, with_fewer_prompts
@@ -26,9 +27,8 @@ SPLIT = 20
 """Starts of a round that split a prompt; the others show the new one the worst explained rows."""
 NEAREST, FARTHEST = 2e-3, 0.2
 """How far a split goes on either side, in the prior's range."""
-TOGETHER, FINISHED = 80, 6
-"""Iterations of the descents side by side, and how many of their ends are finished alone."""
-PROMISE = 1e-4
+FINISHED = 6
+"""How many of the descents' ends are finished alone."""
 
 
 @lru_cache(maxsize=8)

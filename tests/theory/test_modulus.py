@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.study.regime import Path, Regime
+from bayes_cmoe.study.regime import Path
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.theory.modulus import modulus
 from bayes_cmoe.theory.scores import scores_of
@@ -108,7 +110,7 @@ def test_grows_with_the_radius():
     """At a truth that stays where it is: up to the box's edge, then no further."""
     regime = variant_named(CONSTANT).regime("merging")
     path = Path({"lam": 0.5}, TRUTH, lambda delta: {})
-    still = Regime("still", "", path, "tanh", regime.frozen, features=1, box=regime.box)
+    still = replace(regime, name="still", path=path)
     found = modulus(CONSTANT, still, "lam", [1e1, 1e2, 1e3, 1e4, 1e6])
     width = found["modulus"].values
     np.testing.assert_allclose(width[:2], 0.5, rtol=1e-6)

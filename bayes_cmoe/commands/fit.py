@@ -50,6 +50,7 @@ def fit(
     frozen_probs: str | None = None,
     frozen_logp: str | None = None,
     gate: str | None = None,
+    prompts: Whole | None = None,
     prior: str = "weak",
     method: str = "map",
     seed: Whole = 0,
@@ -92,6 +93,8 @@ def fit(
         Column of log f0(y|x), the frozen expert's log-density at the response.
     gate
         constant or softmax, where the variant leaves a choice.
+    prompts
+        Number of prompts, where the variant takes several.
     prior
         weak (default; proper, on the scale of the data) or flat (uniform on a wide box, so that map
         is maximum likelihood).
@@ -123,7 +126,7 @@ def fit(
     frozen = FrozenColumns(
         frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
     )
-    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
     if output is not None:
         check_folder_writable(output)
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
@@ -177,6 +180,7 @@ def _fitted(
         "variant": setting.variant.name,
         "expert": setting.expert.name,
         "gate": setting.gate.name,
+        "prompts": setting.prompts,
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
         "prior": prior,
@@ -184,6 +188,13 @@ def _fitted(
         "seconds": time.perf_counter() - begun,
     }
     return tree
+
+
+def _prompts(tree: xr.DataTree) -> str:
+    """What is beside the frozen expert, in words."""
+    if tree.attrs["prompts"] == 1:
+        return f"{tree.attrs['expert']} prompt"
+    return f"{tree.attrs['prompts']} {tree.attrs['expert']} prompts, the largest share first"
 
 
 def _save(tree: xr.DataTree, output: Path) -> None:
@@ -204,7 +215,7 @@ def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
         # A file or a pipe has no width to keep to.
         console.width = PIPE_WIDTH
     console.print(
-        f"{record['variant']}, {tree.attrs['expert']} prompt, {tree.attrs['gate']} gate, "
+        f"{record['variant']}, {_prompts(tree)}, {tree.attrs['gate']} gate, "
         f"{tree.attrs['prior']} prior, n = {record['n']}"
     )
     console.print(fit_table(tree))

@@ -104,4 +104,6 @@ def _fit_command(variant: Variant, regime: Regime, output: Path) -> list[str]:
     else:
         command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]
         command += ["--gate", str(regime.options["gate"])]
+    if regime.prompts > 1:
+        command += ["--prompts", str(regime.prompts)]
     return command

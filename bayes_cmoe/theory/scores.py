@@ -129,7 +129,7 @@ class Scores:
         """
         first, drawn, *replicates = SeedSequence(seed).spawn(2 + REPLICATES)
         each = -(-draws // REPLICATES)
-        inputs = [inputs_of(regime, each, one) for one in replicates]
+        inputs = [inputs_of(regime, each, one, self.simulator.components) for one in replicates]
 
         def nodes(theta: NDArray, own: Inputs) -> Nodes:
             return nodes_at(self.simulator, self.response, theta, own, regime.classes)

@@ -167,6 +167,11 @@ class Tangents:
         compiled = setting.compiled
         likelihood, layout = compiled.likelihood, compiled.likelihood.layout
         targets = targets_of(compiled.model, layout)
+        if targets.mixture.prompts > 1:
+            raise InputError(
+                f"the test is about one prompt and the model has {targets.mixture.prompts}: give a "
+                "variant with one prompt, and one prompt's parameters"
+            )
         gate = targets.mixture.gate
         self.varying = any("feature" in dims for dims in gate.dims.values())
         coords = compiled.model.coords

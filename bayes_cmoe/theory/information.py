@@ -212,7 +212,7 @@ def check_accuracy(name: str, error: float, draws: int, accuracy: float) -> None
         needed = draws * (error / accuracy) ** 2 * 1.2
         raise InputError(
             f"{draws} draws give the bound of {name} to {error:.1%} only, {accuracy:.1%} is wanted:"
-            f" about {needed:.1g} draws are needed"
+            f" about {needed:.2g} draws are needed"
         )
 
 

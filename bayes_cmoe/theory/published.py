@@ -36,14 +36,19 @@ def formula(exponent: Exponent | None) -> str:
 
 
 def boundary(regime: Regime, alpha: Fraction | float) -> float:
-    """The published phase boundary: the largest gamma at which the prompt can be learnt.
+    """The phase boundary that the rates imply: the largest gamma at which the share is learnt.
 
-    sqrt(n) lam* ‖Delta*‖² -> infinity: gamma < (1/2 - alpha) / 2. Infinite where no published
-    rate of the regime depends on gamma.
+    It is learnt while its error falls faster than it does itself, -1/2 + A alpha + G gamma < -alpha
+    for an error n^(-1/2 + A alpha + G gamma): under a strongly identifiable expert while
+    sqrt(n) lam* ‖Delta*‖² -> infinity, gamma < (1/2 - alpha) / 2. Infinite where the share's rate
+    does not depend on gamma, or none is known.
     """
-    if not any(rate.upper.gamma for rate in regime.published):
-        return float("inf") if float(alpha) < 0.5 else 0.0
-    return max(0.0, (0.5 - float(alpha)) / 2.0)
+    rate = rate_of(regime, regime.gate.share.name)
+    upper = Exponent(Fraction(-1, 2)) if rate is None else rate.upper
+    room = -(float(upper.constant) + (float(upper.alpha) + 1.0) * float(alpha))
+    if not upper.gamma:
+        return float("inf") if room > 0.0 else 0.0
+    return max(0.0, room / float(upper.gamma))
 
 
 def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.Dataset:

@@ -185,9 +185,12 @@ class Setting:
 
     def model(self, prior: Prior) -> Any:
         """The PyMC model under a prior."""
-        gate = {"gate": self.gate} if len(self.variant.gates) > 1 else {}
         return self.variant.build(
-            self.data, frozen=self.frozen, expert=self.expert, prior=prior, **gate
+            self.data,
+            frozen=self.frozen,
+            expert=self.expert,
+            prior=prior,
+            **self.variant.options(self.gate),
         )
 
 
@@ -215,10 +218,11 @@ def split_names(option: str, words: Sequence[str]) -> list[str]:
 
 def _chosen_expert(variant: Variant, name: str | None, bias: bool) -> Expert:
     if name is None:
-        name = str(inspect.signature(variant.build).parameters["expert"].default)
-    choose("expert", name, EXPERTS)
+        name = inspect.signature(variant.build).parameters["expert"].default
+    form = expert_named(name)
+    name = form.name
     if bias or name.endswith("-nobias"):
-        return expert_named(name)
+        return form
     if f"{name}-nobias" not in EXPERTS:
         raise InputError(f"expert {name!r} has no form without bias: leave --no-bias out")
     return expert_named(f"{name}-nobias")

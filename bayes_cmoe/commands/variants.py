@@ -21,8 +21,8 @@ def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     json
         Print one JSON object instead of a table.
     """
-    experts = [name for name in EXPERTS if not name.endswith("-nobias")]
     known = known_variants().values()
+    experts = [name for name in EXPERTS if not name.endswith("-nobias")]
     if json:
         print(
             json_format.dumps(

@@ -277,6 +277,6 @@ def _compiled(variant: Variant, frozen: Any, expert: Any, options: Any, shape: A
 
 def scores_of(variant: Variant, regime: Regime) -> Scores:
     """Compiled scores of a regime's model; regimes of the same experts share them."""
-    options = tuple(sorted(regime.options.items()))
+    options = tuple(sorted({**variant.options(regime.gate), **regime.options}.items()))
     shape = (regime.features, regime.classes)
     return _compiled(variant, regime.frozen, regime.expert, options, shape)

@@ -38,7 +38,7 @@ from bayes_cmoe.parts.predictions import (
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant, variant_named
 
-__all__ = ["FrozenColumns", "Setting", "read_setting"]
+__all__ = ["FrozenColumns", "Setting", "read_setting", "split_arguments"]
 
 WAYS = {
     "number": "--frozen-family, --frozen-mean and --frozen-scale",
@@ -192,6 +192,11 @@ class Setting:
             prior=prior,
             **self.variant.options(self.gate),
         )
+
+
+def split_arguments(words: Sequence[str] | None) -> tuple[str, ...]:
+    """What ``--frozen-arguments`` says, one ``argument=column`` each."""
+    return tuple(split_names("--frozen-arguments", words)) if words else ()
 
 
 def split_names(option: str, words: Sequence[str]) -> list[str]:

@@ -64,7 +64,8 @@ def theory(
     print_result(
         f"{table.attrs['variant']}: published exponents and the information bound",
         *(_view(rows, name) for name in dict.fromkeys(row["regime"] for row in rows)),
-        note="error ~ n^exponent, and no estimator's falls faster than n^lower; the bound is on the RMSE, its slope over the sizes from "
+        note="error ~ n^exponent, and in the worst case no estimator's falls faster than n^lower; "
+        "the bound is on the RMSE, its slope over the sizes from "
         f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.\n"
         "± beside a bound is its Monte-Carlo error, where it reaches the last digit shown.",
     )

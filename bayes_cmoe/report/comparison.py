@@ -45,7 +45,8 @@ class Comparison:
     rates : DataFrame
         A row for each regime, method and parameter: the slope of log error on log n with its
         interval, the bound's slope on the same sizes, the asymptotic exponent and that of the
-        minimax lower bound, the efficiency at the largest n, the verdict; then the same over the sizes that theory calls local.
+        minimax lower bound, the efficiency at the largest n, the verdict; then the same over the
+        sizes that theory calls local.
     errors : DataFrame
         A row for each of these and n: RMSE of the MAP (mean posterior expected loss of NUTS) with
         its interval, the bound (its limit), how many fits count and how many failed, the median,

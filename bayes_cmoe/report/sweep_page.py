@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -182,7 +183,9 @@ def _glance(rows: dict[str, list[dict[str, Any]]], method: str) -> dict[str, Any
 
 def _lower(exponent: float) -> str:
     """What is known of the minimax lower bound."""
-    return f"lower bound {fraction(exponent)}" if np.isfinite(exponent) else "no lower bound"
+    return (
+        f"lower bound {numbers.fraction(exponent)}" if np.isfinite(exponent) else "no lower bound"
+    )
 
 
 def _greek(formula: str) -> str:

@@ -59,8 +59,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     Returns
     -------
     xarray.Dataset with ``bound`` and ``expected`` (target, n), ``exponent``, ``lower`` (that of the
-    minimax lower bound), ``formula`` and ``source`` (target), ``resolution`` (n). Numbers are NaN, and the attribute ``reason`` says why,
-    where the information is singular.
+    minimax lower bound), ``formula`` and ``source`` (target), ``resolution`` (n). Numbers are NaN,
+    and the attribute ``reason`` says why, where the information is singular.
 
     References
     ----------

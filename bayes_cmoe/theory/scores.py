@@ -129,10 +129,11 @@ class Scores:
         """
         first, drawn, *replicates = SeedSequence(seed).spawn(2 + REPLICATES)
         each = -(-draws // REPLICATES)
+        counts = self.targets.mixture.family.response == "count"
         inputs = [inputs_of(regime, each, one) for one in replicates]
 
         def nodes(theta: NDArray, own: Inputs) -> Nodes:
-            return nodes_at(self.simulator, self.response, theta, own, regime.classes)
+            return nodes_at(self.simulator, self.response, theta, own, regime.classes, counts)
 
         x = regime.draw_inputs(np.random.default_rng(first), PILOT)
         pilot = {"x": x, **regime.frozen.columns(x)}

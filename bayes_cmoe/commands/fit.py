@@ -15,7 +15,7 @@ import xarray as xr
 from cyclopts import Parameter
 from rich.console import Console
 
-from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
+from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
@@ -49,6 +49,7 @@ def fit(
     frozen_df: str | None = None,
     frozen_probs: str | None = None,
     frozen_logp: str | None = None,
+    frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
     gate: str | None = None,
     prompts: Whole | None = None,
     prior: str = "weak",
@@ -76,11 +77,11 @@ def fit(
     x
         Columns of the inputs, separated by commas.
     expert
-        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu.
+        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu, or one of your own.
     bias
         Whether the trainable expert has an intercept.
     frozen_family
-        Density of the frozen expert: gaussian, laplace, student_t.
+        Density of the frozen expert: gaussian, laplace, student_t, or another with its arguments.
     frozen_mean
         Column of the frozen expert's predictions.
     frozen_scale
@@ -91,6 +92,9 @@ def fit(
         Columns of the frozen expert's class probabilities, in the order of the labels.
     frozen_logp
         Column of log f0(y|x), the frozen expert's log-density at the response.
+    frozen_arguments
+        Columns of the arguments of another family, such as log_rate=COLUMN of a poisson, separated
+        by commas.
     gate
         constant or softmax, where the variant leaves a choice.
     prompts
@@ -124,7 +128,13 @@ def fit(
             raise InputError(f"--{name} {count}: give a number from {fewest} to {most}")
     check_seed(seed)
     frozen = FrozenColumns(
-        frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
+        frozen_family,
+        frozen_mean,
+        frozen_scale,
+        frozen_df,
+        frozen_probs,
+        frozen_logp,
+        split_arguments(frozen_arguments),
     )
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
     if output is not None:

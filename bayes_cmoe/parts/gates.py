@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, share
 
 __all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
@@ -171,6 +172,8 @@ softmax = Gate(
 
 GATES = {gate.name: gate for gate in (constant, softmax)}
 
+REGISTRIES.append(GATES)
+
 
 def register_gate(gate: Gate) -> Gate:
     """Make a gate known by its name to the command line and to saved fits.
@@ -190,4 +193,6 @@ def gate_named(gate: str | Gate) -> Gate:
     """Return the gate of that name; a `Gate` is returned as it is."""
     if isinstance(gate, Gate):
         return gate
+    if gate not in GATES:
+        load_outside()
     return GATES[choose("gate", gate, GATES)]

@@ -64,7 +64,7 @@ class Search:
         return (self.found >= AGAIN and self.unseen < UNSEEN) or self.found >= OFTEN
 
 
-def search(starts: Starts, most: int, seed: int) -> Search:
+def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) -> Search:
     """Descend from rounds of starts until the search is settled.
 
     Parameters
@@ -73,13 +73,15 @@ def search(starts: Starts, most: int, seed: int) -> Search:
     most : int
         Starts at most, rounded up to whole rounds.
     seed : int
+    known : sequence of Optimum
+        Ends of other starts.
     """
     objective = starts.objective
     seeds = SeedSequence(seed).spawn(1 + -(-most // LANES))
     first = np.random.default_rng(seeds[0])
     inverse = starts.inverse_hessian(starts.draw(first, LANES))
     everything = starts.function()
-    ends: list[Optimum] = []
+    ends = list(known)
     result = Search((), 0, 0)
     for spawned in seeds[1:]:
         points = starts.round(np.random.default_rng(spawned), inverse)

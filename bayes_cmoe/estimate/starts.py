@@ -19,11 +19,10 @@ from bayes_cmoe.compiled.lanes import LANES, Lanes
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.gating import Gating
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.region import prior_region
 
 __all__ = ["Starts"]
 
-REACH = 3.0
-"""Half-width, in prior standard deviations, of the draws along a direction without edges."""
 NARROWEST = 0.02
 """Smallest scale of the draws, as a share of the prior's own: a wide box is mostly empty."""
 SMALLEST_STEP, LARGEST_STEP = 0.3, 30.0
@@ -88,22 +87,7 @@ class Starts:
     @cached_property
     def _region(self) -> tuple[NDArray, NDArray, NDArray]:
         """Lower corner, middle and upper corner, in w, of the region that the draws cover."""
-        working, posterior = self.objective.working, self.objective.posterior
-        inside = np.isfinite(working.lower) & np.isfinite(working.upper)
-        origin = np.clip(np.zeros_like(working.lower), working.lower, working.upper)
-        origin[inside] = (working.lower[inside] + working.upper[inside]) / 2.0
-        theta = working.natural(origin)
-        _, gradient, hessian = (np.asarray(d) for d in posterior.prior_derivatives(theta))
-        curvature = -np.diag(working.hessian(theta, gradient, hessian))
-        # Without edges the weak priors are normal in w, so one Newton step finds centre and spread.
-        curvature = np.where(curvature > 0, curvature, 1.0)
-        middle = np.where(inside, origin, origin + working.gradient(theta, gradient) / curvature)
-        spread = REACH / np.sqrt(curvature)
-        lower = np.where(inside, working.lower, np.maximum(middle - spread, working.lower))
-        upper = np.where(inside, working.upper, np.minimum(middle + spread, working.upper))
-        given = np.isfinite(posterior.initial)
-        initial = working.working(np.where(given, posterior.initial, 1.0))
-        return lower, np.where(given, initial, middle), upper
+        return prior_region(self.objective.posterior, self.objective.working)
 
     def inverse_hessian(self, points: NDArray) -> NDArray:
         """A rough inverse Hessian, positive definite: of the typical curvature at some points."""

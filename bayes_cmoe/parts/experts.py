@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows, blocked_map
 from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, intercept, location, slopes
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
@@ -113,6 +114,8 @@ for _name, (_activation, _bounded) in _ACTIVATIONS.items():
         f"{_name}-nobias", _UNBIASED, partial(_without_bias, _activation), _bounded
     )
 
+REGISTRIES.append(EXPERTS)
+
 
 def register_expert(expert: Expert) -> Expert:
     """Make an expert known by its name to every variant and to the command line.
@@ -140,6 +143,8 @@ def expert_named(expert: str | Expert) -> Expert:
     """Return the expert of that name; an `Expert` is returned as it is."""
     if isinstance(expert, Expert):
         return expert
+    if expert not in EXPERTS:
+        load_outside()
     return EXPERTS[choose("expert", expert, EXPERTS)]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, variance
 
 __all__ = [
@@ -201,6 +202,8 @@ FAMILIES = {
     for family in (gaussian, laplace, student_t, categorical, multinomial_logistic, poisson)
 }
 
+REGISTRIES.append(FAMILIES)
+
 
 def register_family(family: Family) -> Family:
     """Make a family known by its name.
@@ -220,4 +223,6 @@ def family_named(family: str | Family) -> Family:
     """Return the family of that name; a `Family` is returned as it is."""
     if isinstance(family, Family):
         return family
+    if family not in FAMILIES:
+        load_outside()
     return FAMILIES[choose("family", family, FAMILIES)]

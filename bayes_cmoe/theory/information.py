@@ -200,6 +200,12 @@ def information_along(
         )
     thetas = [engine.layout.ravel(truth) for truth in truths]
     roots, moments, rows = engine.moments(setting, thetas, draws, seed)
+    for truth, blocks in zip(truths, moments, strict=True):
+        if not np.isfinite(blocks).all():
+            point = ", ".join(f"{name} = {np.asarray(value)}" for name, value in truth.items())
+            raise InputError(
+                f"the information is not finite at {point}: move the truth inside its range"
+            )
     return [
         Information(engine.layout, theta, root, blocks, rows)
         for theta, root, blocks in zip(thetas, roots, moments, strict=True)

@@ -1,15 +1,14 @@
 """Published and derived exponents of every regime, as a labelled table."""
 
-from fractions import Fraction
-
 import numpy as np
 import xarray as xr
 
 from bayes_cmoe.study.rates import Exponent, Rate
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.boundary import boundary_words
 
-__all__ = ["boundary", "formula", "published", "rate_of"]
+__all__ = ["formula", "published", "rate_of"]
 
 
 def rate_of(regime: Regime, parameter: str) -> Rate | None:
@@ -35,22 +34,6 @@ def formula(exponent: Exponent | None) -> str:
     return text
 
 
-def boundary(regime: Regime, alpha: Fraction | float) -> float:
-    """The phase boundary that the rates imply: the largest gamma at which the share is learnt.
-
-    It is learnt while its error falls faster than it does itself, -1/2 + A alpha + G gamma < -alpha
-    for an error n^(-1/2 + A alpha + G gamma): under a strongly identifiable expert while
-    sqrt(n) lam* ‖Delta*‖² -> infinity, gamma < (1/2 - alpha) / 2. Infinite where the share's rate
-    does not depend on gamma, or none is known.
-    """
-    rate = rate_of(regime, regime.gate.share.name)
-    upper = Exponent(Fraction(-1, 2)) if rate is None else rate.upper
-    room = -(float(upper.constant) + (float(upper.alpha) + 1.0) * float(alpha))
-    if not upper.gamma:
-        return float("inf") if room > 0.0 else 0.0
-    return max(0.0, room / float(upper.gamma))
-
-
 def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.Dataset:
     """Published exponents of a variant's regimes.
 
@@ -64,7 +47,8 @@ def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.
     -------
     xarray.Dataset over ``row``, with the coordinates ``regime`` and ``parameter``: ``upper`` and
     ``lower`` (exponents on the regime's own path, NaN where none is published), their formulas in
-    (alpha, gamma), ``source``, ``condition`` and ``mark`` (published or derived).
+    (alpha, gamma), ``source``, ``condition``, ``boundary`` (the regime's, in words) and ``mark``
+    (published or derived).
 
     Examples
     --------
@@ -86,6 +70,7 @@ def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.
         "lower_formula": [formula(rate.lower) for _, rate in pairs],
         "source": [rate.source for _, rate in pairs],
         "condition": [rate.condition for _, rate in pairs],
+        "boundary": [boundary_words(own) for own, _ in pairs],
         "mark": [rate.mark for _, rate in pairs],
     }
     coords = {

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
-from bayes_cmoe import variant_named
+from bayes_cmoe import Data, variant_named
 from bayes_cmoe.estimate.descent import Optimum, Status
 from bayes_cmoe.estimate.gating import gating_of
-from bayes_cmoe.estimate.map import CONTENDERS, _contenders
+from bayes_cmoe.estimate.map import CONTENDERS, _contenders, fit_map
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.search import counted
 from bayes_cmoe.estimate.starts import Starts
@@ -57,6 +58,27 @@ def test_the_worst_rows_are_those_that_the_frozen_expert_explains_worst(starts: 
     columns = {**starts.columns, "response": STUDY.data.y}
     frozen = reference.frozen_log_density(STUDY.family, columns)
     assert frozen[seen].max() <= frozen[~seen].min() + 1e-6
+
+
+def test_the_explored_rows_are_spread_over_data_that_come_in_an_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = STUDIES[0]
+    order = np.argsort(study.data.x[:, 0])
+    data = Data(study.data.x[order], study.data.y[order])
+    seen = []
+
+    class Recording(Starts):
+        def __init__(self, objective, lanes, columns, gating) -> None:
+            seen.append(columns["x"][:, 0])
+            super().__init__(objective, lanes, columns, gating)
+
+    monkeypatch.setattr("bayes_cmoe.estimate.map.Starts", Recording)
+    monkeypatch.setattr("bayes_cmoe.estimate.map.EXPLORE", 100)
+    model = variant_named(study.variant).model(study.regime, data)
+    fit_map(model, starts=4, posterior=study.posterior)
+    assert 50 <= len(seen[0]) <= 100
+    assert ks_2samp(seen[0], data.x[:, 0]).statistic < 1.0 / len(seen[0]) + 1e-12
 
 
 def optima(table: np.ndarray) -> tuple[SimpleNamespace, list[Optimum]]:

@@ -8,7 +8,6 @@ import xarray as xr
 from bayes_cmoe import InputError, Path, Regime, frozen_expert, variant_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.study.regime import along
-from bayes_cmoe.theory.boundary import boundary
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
 from bayes_cmoe.theory.published import published
 from bayes_cmoe.theory.report import theory, theory_rows
@@ -223,12 +222,6 @@ def test_phase_diagram_of_the_constant_gate() -> None:
     for name in ("lam", "expert"):
         own = merging.relative.sel(parameter=name).transpose("alpha", "gamma")
         np.testing.assert_allclose(own, expected.transpose("alpha", "gamma"), atol=0.04)
-
-
-def test_boundary_is_absent_where_nothing_merges() -> None:
-    regime = variant_named(CONSTANT).regime("distinguishable")
-    assert boundary(regime, 0.2) == float("inf")
-    assert boundary(variant_named(CONSTANT).regime("merging"), 0.6) == 0.0
 
 
 def test_published_table_holds_every_rate() -> None:

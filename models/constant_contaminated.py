@@ -7,14 +7,16 @@ prompt from the frozen expert. With a distinguishable frozen expert Delta stays 
 a Gaussian f0 of the prompt's own form it may merge, and lam and eta inherit slower rates.
 """
 
+from __future__ import annotations
+
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike
 
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.families import gaussian

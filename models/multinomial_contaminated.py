@@ -7,14 +7,16 @@ homogeneous when it has the frozen expert's own form, and may then merge with it
 it has another form, and cannot.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
-import pymc as pm
 from numpy.typing import ArrayLike
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.families import multinomial_logistic

@@ -8,14 +8,16 @@ the merging case are the worst case beta* = 0: a gate that varies with x tells t
 from its shift, and most parameters keep n^-1/2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike
 
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.families import gaussian

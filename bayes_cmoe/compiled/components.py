@@ -7,25 +7,27 @@ Its log-density with these set to (0, -inf) is log f0, with (-inf, 0) it is log 
 written a second time.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
+from typing import NamedTuple
+
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
-import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
+from bayes_cmoe.compiled.private import class_name, value_variable, with_leading
+from bayes_cmoe.compiled.types import Array, Tensor
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt, xr
 
-__all__ = ["Components", "RowParts", "responsibilities"]
+__all__ = ["CONTAMINATED", "Components", "RowParts", "responsibilities"]
 
-Tensor = Any
+CONTAMINATED = "ContaminatedMixture"
+"""Class name of the response of a contaminated mixture."""
 
 
 class RowParts(NamedTuple):
@@ -65,8 +67,7 @@ class Components:
 
     def __init__(self, model: pm.Model) -> None:
         (response,) = model.observed_RVs
-        op = response.owner.op
-        if getattr(op, "_print_name", ("",))[0] != "ContaminatedMixture":
+        if class_name(response) != CONTAMINATED:
             raise InputError(
                 f"the response {response.name} is not a contaminated mixture: responsibilities "
                 "need a model with a frozen expert and a prompt"
@@ -74,17 +75,18 @@ class Components:
         self.layout: Layout = layout_of(model)
         self.model = model
         self.columns = tuple(columns_of(model))
-        rng, size, log_stay, log_move, *arguments = response.owner.inputs
-        observed = model.rvs_to_values[response]
+        observed = value_variable(model, response)
 
-        def log_density(stay: float, move: float) -> Tensor:
-            node = op.make_node(rng, size, pt.constant(stay), pt.constant(move), *arguments)
-            return pm.logp(node.outputs[1], observed)
+        def alone(stay: float, move: float) -> tuple[Tensor, list[Tensor]]:
+            changed, weights = with_leading(response, [pt.constant(stay), pt.constant(move)])
+            return pm.logp(changed, observed), weights
 
-        wanted = [log_density(0.0, -np.inf), log_density(-np.inf, 0.0), log_stay, log_move]
+        frozen, log_weights = alone(0.0, -np.inf)
+        prompt, _ = alone(-np.inf, 0.0)
+        wanted = [frozen, prompt, *log_weights]
         parts = row_function(model, self.columns, wanted)
 
-        def block(theta: Any, columns: list[Any]) -> RowParts:
+        def block(theta: Array, columns: list[Array]) -> RowParts:
             found = parts(*self.layout.split(theta), *columns)
             frozen, prompt, stay, move = (jnp.broadcast_to(part, (BLOCK,)) for part in found)
             log_odds = (move + prompt) - (stay + frozen)

@@ -3,6 +3,8 @@
 p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j),   j = 1..k prompts
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -10,12 +12,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.components import CONTAMINATED
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
@@ -26,8 +29,6 @@ from bayes_cmoe.parts.priors import Prior, priors_for
 from bayes_cmoe.parts.rows import check_response, data_nodes
 
 __all__ = ["Mixture", "contaminated_model", "contaminated_response", "mixture_of"]
-
-Tensor = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,7 @@ def contaminated_response(
         signature=f"{','.join(signature)}->()",
         observed=nodes["response"],
         dims="obs",
-        class_name="ContaminatedMixture",
+        class_name=CONTAMINATED,
     )
 
 

@@ -1,0 +1,17 @@
+"""What expressions and arrays are called in signatures.
+
+The names are those of the packages, looked up by a type checker only: nothing is loaded for them.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import jax
+    from pytensor.tensor.variable import TensorVariable
+
+__all__ = ["Array", "Tensor"]
+
+type Tensor = TensorVariable
+"""A PyTensor expression."""
+type Array = jax.Array
+"""A JAX array, or a tracer in its place."""

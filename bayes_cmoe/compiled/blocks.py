@@ -83,7 +83,7 @@ def _chunk(values: NDArray) -> Array:
     return jnp.asarray(chunk)
 
 
-def _block(columns: tuple[Array, ...], i: Array) -> list[Array]:
+def _block(columns: tuple[Array, ...], i: Array | int) -> list[Array]:
     return [jax.lax.dynamic_slice_in_dim(column, i * BLOCK, BLOCK) for column in columns]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
 from bayes_cmoe.compiled.device import jax, jnp
@@ -45,10 +45,10 @@ class RowParts(NamedTuple):
         pi f / ((1 - pi) f0 + pi f), the probability that the row came from the prompt.
     """
 
-    frozen: NDArray
-    prompt: NDArray
-    share: NDArray
-    responsibility: NDArray
+    frozen: Array
+    prompt: Array
+    share: Array
+    responsibility: Array
 
 
 class Components:

@@ -33,6 +33,7 @@ __all__ = [
     "jaxify",
     "joint_log_density",
     "replaced",
+    "response_name",
     "sampled_by_nutpie",
     "shared_value",
     "support",
@@ -44,6 +45,12 @@ __all__ = [
 def value_variable(model: pm.Model, variable: Tensor) -> Tensor:
     """The variable that stands for a random variable's value: the data, or a transformed value."""
     return model.rvs_to_values[variable]
+
+
+def response_name(model: pm.Model) -> str:
+    """The name of the data that are the observed response."""
+    (response,) = model.observed_RVs
+    return str(value_variable(model, response).name)
 
 
 def initial_value(model: pm.Model, variable: Tensor) -> float:
@@ -220,11 +227,11 @@ def _conversion() -> Callable[..., Any]:
     return jax_funcify
 
 
-def replaced(outputs: Sequence[Tensor], replace: Mapping[Tensor, Tensor]) -> list[Tensor]:
+def replaced(outputs: Sequence[Tensor], replace: Mapping[Any, Tensor]) -> list[Any]:
     """A copy of the graph of `outputs` in which some variables are others."""
     from pytensor.graph.replace import clone_replace
 
-    return clone_replace(list(outputs), replace=dict(replace), rebuild_strict=False)
+    return clone_replace(list(outputs), replace=[*replace.items()], rebuild_strict=False)
 
 
 def jaxify(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Callable[..., tuple[Array, ...]]:

@@ -14,7 +14,7 @@ from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
-from bayes_cmoe.compiled.private import class_name, density_sampler, value_variable
+from bayes_cmoe.compiled.private import class_name, density_sampler, response_name
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.lazy import pm
 
@@ -35,7 +35,7 @@ class Simulator:
         (response,) = model.observed_RVs
         sampler = density_sampler(response)
         self._draw = sampler.draw
-        observed = value_variable(model, response).name
+        observed = response_name(model)
         self._inputs = tuple(name for name in columns_of(model) if name != observed)
         row_arguments = row_function(model, self._inputs, sampler.arguments)
 

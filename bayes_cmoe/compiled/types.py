@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import jax
+    from numpy.typing import NDArray
     from pytensor.tensor.variable import TensorVariable
 
 __all__ = ["Array", "Tensor"]
 
 type Tensor = TensorVariable
 """A PyTensor expression."""
-type Array = jax.Array
-"""A JAX array, or a tracer in its place."""
+type Array = jax.Array | NDArray
+"""What JAX computes with: its own arrays, tracers in their place, and NumPy's."""

@@ -25,7 +25,7 @@ from bayes_cmoe.compiled.blocks import BLOCK, Rows
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood
-from bayes_cmoe.compiled.private import value_variable
+from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
@@ -72,8 +72,7 @@ class Scores:
     def __init__(self, model: pm.Model, likelihood: Likelihood | None = None) -> None:
         self.likelihood = Likelihood(model) if likelihood is None else likelihood
         self.simulator = Simulator(model)
-        (response,) = model.observed_RVs
-        self.response: str = value_variable(model, response).name
+        self.response = response_name(model)
         self.targets = targets_of(model, self.likelihood.layout)
         self._moments = _moments_function(self.likelihood)
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
-from bayes_cmoe.compiled.private import value_variable
+from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError, choose
@@ -104,8 +104,7 @@ class Compiled:
     def __init__(self, model: pm.Model) -> None:
         self.model = model
         self.likelihood, self.simulator = Likelihood(model), Simulator(model)
-        (response,) = model.observed_RVs
-        self.response: str = value_variable(model, response).name
+        self.response = response_name(model)
         self.components = Components(model)
         self.derivatives = jax.jit(self._derivatives, static_argnums=(2,))
 

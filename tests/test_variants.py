@@ -18,6 +18,7 @@ from bayes_cmoe import (
     variants,
 )
 from bayes_cmoe.parts.experts import EXPERTS
+from bayes_cmoe.parts.gates import constant
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.study.regime import along
 from bayes_cmoe.study.variant import _REGISTERED
@@ -204,7 +205,9 @@ def test_a_users_regime_needs_no_registration() -> None:
     def uniform(rng: np.random.Generator, n: int) -> np.ndarray:
         return rng.uniform(0.0, 1.0, (n, 1))
 
-    regime = Regime("own", "uniform inputs", path, "linear", frozen, 1, box, inputs=uniform)
+    regime = Regime(
+        "own", "uniform inputs", path, constant, "linear", frozen, 1, box, inputs=uniform
+    )
     assert regime.truth(16.0)["b"] == 1.5
     x = regime.draw_inputs(np.random.default_rng(0), 100)
     assert x.shape == (100, 1)

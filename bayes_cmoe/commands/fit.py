@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
-from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
+from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
@@ -48,7 +48,9 @@ def fit(
     frozen_df: str | None = None,
     frozen_probs: str | None = None,
     frozen_logp: str | None = None,
+    frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
     gate: str | None = None,
+    prompts: Whole | None = None,
     prior: str = "weak",
     method: str = "map",
     seed: Whole = 0,
@@ -74,11 +76,11 @@ def fit(
     x
         Columns of the inputs, separated by commas.
     expert
-        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu.
+        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu, or one of your own.
     bias
         Whether the trainable expert has an intercept.
     frozen_family
-        Density of the frozen expert: gaussian, laplace, student_t.
+        Density of the frozen expert: gaussian, laplace, student_t, or another with its arguments.
     frozen_mean
         Column of the frozen expert's predictions.
     frozen_scale
@@ -89,8 +91,13 @@ def fit(
         Columns of the frozen expert's class probabilities, in the order of the labels.
     frozen_logp
         Column of log f0(y|x), the frozen expert's log-density at the response.
+    frozen_arguments
+        Columns of the arguments of another family, such as log_rate=COLUMN of a poisson, separated
+        by commas.
     gate
         constant or softmax, where the variant leaves a choice.
+    prompts
+        Number of prompts, where the variant takes several.
     prior
         weak (default; proper, on the scale of the data) or flat (uniform on a wide box, so that map
         is maximum likelihood).
@@ -120,9 +127,15 @@ def fit(
             raise InputError(f"--{name} {count}: give a number from {fewest} to {most}")
     check_seed(seed)
     frozen = FrozenColumns(
-        frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
+        frozen_family,
+        frozen_mean,
+        frozen_scale,
+        frozen_df,
+        frozen_probs,
+        frozen_logp,
+        split_arguments(frozen_arguments),
     )
-    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
     if output is not None:
         check_folder_writable(output)
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
@@ -180,6 +193,7 @@ def _fitted(
         "variant": setting.variant.name,
         "expert": setting.expert.name,
         "gate": setting.gate.name,
+        "prompts": setting.prompts,
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
         "prior": prior,
@@ -187,6 +201,13 @@ def _fitted(
         "seconds": time.perf_counter() - begun,
     }
     return tree
+
+
+def _prompts(tree: xr.DataTree) -> str:
+    """What is beside the frozen expert, in words."""
+    if tree.attrs["prompts"] == 1:
+        return f"{tree.attrs['expert']} prompt"
+    return f"{tree.attrs['prompts']} {tree.attrs['expert']} prompts, the largest share first"
 
 
 def _save(tree: xr.DataTree, output: Path) -> None:
@@ -209,7 +230,7 @@ def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
         # A file or a pipe has no width to keep to.
         console.width = PIPE_WIDTH
     console.print(
-        f"{record['variant']}, {tree.attrs['expert']} prompt, {tree.attrs['gate']} gate, "
+        f"{record['variant']}, {_prompts(tree)}, {tree.attrs['gate']} gate, "
         f"{tree.attrs['prior']} prior, n = {record['n']}"
     )
     console.print(fit_table(tree))

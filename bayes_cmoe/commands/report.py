@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Place, Whole, program
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 
@@ -64,7 +64,7 @@ def report_of(folder: Path, workers: int | None) -> int:
     from bayes_cmoe.report.sweep_summary import summary_tables, verdict_line
     from bayes_cmoe.sweep.bounds import all_bounds
 
-    again = f"bayes-cmoe report {shlex.quote(str(folder))}"
+    again = shlex.join([*program(), "report", str(folder)])
     said = Console(stderr=True, markup=False, highlight=False, emoji=False)
     try:
         with said.status("computing the information bounds"):

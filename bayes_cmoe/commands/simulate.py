@@ -10,11 +10,12 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from bayes_cmoe.commands.tabular import check_seed
-from bayes_cmoe.commands.words import Exponent, Place, Whole
+from bayes_cmoe.commands.words import Exponent, Place, Whole, program
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
 from bayes_cmoe.files.tables import check_ending, write_table
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.frozen import SCALED
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import simulate as draw
 from bayes_cmoe.study.variant import Variant, variant_named
@@ -93,16 +94,22 @@ def _spelled(truth: Truth) -> str:
 def _fit_command(variant: Variant, regime: Regime, output: Path) -> list[str]:
     features = ",".join(f"x{j + 1}" for j in range(regime.features))
     expert = regime.expert.removesuffix("-nobias")
-    command = ["bayes-cmoe", "fit", variant.name, str(output), "-y", "y", "-x", features]
+    command = [*program(), "fit", variant.name, str(output), "-y", "y", "-x", features]
     command += ["--expert", expert]
     if expert != regime.expert:
         command.append("--no-bias")
-    if regime.classes is None:
-        family = regime.frozen.family
+    family = regime.frozen.family
+    if regime.classes is not None:
+        command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]
+    elif family.name in SCALED:
         command += ["--frozen-family", family.name]
         for argument in family.arguments:
             command += [f"--frozen-{argument}", f"frozen_{argument}"]
     else:
-        command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]
-        command += ["--gate", str(regime.options["gate"])]
+        columns = ",".join(f"{argument}=frozen_{argument}" for argument in family.arguments)
+        command += ["--frozen-family", family.name, "--frozen-arguments", columns]
+    if len(variant.gates) > 1:
+        command += ["--gate", regime.gate.name]
+    if regime.prompts > 1:
+        command += ["--prompts", str(regime.prompts)]
     return command

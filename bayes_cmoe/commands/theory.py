@@ -69,7 +69,8 @@ def theory(
     print_result(
         f"{table.attrs['variant']}: published exponents and the information bound",
         *(_view(rows, name) for name in dict.fromkeys(row["regime"] for row in rows)),
-        note="error ~ n^exponent; the bound is on the RMSE, its slope over the sizes from "
+        note="error ~ n^exponent, and in the worst case no estimator's falls faster than n^lower; "
+        "the bound is on the RMSE, its slope over the sizes from "
         f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.\n"
         "± beside a bound is its Monte-Carlo error, where it reaches the last digit shown.",
     )
@@ -95,14 +96,23 @@ def _view(rows: list[dict[str, Any]], regime: str) -> Table:
     sources = list(dict.fromkeys(row["source"] for row in own if row["source"]))
     sizes = own[0]["n"]
     view = plain_table(
-        "parameter", "exponent", "slope", "±", f"bound, n={sizes[0]:g}", f"n={sizes[-1]:g}"
+        "parameter",
+        "exponent",
+        "lower",
+        "slope",
+        "±",
+        f"bound, n={sizes[0]:g}",
+        f"n={sizes[-1]:g}",
     )
     view.title = f"{regime}: {'; '.join(sources) or 'no published rate'}"
+    boundary = next((row["boundary"] for row in own if row["boundary"]), None)
+    if boundary:
+        view.title += f"; can be learnt while {boundary}"
     view.title_justify = "left"
     for row in own:
         view.add_row(
             row["parameter"],
-            "" if row["exponent"] is None else f"{row['exponent']:.4g}",
+            *("" if row[name] is None else f"{row[name]:.4g}" for name in ("exponent", "lower")),
             f"{row['slope']:.3f}",
             f"{row['slope_se']:.3f}",
             _with_error(row["bound"][0], row["bound_se"][0]),

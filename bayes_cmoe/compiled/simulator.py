@@ -9,13 +9,13 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
-from bayes_cmoe.compiled.components import CONTAMINATED
 from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
-from bayes_cmoe.compiled.private import class_name, density_sampler, response_name
+from bayes_cmoe.compiled.private import density_sampler, response_name
 from bayes_cmoe.compiled.types import Array
+from bayes_cmoe.compiled.weighted import component_count, single_component
 from bayes_cmoe.lazy import pm
 
 __all__ = ["Simulator"]
@@ -28,6 +28,11 @@ class Simulator:
     ----------
     model : pm.Model
         A model whose observed variable has a `random` method, as all of the suite's have.
+
+    Attributes
+    ----------
+    components : int
+        Of a contaminated mixture the frozen expert and its prompts; one of any other model.
     """
 
     def __init__(self, model: pm.Model) -> None:
@@ -47,9 +52,7 @@ class Simulator:
             )
 
         self._arguments = blocked_map(block)
-        contaminated = class_name(response) == CONTAMINATED
-        # Its first two arguments are log (1 - pi) and log pi, as `components` reads them.
-        self._weights = ((0.0, -np.inf), (-np.inf, 0.0)) if contaminated else ()
+        self.components = component_count(model)
 
     def draw(
         self,
@@ -68,7 +71,7 @@ class Simulator:
             The rows' inputs and the frozen expert's columns; a response in it is not looked at.
         rng : numpy.random.Generator
         component : int, optional
-            Of a contaminated mixture the frozen expert (0) or the prompt (1) alone.
+            Of a contaminated mixture the frozen expert (0) or a prompt (1, 2, ...) alone.
         """
         rows = Rows.of(columns, self._inputs)
         arguments = self._arguments(np.asarray(theta, dtype=float), rows)
@@ -92,20 +95,24 @@ class Simulator:
         -------
         center, scale : array, shape (component, n)
             Mean and standard deviation of the draws; the components of a contaminated mixture are
-            the frozen expert and the prompt, another model has one.
+            the frozen expert and its prompts, another model has one.
         """
         rows = Rows.of(columns, self._inputs)
         arguments = self._arguments(np.asarray(theta, dtype=float), rows)
         drawn = np.array(
             [
                 [self._draw(rng, *component, None) for _ in range(draws)]
-                for component in self._alone(arguments, rows.n) or [arguments]
+                for component in self._alone(arguments, rows.n)
             ]
         )
         return drawn.mean(axis=1), drawn.std(axis=1, ddof=1)
 
     def _alone(self, arguments: tuple[NDArray, ...], count: int) -> list[tuple[NDArray, ...]]:
-        """The arguments of each component of a contaminated mixture by itself."""
+        """The arguments of each component by itself."""
+        if self.components == 1:
+            return [arguments]
+        others = arguments[self.components :]
         return [
-            (*(np.full(count, weight) for weight in pair), *arguments[2:]) for pair in self._weights
+            (*(np.full(count, weight) for weight in weights), *others)
+            for weights in single_component(self.components)
         ]

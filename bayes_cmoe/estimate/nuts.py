@@ -20,6 +20,7 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.private import sampled_by_nutpie
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
 from bayes_cmoe.estimate.threads import one_blas_thread
 
@@ -122,9 +123,10 @@ def fit_nuts(
     Returns
     -------
     xarray.DataTree
-        ``posterior`` (chain, draw, ...), ``sample_stats``, ``observed_data``, ``constant_data``,
-        the MAP fit's ``point_estimate`` and ``optimizer_result``, on request ``log_likelihood``;
-        ``attrs["summary"]`` says in one line how the sampling went.
+        ``posterior`` (chain, draw, ...; each draw's prompts in the order nearest to the point
+        estimate's, see `bayes_cmoe.estimate.relabel`), ``sample_stats``, ``observed_data``,
+        ``constant_data``, the MAP fit's ``point_estimate`` and ``optimizer_result``, on request
+        ``log_likelihood``; ``attrs["summary"]`` says in one line how the sampling went.
 
     Warns
     -----
@@ -152,7 +154,10 @@ def fit_nuts(
         settings=settings,
     )
     u = frame[0] + sampled["posterior"]["z"].to_numpy() @ frame[1].T
-    natural = compiled.natural_many(u)
+    natural, prompts = compiled.natural_many(u), labels_of(compiled)
+    if prompts is not None:
+        # Chains may sit in different orders of the same prompts, and R-hat would see disagreement.
+        natural = prompts.matched(natural, theta)
     labels = {"chain": np.arange(chains), "draw": np.arange(natural.shape[1])}
     stats = sampled["sample_stats"].to_dataset()
     groups = {

@@ -20,6 +20,7 @@ from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, intercept, location, slopes
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
@@ -118,6 +119,8 @@ for _name, (_activation, _bounded) in _ACTIVATIONS.items():
         f"{_name}-nobias", _UNBIASED, partial(_without_bias, _activation), _bounded
     )
 
+REGISTRIES.append(EXPERTS)
+
 
 def register_expert(expert: Expert) -> Expert:
     """Make an expert known by its name to every variant and to the command line.
@@ -145,6 +148,8 @@ def expert_named(expert: str | Expert) -> Expert:
     """Return the expert of that name; an `Expert` is returned as it is."""
     if isinstance(expert, Expert):
         return expert
+    if expert not in EXPERTS:
+        load_outside()
     return EXPERTS[choose("expert", expert, EXPERTS)]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, variance
 
 __all__ = [
@@ -203,6 +204,8 @@ FAMILIES = {
     for family in (gaussian, laplace, student_t, categorical, multinomial_logistic, poisson)
 }
 
+REGISTRIES.append(FAMILIES)
+
 
 def register_family(family: Family) -> Family:
     """Make a family known by its name.
@@ -222,4 +225,6 @@ def family_named(family: str | Family) -> Family:
     """Return the family of that name; a `Family` is returned as it is."""
     if isinstance(family, Family):
         return family
+    if family not in FAMILIES:
+        load_outside()
     return FAMILIES[choose("family", family, FAMILIES)]

@@ -20,6 +20,11 @@ class Box:
     upper: float | tuple[float, ...]
     start: float | None = None
 
+    @property
+    def rank(self) -> int:
+        """Number of axes along which it differs."""
+        return max(np.ndim(self.lower), np.ndim(self.upper))
+
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""
         lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
@@ -33,6 +38,11 @@ class Weak:
     kind: str
     center: float | tuple[float, ...] = 0.0
     sd: float | tuple[float, ...] = 1.0
+
+    @property
+    def rank(self) -> int:
+        """Number of axes along which it differs."""
+        return max(np.ndim(self.center), np.ndim(self.sd))
 
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""

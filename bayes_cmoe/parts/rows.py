@@ -73,11 +73,11 @@ def check_response(data: Data, family: Family) -> None:
     ------
     InputError
     """
-    if (family.response == "class") != (data.classes is not None):
-        held = "numbers" if data.classes is None else "class labels"
+    if family.response == "class" and data.classes is None:
+        raise InputError(f"a {family.name} prompt needs class labels: give Data(..., classes=K)")
+    if family.response != "class" and data.classes is not None:
         raise InputError(
-            f"a {family.name} prompt does not go with a response of {held}: choose a variant for "
-            "that response"
+            f"a {family.name} prompt does not go with class labels: choose a variant for them"
         )
     if family.response == "count":
         whole = (data.y >= 0) & (data.y == np.floor(data.y))

@@ -21,6 +21,7 @@ from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
+from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.concentration import concentration
@@ -175,6 +176,10 @@ def _fit_nuts(
         ],
         axis=1,
     )
+    labels = labels_of(bench.posterior)
+    if labels is not None:
+        # The fit's draws are in the order of its estimate; errors are taken in the truth's.
+        draws = labels.matched(draws, theta)
     return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
         name: value
         for name, value in _map_values(bench, found, rows, truth, theta).items()

@@ -200,6 +200,12 @@ def information_along(
         )
     thetas = [engine.layout.ravel(truth) for truth in truths]
     roots, moments, rows = engine.moments(setting, thetas, draws, seed)
+    for truth, blocks in zip(truths, moments, strict=True):
+        if not np.isfinite(blocks).all():
+            point = ", ".join(f"{name} = {np.asarray(value)}" for name, value in truth.items())
+            raise InputError(
+                f"the information is not finite at {point}: move the truth inside its range"
+            )
     return [
         Information(engine.layout, theta, root, blocks, rows)
         for theta, root, blocks in zip(thetas, roots, moments, strict=True)
@@ -212,7 +218,7 @@ def check_accuracy(name: str, error: float, draws: int, accuracy: float) -> None
         needed = draws * (error / accuracy) ** 2 * 1.2
         raise InputError(
             f"{draws} draws give the bound of {name} to {error:.1%} only, {accuracy:.1%} is wanted:"
-            f" about {needed:.1g} draws are needed"
+            f" about {needed:.2g} draws are needed"
         )
 
 

@@ -129,10 +129,11 @@ class Scores:
         """
         first, drawn, *replicates = SeedSequence(seed).spawn(2 + REPLICATES)
         each = -(-draws // REPLICATES)
-        inputs = [inputs_of(regime, each, one) for one in replicates]
+        counts = self.targets.mixture.family.response == "count"
+        inputs = [inputs_of(regime, each, one, self.simulator.components) for one in replicates]
 
         def nodes(theta: NDArray, own: Inputs) -> Nodes:
-            return nodes_at(self.simulator, self.response, theta, own, regime.classes)
+            return nodes_at(self.simulator, self.response, theta, own, regime.classes, counts)
 
         x = regime.draw_inputs(np.random.default_rng(first), PILOT)
         pilot = {"x": x, **regime.frozen.columns(x)}
@@ -277,6 +278,6 @@ def _compiled(variant: Variant, frozen: Any, expert: Any, options: Any, shape: A
 
 def scores_of(variant: Variant, regime: Regime) -> Scores:
     """Compiled scores of a regime's model; regimes of the same experts share them."""
-    options = tuple(sorted(regime.options.items()))
+    options = tuple(sorted({**variant.options(regime.gate), **regime.options}.items()))
     shape = (regime.features, regime.classes)
     return _compiled(variant, regime.frozen, regime.expert, options, shape)

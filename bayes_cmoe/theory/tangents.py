@@ -78,15 +78,15 @@ def setting_of(variant: Variant, case: str | Regime | Case, gate: str | None) ->
         features = point[with_inputs[0]].shape[-1] if with_inputs else 1
         first = next(iter(expert.dims))
         classes = None if variant.response != "class" else len(point[first]) + 1
-        gates = [known.name for known in variant.gates]
-        chosen = gates[0] if gate is None else choose(f"gate of {variant.name}", gate, gates)
-        options = {"gate": chosen} if len(gates) > 1 else {}
+        gates = {known.name: known for known in variant.gates}
+        named = variant.gates[0].name if gate is None else gate
+        options = variant.options(gates[choose(f"gate of {variant.name}", named, gates)])
         inputs: Callable[[Generator, int], NDArray] = partial(_standard_normal, features)
     else:
         regime = variant.regime(case)
         frozen, expert = regime.frozen, expert_named(regime.expert)
         point = {k: np.asarray(v, dtype=float) for k, v in regime.path.center.items()}
-        classes, options = regime.classes, dict(regime.options)
+        classes, options = regime.classes, {**variant.options(regime.gate), **regime.options}
         inputs = regime.draw_inputs
     features = inputs(np.random.default_rng(0), 1).shape[1]
     compiled = _compiled(variant, frozen, expert, tuple(options.items()), features, classes)
@@ -167,6 +167,11 @@ class Tangents:
         compiled = setting.compiled
         likelihood, layout = compiled.likelihood, compiled.likelihood.layout
         targets = targets_of(compiled.model, layout)
+        if targets.mixture.prompts > 1:
+            raise InputError(
+                f"the test is about one prompt and the model has {targets.mixture.prompts}: give a "
+                "variant with one prompt, and one prompt's parameters"
+            )
         gate = targets.mixture.gate
         self.varying = any("feature" in dims for dims in gate.dims.values())
         coords = compiled.model.coords

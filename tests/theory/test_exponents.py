@@ -6,9 +6,11 @@ import pytest
 import xarray as xr
 
 from bayes_cmoe import Path, Regime, frozen_expert, variant_named
+from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.study.regime import along
+from bayes_cmoe.theory.boundary import boundary
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
-from bayes_cmoe.theory.published import boundary, published
+from bayes_cmoe.theory.published import published
 from bayes_cmoe.theory.report import theory, theory_rows
 
 CONSTANT, SOFTMAX = "constant_contaminated", "softmax_contaminated"
@@ -137,6 +139,7 @@ SHIFTS = {
 
 def multinomial(classes: int, gate: str, prompt: str, shift: str) -> Regime:
     own = variant_named(MULTINOMIAL).regime("homogeneous-merging")
+    form = "constant" if gate == "constant" else "softmax"
     return replace(
         own,
         path=Path(GATES[gate], FROZEN[classes], along(**SHIFTS[classes, shift]), 2.0),
@@ -144,7 +147,8 @@ def multinomial(classes: int, gate: str, prompt: str, shift: str) -> Regime:
         frozen=frozen_expert("multinomial_logistic", "linear", FROZEN[classes]),
         classes=classes,
         box={**own.box, "lam": (0.0, 1.0)},
-        options=MappingProxyType({"gate": "constant" if gate == "constant" else "softmax"}),
+        gate=gate_named(form),
+        options=MappingProxyType({"gate": form}),
     )
 
 

@@ -9,6 +9,7 @@ prompt's: no density is written a second time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +130,7 @@ class Components:
         return self._parts(np.asarray(theta, dtype=float), self.rows() if rows is None else rows)
 
 
-def _together(prompts: list[Array], moves: list[Array]) -> tuple[Array, Array]:
+def _together(prompts: Sequence[Array], moves: Sequence[Array]) -> tuple[Array, Array]:
     """Log-density and log-share of the prompts' own mixture."""
     if len(prompts) == 1:
         return prompts[0], moves[0]

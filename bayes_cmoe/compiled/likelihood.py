@@ -6,7 +6,7 @@ and lie in one flat vector (`Layout`), rows in chunks (`blocks.Rows`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -100,7 +100,7 @@ class Likelihood:
         """Lay out columns (name to array with n rows) for the functions below."""
         return Rows.of({name: np.asarray(value) for name, value in columns.items()}, self.columns)
 
-    def block_logp(self, theta: Array, columns: list[Array]) -> Array:
+    def block_logp(self, theta: Array, columns: Sequence[Array]) -> Array:
         """Log-density of each row, shape (rows,); traceable by JAX."""
         return self._row_logp(*self.layout.split(theta), *columns)[0]
 

@@ -109,7 +109,7 @@ class Compiled:
         self.derivatives = jax.jit(self._derivatives, static_argnums=(2,))
 
     def _derivatives(
-        self, theta: Array, columns: list[Array], free: tuple[int, ...]
+        self, theta: jax.Array, columns: list[Array], free: tuple[int, ...]
     ) -> tuple[Array, Array]:
         """Of each row: first and second by the free entries."""
         where = np.array(free)

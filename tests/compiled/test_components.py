@@ -24,7 +24,8 @@ def parts_by_scipy(case: Case, theta: Columns, columns: Columns) -> tuple[NDArra
     prompt = reference.prompt_log_density(case.expert, theta, columns)
     _, move = reference.log_weights(case.x, theta)
     together = reference.contaminated(case.expert, case.family, theta, columns)
-    return frozen, prompt, np.exp(move), np.exp(move + prompt - together)
+    moved = np.exp(move + prompt - together)
+    return frozen, prompt, np.exp(move), moved, np.column_stack([1.0 - moved, moved])
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -34,8 +35,8 @@ def test_parts_are_those_of_the_mixture(name: str) -> None:
     found = components.at(components.layout.ravel(case.theta))
     expected = parts_by_scipy(case, case.theta, case.columns(case.x, case.y))
     for part, value in zip(found, expected, strict=True):
-        assert part.shape == (case.data.n,)
-        np.testing.assert_allclose(part, value, rtol=1e-12)
+        assert part.shape == value.shape
+        np.testing.assert_allclose(part, value, rtol=1e-12, atol=1e-15)
 
 
 def test_extremes_are_zero_and_one() -> None:

@@ -114,7 +114,7 @@ def supported(declare) -> tuple[np.ndarray, np.ndarray]:
     with pm.Model() as own:
         variable = declare()
     lower, upper = private.support(own, variable)
-    return np.broadcast_arrays(lower, upper)
+    return lower, upper
 
 
 RANGES = {

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from bayes_cmoe import variant_named, variants
-from bayes_cmoe.theory.published import boundary
+from bayes_cmoe.theory.boundary import boundary
 from tests import reference
 
 A, B, C = "constant_contaminated", "softmax_contaminated", "multinomial_contaminated"

@@ -171,7 +171,9 @@ def _values(model: pm.Model) -> list[Any]:
 def _initial_values(model: pm.Model, layout: Layout) -> NDArray:
     given = [model.rvs_to_initial_values[rv] for rv in model.free_RVs]
     parts = [
-        np.full(shape, np.nan if not isinstance(value, int | float) else float(value))
+        np.full(
+            shape, value if isinstance(value, int | float | np.ndarray) else np.nan, dtype=float
+        )
         for value, shape in zip(given, layout.shapes, strict=True)
     ]
     return np.concatenate([part.ravel() for part in parts])

@@ -7,6 +7,7 @@ import bayes_cmoe.sweep.worker as worker
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.sweep.bounds import bounds_of
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.run import run_sweep
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.sweep.worker import redraw
@@ -18,7 +19,7 @@ DESIGN = Design("two", (NEAR,), MapPlan((1000, 8000), 6))
 def test_a_sweep_of_two_sizes_has_errors_of_the_bounds_order(tmp_path) -> None:
     run_sweep(DESIGN, tmp_path, workers=1)
     table = Store(tmp_path).collect()
-    assert (table["status"] == "converged").all()
+    assert not table["status"].isin(FAILURES).any()
     targets = ["beta", "tau", "a", "nu", "exp_tau", "expert", "a[0,x1]", "exp_tau[1]"]
     assert set(targets) <= set(table["target"].to_numpy())
     errors = table["error"].sel(target=targets)
@@ -38,7 +39,7 @@ def test_errors_do_not_depend_on_the_order_in_which_a_fit_ends(method, monkeypat
     here = redraw(design, NEAR.variant, NEAR.regime, 1000, 0, method)
     if method == "map":
         real = worker.find_map
-        # Begun from the prompts the other way round, and asked for in the truth's order.
+        # The descent that wins may end with the prompts in either order.
         monkeypatch.setattr(worker, "find_map", _turned(real))
     else:
         real = worker.fit_nuts

@@ -55,7 +55,7 @@ def test_the_bound_is_that_of_scores_by_differences_of_scipys_density() -> None:
 
 def test_the_modulus_is_the_bound_where_the_theory_is_local() -> None:
     found = modulus(NAME, "distinguishable", "tau[0]", 1e6)
-    assert float(found["modulus"] / found["linear"]) == pytest.approx(1.0, abs=0.1)
+    assert (found["modulus"] / found["linear"]).item() == pytest.approx(1.0, abs=0.1)
 
 
 def test_a_plan_judges_by_the_smallest_share() -> None:

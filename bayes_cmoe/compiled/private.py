@@ -53,10 +53,10 @@ def response_name(model: pm.Model) -> str:
     return str(value_variable(model, response).name)
 
 
-def initial_value(model: pm.Model, variable: Tensor) -> float:
-    """Where the model starts a free random variable; NaN where it does not say by a number."""
+def initial_value(model: pm.Model, variable: Tensor) -> float | NDArray:
+    """Where the model starts a free random variable; NaN where it does not say by numbers."""
     given = model.rvs_to_initial_values[variable]
-    return float(given) if isinstance(given, int | float) else np.nan
+    return np.asarray(given, dtype=float) if isinstance(given, int | float | np.ndarray) else np.nan
 
 
 def shared_value(node: Variable) -> Any:

@@ -28,7 +28,10 @@ class Box:
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""
         lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
-        return pm.Uniform(name, lower, upper, dims=dims, initval=self.start)
+        # An initial value has the variable's own shape: PyMC does not spread a number over it.
+        shape = tuple(len(pm.modelcontext(None).coords[dim]) for dim in dims)
+        start = self.start if self.start is None or not shape else np.full(shape, self.start)
+        return pm.Uniform(name, lower, upper, dims=dims, initval=start)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,12 @@ GATES = {
     "constant_contaminated": ("constant",),
     "softmax_contaminated": ("softmax",),
     "multinomial_contaminated": ("softmax", "constant"),
+    "softmax_several_prompts": ("softmax",),
 }
+SEVERAL = {"softmax_several_prompts": 2}
+"""Prompts of a variant that has more than one."""
+FEW_EXPERTS = {"softmax_several_prompts": ("tanh", "linear-nobias")}
+"""Experts of a variant whose parts are another's, all of whose experts are in the table."""
 ROWS = 12
 
 
@@ -160,17 +165,18 @@ def _case(variant: str, gate: str, expert: str, family: str) -> Case:
     scalar = variant != "multinomial_contaminated"
     classes = None if scalar else 2 + (place + len(family)) % 3
     front = () if classes is None else (classes - 1,)
+    many = (SEVERAL[variant],) if variant in SEVERAL else ()
     x = rng.standard_normal((ROWS, features))
     theta = (
-        {"lam": rng.uniform(0.2, 0.8)}
+        {"lam": rng.uniform(0.2, 0.8, many)}
         if gate == "constant"
-        else {"beta": rng.uniform(-1.0, 1.0, features), "tau": rng.uniform(-1.0, 1.0)}
+        else {"beta": rng.uniform(-1.0, 1.0, (*many, features)), "tau": rng.uniform(-1, 1, many)}
     )
-    theta["a"] = rng.uniform(-1.5, 1.5, (*front, features))
+    theta["a"] = rng.uniform(-1.5, 1.5, (*many, *front, features))
     if not expert.endswith("-nobias"):
-        theta["b"] = rng.uniform(-1.0, 1.0, front)
+        theta["b"] = rng.uniform(-1.0, 1.0, (*many, *front))
     if scalar:
-        theta["nu"] = rng.uniform(0.3, 1.5)
+        theta["nu"] = rng.uniform(0.3, 1.5, many)
     eta = {"a": rng.uniform(-1.5, 1.5, (*front, features)), "b": rng.uniform(-1.0, 1.0, front)}
     frozen = _scalar_frozen(family, eta) if scalar else _class_frozen(family, eta)
     y = rng.normal(0.0, 1.5, ROWS) if scalar else np.arange(ROWS) % classes
@@ -188,7 +194,7 @@ TABLE = tuple(
     _case(variant, gate, expert, family)
     for variant, gates in GATES.items()
     for gate in gates
-    for expert in EXPERTS
+    for expert in FEW_EXPERTS.get(variant, EXPERTS)
     for family in _families(variant)
 )
 """The full product."""

@@ -32,6 +32,7 @@ REQUIRED = {
     "softmax_contaminated": EVERYWHERE
     | {f"paper-b-{case}" for case in ("a", "b1", "b2", "mended")},
     "multinomial_contaminated": EVERYWHERE | {"heterogeneous", "homogeneous-merging"},
+    "softmax_several_prompts": {"distinguishable", "merging", "merging-together"},
 }
 MERGING = [
     *(("constant_contaminated", name) for name in ("merging", "vanishing-merging")),
@@ -66,9 +67,10 @@ def test_required_regimes_are_there(name: str) -> None:
 @pytest.mark.parametrize(("variant", "regime"), REGIMES)
 def test_truth_lies_in_the_box_at_any_size(variant: Variant, regime: Regime) -> None:
     form = EXPERTS[regime.expert]
-    parts = Mixture(regime.gate, form, variant.family)
+    parts = Mixture(regime.gate, form, variant.family, regime.prompts)
     wanted = {parameter.name: parameter.dims for parameter in parts.parameters}
     lengths = {"feature": regime.features, "free_class": (regime.classes or 1) - 1}
+    lengths["prompt"] = regime.prompts
     assert set(regime.box) == set(wanted)
     for n in SIZES:
         truth = regime.truth(n)

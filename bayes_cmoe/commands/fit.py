@@ -4,6 +4,8 @@ The estimators and the figures are imported where they are used: they take secon
 input should not wait for them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json as json_format
 import sys
@@ -11,7 +13,6 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import xarray as xr
 from cyclopts import Parameter
 from rich.console import Console
 
@@ -19,10 +20,8 @@ from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, spl
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.estimate.descent import Status
-from bayes_cmoe.estimate.verdict import REMEDIES
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
-from bayes_cmoe.report.fit_summary import fit_record, fit_table
+from bayes_cmoe.lazy import xr
 
 __all__ = ["fit"]
 
@@ -142,6 +141,10 @@ def fit(
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
     with contextlib.redirect_stdout(sys.stderr):
         tree = _fitted(setting, prior, method, seed, counts)
+    from bayes_cmoe.estimate.descent import Status
+    from bayes_cmoe.estimate.verdict import REMEDIES
+    from bayes_cmoe.report.fit_summary import fit_record
+
     tree.attrs["seed"] = seed
     record = fit_record(tree)
     if output is not None:
@@ -220,6 +223,8 @@ def _save(tree: xr.DataTree, output: Path) -> None:
 
 
 def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
+    from bayes_cmoe.report.fit_summary import fit_table
+
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         # A file or a pipe has no width to keep to.

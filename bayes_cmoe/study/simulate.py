@@ -1,12 +1,14 @@
 """Data from a variant: the model's own sampler, at parameters set to a regime's truth."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 
 import numpy as np
-import pymc as pm
 from numpy.random import Generator, SeedSequence
 
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named

@@ -61,7 +61,7 @@ def test_density_is_normalised(case: Case) -> None:
     eta0 = case.frozen_columns(x, np.zeros(3)).get("frozen_mean", np.zeros(3))
     prompts = reference.mean(case.expert, x, case.theta)
     for row, kink, center in zip(x, eta0, prompts, strict=True):
-        y, w = reference.real_line(np.unique([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0]))
+        y, w = reference.real_line(np.unique(np.hstack([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0])))
         density = np.exp(case.log_density(np.tile(row, (len(y), 1)), y))
         np.testing.assert_allclose(np.sum(w * density), 1.0, rtol=1e-10)
 

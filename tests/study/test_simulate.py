@@ -24,7 +24,7 @@ def _support(case: Case, x: NDArray) -> tuple[NDArray, NDArray]:
         return np.arange(case.classes, dtype=float), np.ones(case.classes)
     kink = case.frozen_columns(x, np.zeros(1))["frozen_mean"][0]
     center = reference.mean(case.expert, x, case.theta)[0]
-    return reference.real_line(np.unique([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0]))
+    return reference.real_line(np.unique(np.hstack([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0])))
 
 
 def test_draws_have_the_models_entropy_and_location(case: Case) -> None:

@@ -72,7 +72,8 @@ def test_nuts_rows_hang_together(finished):
     assert (loss >= error - 1e-12).where(known, True).all()
     spread = np.hypot(rows["posterior_sd"], error)
     assert (loss <= spread + 1e-12).where(known, True).all()
-    assert (rows["radius"] > 0).where(known, True).all()
+    # Nine tenths of a distance's distribution reach beyond its mean; a half does not.
+    assert (rows["radius"] > loss).where(loss.notnull(), True).all()
     assert rows["covered"].sel(target="lam").isin([0.0, 1.0]).all()
     assert rows["covered"].sel(target="expert").isnull().all()
     assert (rows["ess_bulk"] > 1).all()

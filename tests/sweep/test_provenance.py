@@ -123,7 +123,7 @@ def test_the_variants_own_code_counts(monkeypatch):
     assert truth_of(design, NEAR) != before
     monkeypatch.undo()
     module = provenance._module(variant.build)
-    assert provenance._text(module) == (ROOT / "models" / f"{variant.name}.py").read_text()
+    assert provenance._text(module) == (ROOT / "models" / f"{variant.name}.py").read_bytes()
 
 
 def test_an_experts_form_counts_and_not_its_name_alone(same_name):

@@ -17,8 +17,9 @@ from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
-from bayes_cmoe.commands.words import check_words
+from bayes_cmoe.commands.words import check_words, take_plugin_words
 from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.parts.outside import load_plugin
 
 __all__ = ["app", "main"]
 
@@ -31,7 +32,9 @@ LONGEST = 2000
 
 app = App(
     name="bayes-cmoe",
-    help="Bayesian contaminated mixtures of experts: data, fits, and the rates they can reach.",
+    help="Bayesian contaminated mixtures of experts: data, fits, and the rates they can reach. "
+    "Before or after any command, --plugin FILE adds the variants, gates, experts and families of "
+    "a Python file of your own.",
     suppress_keyboard_interrupt=False,
 )
 # Named, not imported: a command's modules are loaded when it runs.
@@ -110,15 +113,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             check_words(words)
-            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+            own, files = take_plugin_words(words)
+            for file in files:
+                load_plugin(file)
+            code = app(own, exit_on_error=False, print_error=False, result_action="return_value")
             if sys.stdout is not None:
                 sys.stdout.flush()
         except CycloptsError as error:
             error.verbose = False
             # What a converter of ours says of a word needs no preface.
-            own = error.__cause__
+            said = error.__cause__
             print(
-                _one_line("error", own if isinstance(own, InputError) else error), file=sys.stderr
+                _one_line("error", said if isinstance(said, InputError) else error), file=sys.stderr
             )
             return BAD_INPUT
         except InputError as error:

@@ -7,82 +7,41 @@ prompt from the frozen expert. With a distinguishable frozen expert Delta stays 
 a Gaussian f0 of the prompt's own form it may merge, and lam and eta inherit slower rates.
 """
 
+from __future__ import annotations
+
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.parts.data import Data
-from bayes_cmoe.parts.experts import Expert
-from bayes_cmoe.parts.families import gaussian
 from bayes_cmoe.parts.frozen import Frozen, frozen_expert
 from bayes_cmoe.parts.gates import constant
-from bayes_cmoe.parts.mixture import contaminated_model
-from bayes_cmoe.parts.priors import Prior
+from bayes_cmoe.study.contaminated import contaminated_variant
 from bayes_cmoe.study.rates import Exponent, Rate
 from bayes_cmoe.study.regime import Path, Regime, Shift, along
-from bayes_cmoe.study.variant import Variant
 
-__all__ = ["VARIANT", "build"]
-
-
-def build(
-    data: Data, *, frozen: Frozen, expert: str | Expert = "tanh", prior: Prior = "weak"
-) -> pm.Model:
-    """The PyMC model of the constant-gate contaminated mixture of experts.
-
-    Parameters
-    ----------
-    data : Data
-        Scalar responses.
-    frozen : Frozen
-        The pre-trained expert.
-    expert : str or Expert
-        Form of the trainable expert's mean h(x; eta).
-    prior : {"flat", "weak"} or mapping
-        See `bayes_cmoe.parts.priors.priors_for`.
-
-    Returns
-    -------
-    pm.Model with the parameters ``lam``, the expert's (``a`` (feature,), ``b``), ``nu`` (variance)
-    and the observed ``y`` (obs,).
-
-    Raises
-    ------
-    InputError
-        When the expert or the prior is unknown, or the frozen columns do not fit the data.
-    """
-    return contaminated_model(
-        data, frozen=frozen, gate=constant, expert=expert, prior=prior, prompt=gaussian
-    )
-
+__all__ = ["VARIANT"]
 
 PAPER = "arXiv:2410.12258"
 HALF = Fraction(1, 2)
-BOUNDARY = "sqrt(n) lam Delta^2 -> infinity"
+THEOREM = "number of the theorem not known here"
 
 
-def _published(parameter: str, upper: Exponent, case: str, condition: str) -> Rate:
-    return Rate(parameter, upper, upper, f"{PAPER}, {case}", condition)
+def _published(parameter: str, upper: Exponent, case: str, condition: str = "") -> Rate:
+    return Rate(parameter, upper, upper, f"{PAPER}, {case} ({THEOREM})", condition)
 
 
 _DISTINGUISHABLE = (
-    _published("lam", Exponent(-HALF), "distinguishable", ""),
+    _published("lam", Exponent(-HALF), "distinguishable"),
     _published(
         "expert", Exponent(-HALF, Fraction(1)), "distinguishable", "sqrt(n) lam -> infinity"
     ),
 )
 _MERGING = (
-    _published("lam", Exponent(-HALF, gamma=Fraction(2)), "strongly identifiable expert", BOUNDARY),
-    _published(
-        "expert",
-        Exponent(-HALF, Fraction(1), Fraction(1)),
-        "strongly identifiable expert",
-        BOUNDARY,
-    ),
+    _published("lam", Exponent(-HALF, gamma=Fraction(2)), "strongly identifiable expert"),
+    _published("expert", Exponent(-HALF, Fraction(1), Fraction(1)), "strongly identifiable expert"),
 )
 
 
@@ -92,13 +51,12 @@ def _linear_rates(order: int) -> tuple[Rate, ...]:
     (‖Da‖² + Db⁴ + Dnu²) err(lam) = n^-1/2 and
     lam (‖Da‖ + Db² + Dnu) (‖err(a)‖ + err(b)² + err(nu)) = n^-1/2.
     """
-    source = "expansion at f0 of the linear Gaussian expert (d²f/db² = 2 df/dnu)"
+    source = "own expansion at f0 of the linear Gaussian expert (d²f/db² = 2 df/dnu), no theorem"
     slow = Exponent(-HALF, Fraction(1), Fraction(order))
     root = Exponent(-HALF / 2, HALF, Fraction(order, 2))
     upper = {"lam": Exponent(-HALF, gamma=Fraction(2 * order)), "a": slow, "b": root, "nu": slow}
     return tuple(
-        Rate(name, exponent, None, source, BOUNDARY, mark="derived")
-        for name, exponent in upper.items()
+        Rate(name, exponent, None, source, mark="derived") for name, exponent in upper.items()
     )
 
 
@@ -221,12 +179,11 @@ _REGIMES = (
     ),
 )
 
-VARIANT = Variant(
-    name="constant_contaminated",
+VARIANT = contaminated_variant(
+    "constant_contaminated",
     title="Contaminated Gaussian MoE, constant gate",
     source=PAPER,
-    build=build,
-    gates=(constant,),
-    regimes={regime.name: regime for regime in _REGIMES},
-    family=gaussian,
+    gates=[constant],
+    expert="tanh",
+    regimes=_REGIMES,
 )

@@ -7,83 +7,32 @@ homogeneous when it has the frozen expert's own form, and may then merge with it
 it has another form, and cannot.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
-import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.errors import InputError
-from bayes_cmoe.parts.data import Data
-from bayes_cmoe.parts.experts import Expert
-from bayes_cmoe.parts.families import multinomial_logistic
-from bayes_cmoe.parts.frozen import Frozen, frozen_expert
-from bayes_cmoe.parts.gates import Gate, constant, gate_named, softmax
-from bayes_cmoe.parts.mixture import contaminated_model
-from bayes_cmoe.parts.priors import Prior
+from bayes_cmoe.parts.frozen import frozen_expert
+from bayes_cmoe.parts.gates import constant, softmax
+from bayes_cmoe.study.contaminated import contaminated_variant
 from bayes_cmoe.study.rates import Rate, rates_in_delta
 from bayes_cmoe.study.regime import Path, Regime, Shift, along
-from bayes_cmoe.study.variant import Variant
 
-__all__ = ["VARIANT", "build"]
-
-
-def build(
-    data: Data,
-    *,
-    frozen: Frozen,
-    expert: str | Expert = "linear",
-    prior: Prior = "weak",
-    gate: str | Gate = "softmax",
-) -> pm.Model:
-    """The PyMC model of the contaminated mixture of multinomial logistic experts.
-
-    Parameters
-    ----------
-    data : Data
-        Class labels 0..K-1; ``data.classes`` is K.
-    frozen : Frozen
-        The pre-trained classifier.
-    expert : str or Expert
-        Form of the trainable expert's logits h(x; eta).
-    prior : {"flat", "weak"} or mapping
-        See `bayes_cmoe.parts.priors.priors_for`.
-    gate : {"softmax", "constant"} or Gate
-
-    Returns
-    -------
-    pm.Model with the gate's parameters (``beta`` (feature,) and ``tau``, or ``lam``), the expert's
-    (``a`` (free_class, feature), ``b`` (free_class,)) and the observed ``y`` (obs,).
-
-    Raises
-    ------
-    InputError
-        When the data have no number of classes, the expert, gate or prior is unknown, or the
-        frozen columns do not fit the data.
-    """
-    if data.classes is None:
-        raise InputError("a multinomial variant needs class labels: give Data(..., classes=K)")
-    return contaminated_model(
-        data,
-        frozen=frozen,
-        gate=gate_named(gate),
-        expert=expert,
-        prior=prior,
-        prompt=multinomial_logistic,
-    )
-
+__all__ = ["VARIANT"]
 
 PAPER = "arXiv:2602.00939"
 
 
-CLAIM = "claim of the abstract; form derived from arXiv:2505.18455"
+CLAIM = "claim of the abstract, no theorem; form derived from arXiv:2505.18455"
 _HETEROGENEOUS = rates_in_delta(
     f"{PAPER}, heterogeneous ({CLAIM})", "fixed gate", "derived", exp_tau=0, beta=0, expert=0
 )
 _HOMOGENEOUS = rates_in_delta(
     f"{PAPER}, homogeneous ({CLAIM})",
-    "fixed gate, sqrt(n) Delta^2 -> infinity",
+    "fixed gate",
     "derived",
     exp_tau=2,
     beta=1,
@@ -130,7 +79,6 @@ def _regime(
         _LINEAR,
         features=2,
         box=MappingProxyType(box),
-        options=MappingProxyType({"gate": form.name}),
         classes=3,
         published=rates,
     )
@@ -197,12 +145,12 @@ _REGIMES = (
     ),
 )
 
-VARIANT = Variant(
-    name="multinomial_contaminated",
+VARIANT = contaminated_variant(
+    "multinomial_contaminated",
     title="Contaminated mixture of multinomial logistic experts",
     source=PAPER,
-    build=build,
-    gates=(softmax, constant),
-    regimes={regime.name: regime for regime in _REGIMES},
-    family=multinomial_logistic,
+    gates=[softmax, constant],
+    expert="linear",
+    family="multinomial_logistic",
+    regimes=_REGIMES,
 )

@@ -8,68 +8,33 @@ the merging case are the worst case beta* = 0: a gate that varies with x tells t
 from its shift, and most parameters keep n^-1/2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.parts.data import Data
-from bayes_cmoe.parts.experts import Expert
-from bayes_cmoe.parts.families import gaussian
 from bayes_cmoe.parts.frozen import Frozen, frozen_expert
 from bayes_cmoe.parts.gates import softmax
-from bayes_cmoe.parts.mixture import contaminated_model
-from bayes_cmoe.parts.priors import Prior
+from bayes_cmoe.study.contaminated import contaminated_variant
 from bayes_cmoe.study.rates import Rate, rates_in_delta
 from bayes_cmoe.study.regime import Path, Regime, Shift, along
-from bayes_cmoe.study.variant import Variant
 
-__all__ = ["VARIANT", "build"]
-
-
-def build(
-    data: Data, *, frozen: Frozen, expert: str | Expert = "tanh", prior: Prior = "weak"
-) -> pm.Model:
-    """The PyMC model of the softmax-gate contaminated mixture of experts.
-
-    Parameters
-    ----------
-    data : Data
-        Scalar responses.
-    frozen : Frozen
-        The pre-trained expert.
-    expert : str or Expert
-        Form of the trainable expert's mean h(x; eta).
-    prior : {"flat", "weak"} or mapping
-        See `bayes_cmoe.parts.priors.priors_for`.
-
-    Returns
-    -------
-    pm.Model with the parameters ``beta`` (feature,), ``tau``, the expert's (``a`` (feature,),
-    ``b``), ``nu`` (variance) and the observed ``y`` (obs,).
-
-    Raises
-    ------
-    InputError
-        When the expert or the prior is unknown, or the frozen columns do not fit the data.
-    """
-    return contaminated_model(
-        data, frozen=frozen, gate=softmax, expert=expert, prior=prior, prompt=gaussian
-    )
-
+__all__ = ["VARIANT"]
 
 PAPER = "arXiv:2505.18455"
+THEOREM = "number of the theorem not known here"
 
 
 _DISTINGUISHABLE = rates_in_delta(
-    f"{PAPER}, distinguishable", "fixed gate", exp_tau=0, beta=0, expert=0
+    f"{PAPER}, distinguishable ({THEOREM})", "fixed gate", exp_tau=0, beta=0, expert=0
 )
 _MERGING = rates_in_delta(
-    f"{PAPER}, non-distinguishable",
-    "fixed gate, sqrt(n) Delta^2 -> infinity",
+    f"{PAPER}, non-distinguishable ({THEOREM})",
+    "fixed gate",
     exp_tau=2,
     beta=1,
     expert=1,
@@ -220,12 +185,11 @@ _REGIMES = (
     ),
 )
 
-VARIANT = Variant(
-    name="softmax_contaminated",
+VARIANT = contaminated_variant(
+    "softmax_contaminated",
     title="Contaminated Gaussian MoE, softmax gate",
     source=PAPER,
-    build=build,
-    gates=(softmax,),
-    regimes={regime.name: regime for regime in _REGIMES},
-    family=gaussian,
+    gates=[softmax],
+    expert="tanh",
+    regimes=_REGIMES,
 )

@@ -12,14 +12,16 @@ gate: the deviated mixtures of arXiv:2402.05220 have several prompts under a con
 regimes here state none, and a measured slope has the information bound's beside it alone.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike
 
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.families import gaussian

@@ -4,6 +4,8 @@ The estimators and the figures are imported where they are used: they take secon
 input should not wait for them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json as json_format
 import sys
@@ -11,18 +13,15 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import xarray as xr
 from cyclopts import Parameter
 from rich.console import Console
 
-from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting
+from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.estimate.descent import Status
-from bayes_cmoe.estimate.verdict import REMEDIES
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
-from bayes_cmoe.report.fit_summary import fit_record, fit_table
+from bayes_cmoe.lazy import xr
 
 __all__ = ["fit"]
 
@@ -49,6 +48,7 @@ def fit(
     frozen_df: str | None = None,
     frozen_probs: str | None = None,
     frozen_logp: str | None = None,
+    frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
     gate: str | None = None,
     prompts: Whole | None = None,
     prior: str = "weak",
@@ -76,11 +76,11 @@ def fit(
     x
         Columns of the inputs, separated by commas.
     expert
-        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu.
+        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu, or one of your own.
     bias
         Whether the trainable expert has an intercept.
     frozen_family
-        Density of the frozen expert: gaussian, laplace, student_t.
+        Density of the frozen expert: gaussian, laplace, student_t, or another with its arguments.
     frozen_mean
         Column of the frozen expert's predictions.
     frozen_scale
@@ -91,6 +91,9 @@ def fit(
         Columns of the frozen expert's class probabilities, in the order of the labels.
     frozen_logp
         Column of log f0(y|x), the frozen expert's log-density at the response.
+    frozen_arguments
+        Columns of the arguments of another family, such as log_rate=COLUMN of a poisson, separated
+        by commas.
     gate
         constant or softmax, where the variant leaves a choice.
     prompts
@@ -124,7 +127,13 @@ def fit(
             raise InputError(f"--{name} {count}: give a number from {fewest} to {most}")
     check_seed(seed)
     frozen = FrozenColumns(
-        frozen_family, frozen_mean, frozen_scale, frozen_df, frozen_probs, frozen_logp
+        frozen_family,
+        frozen_mean,
+        frozen_scale,
+        frozen_df,
+        frozen_probs,
+        frozen_logp,
+        split_arguments(frozen_arguments),
     )
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
     if output is not None:
@@ -132,6 +141,10 @@ def fit(
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
     with contextlib.redirect_stdout(sys.stderr):
         tree = _fitted(setting, prior, method, seed, counts)
+    from bayes_cmoe.estimate.descent import Status
+    from bayes_cmoe.estimate.verdict import REMEDIES
+    from bayes_cmoe.report.fit_summary import fit_record
+
     tree.attrs["seed"] = seed
     record = fit_record(tree)
     if output is not None:
@@ -210,6 +223,8 @@ def _save(tree: xr.DataTree, output: Path) -> None:
 
 
 def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
+    from bayes_cmoe.report.fit_summary import fit_table
+
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         # A file or a pipe has no width to keep to.

@@ -38,7 +38,7 @@ from bayes_cmoe.parts.predictions import (
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant, variant_named
 
-__all__ = ["FrozenColumns", "Setting", "read_setting"]
+__all__ = ["FrozenColumns", "Setting", "read_setting", "split_arguments"]
 
 WAYS = {
     "number": "--frozen-family, --frozen-mean and --frozen-scale",
@@ -187,12 +187,17 @@ class Setting:
 
     def model(self, prior: Prior) -> Any:
         """The PyMC model under a prior."""
-        options: dict[str, Any] = {"gate": self.gate} if len(self.variant.gates) > 1 else {}
+        options = self.variant.options(self.gate)
         if _prompts_by_default(self.variant) is not None:
             options["prompts"] = self.prompts
         return self.variant.build(
             self.data, frozen=self.frozen, expert=self.expert, prior=prior, **options
         )
+
+
+def split_arguments(words: Sequence[str] | None) -> tuple[str, ...]:
+    """What ``--frozen-arguments`` says, one ``argument=column`` each."""
+    return tuple(split_names("--frozen-arguments", words)) if words else ()
 
 
 def split_names(option: str, words: Sequence[str]) -> list[str]:
@@ -219,10 +224,11 @@ def split_names(option: str, words: Sequence[str]) -> list[str]:
 
 def _chosen_expert(variant: Variant, name: str | None, bias: bool) -> Expert:
     if name is None:
-        name = str(inspect.signature(variant.build).parameters["expert"].default)
-    choose("expert", name, EXPERTS)
+        name = inspect.signature(variant.build).parameters["expert"].default
+    form = expert_named(name)
+    name = form.name
     if bias or name.endswith("-nobias"):
-        return expert_named(name)
+        return form
     if f"{name}-nobias" not in EXPERTS:
         raise InputError(f"expert {name!r} has no form without bias: leave --no-bias out")
     return expert_named(f"{name}-nobias")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Place, Whole, program
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 
@@ -58,14 +58,13 @@ def report_of(folder: Path, workers: int | None) -> int:
     check_folder_writable(folder)
     table = store.collect()
 
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
+    from bayes_cmoe.compiled.private import dead_worker_error
     from bayes_cmoe.report.comparison import compare
     from bayes_cmoe.report.sweep_files import write_report
     from bayes_cmoe.report.sweep_summary import summary_tables, verdict_line
     from bayes_cmoe.sweep.bounds import all_bounds
 
-    again = f"bayes-cmoe report {shlex.quote(str(folder))}"
+    again = shlex.join([*program(), "report", str(folder)])
     said = Console(stderr=True, markup=False, highlight=False, emoji=False)
     try:
         with said.status("computing the information bounds"):
@@ -73,7 +72,7 @@ def report_of(folder: Path, workers: int | None) -> int:
         with said.status("comparing and drawing"):
             comparison = compare(table, design, bounds)
             write_report(comparison, folder)
-    except TerminatedWorkerError:
+    except dead_worker_error():
         print(
             "bayes-cmoe: error: a worker died (killed, or out of memory) before the report was "
             f"written: all finished fits are kept: {again} --workers 1 makes it",

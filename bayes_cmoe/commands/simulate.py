@@ -8,14 +8,14 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from bayes_cmoe.commands.tabular import check_seed
-from bayes_cmoe.commands.words import Exponent, Place, Whole
+from bayes_cmoe.commands.words import Exponent, Place, Whole, program
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
 from bayes_cmoe.files.tables import check_ending, write_table
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.frozen import SCALED
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import simulate as draw
 from bayes_cmoe.study.variant import Variant, variant_named
@@ -77,6 +77,8 @@ def _columns(regime: Regime, data: Data) -> dict[str, NDArray]:
     columns = {name: data.x[:, j] for j, name in enumerate(data.features)} | {"y": response}
     frozen = regime.frozen.columns(data.x)
     if "frozen_logits" in frozen:
+        from scipy.special import softmax
+
         logits = frozen.pop("frozen_logits")
         frozen["frozen_probs"] = softmax(np.column_stack([logits, np.zeros(data.n)]), axis=1)
     if "frozen_probs" in frozen:
@@ -92,18 +94,22 @@ def _spelled(truth: Truth) -> str:
 def _fit_command(variant: Variant, regime: Regime, output: Path) -> list[str]:
     features = ",".join(f"x{j + 1}" for j in range(regime.features))
     expert = regime.expert.removesuffix("-nobias")
-    command = ["bayes-cmoe", "fit", variant.name, str(output), "-y", "y", "-x", features]
+    command = [*program(), "fit", variant.name, str(output), "-y", "y", "-x", features]
     command += ["--expert", expert]
     if expert != regime.expert:
         command.append("--no-bias")
-    if regime.classes is None:
-        family = regime.frozen.family
+    family = regime.frozen.family
+    if regime.classes is not None:
+        command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]
+    elif family.name in SCALED:
         command += ["--frozen-family", family.name]
         for argument in family.arguments:
             command += [f"--frozen-{argument}", f"frozen_{argument}"]
     else:
-        command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]
-        command += ["--gate", str(regime.options["gate"])]
+        columns = ",".join(f"{argument}=frozen_{argument}" for argument in family.arguments)
+        command += ["--frozen-family", family.name, "--frozen-arguments", columns]
+    if len(variant.gates) > 1:
+        command += ["--gate", regime.gate.name]
     if regime.prompts > 1:
         command += ["--prompts", str(regime.prompts)]
     return command

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.tabular import plain_table, print_result
-from bayes_cmoe.commands.words import Place
+from bayes_cmoe.commands.words import Place, program
 from bayes_cmoe.files.outputs import settle
-from bayes_cmoe.sweep.store import Store
 
 __all__ = ["status"]
 
@@ -26,11 +25,14 @@ def status(folder: Place, *, json: Annotated[bool, Parameter(negative=())] = Fal
     json
         Print one JSON object instead of a table.
     """
-    from bayes_cmoe.sweep.run import state_of
+    from bayes_cmoe.sweep.store import Store
 
     settle(folder)
     store = Store(folder)
-    design, state = store.design(), state_of(folder)
+    design = store.design()
+    from bayes_cmoe.sweep.run import state_of
+
+    state = state_of(folder)
     totals = {
         method: len(plan.sizes) * plan.replications * len(design.settings)
         for method, plan in design.plans.items()
@@ -90,8 +92,9 @@ def _changes(record: Mapping[str, Any]) -> list[str]:
 def _next(folder: Path, record: Mapping[str, Any]) -> str:
     """What to do next, in one line; good files are to be kept, whatever it is."""
     place, file = shlex.quote(str(folder)), shlex.quote(str(folder / "design.toml"))
-    go_on = f"bayes-cmoe compare {file} -o {place}"
-    anew = f"begin anew in another folder: bayes-cmoe compare {file} -o OTHER"
+    ours = shlex.join(program())
+    go_on = f"{ours} compare {file} -o {place}"
+    anew = f"begin anew in another folder: {ours} compare {file} -o OTHER"
     if record["running"]:
         return "a run is at work there"
     if record["foreign"]:
@@ -111,5 +114,5 @@ def _next(folder: Path, record: Mapping[str, Any]) -> str:
     if record["failed"]:
         return f"all done; to run the failed fits again: {go_on} --retry-failed"
     if not record["report"]:
-        return f"all done; to write the report: bayes-cmoe report {place}"
+        return f"all done; to write the report: {ours} report {place}"
     return f"all done; the report: {folder / 'report.html'}"

@@ -15,9 +15,8 @@ from bayes_cmoe.commands.plan import plan
 from bayes_cmoe.commands.tabular import check_draws, check_seed, plain_table, print_result
 from bayes_cmoe.commands.words import Sizes, Whole
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.theory.information import DRAWS
-from bayes_cmoe.theory.report import theory as theory_of
-from bayes_cmoe.theory.report import theory_rows
+from bayes_cmoe.study.variant import variant_named
+from bayes_cmoe.theory.draws import DRAWS
 
 __all__ = ["app_commands", "theory"]
 
@@ -55,6 +54,12 @@ def theory(
     sizes = [float(size) for size in n or SIZES]
     if len(set(sizes)) < 2:
         raise InputError("-n: a slope needs two sizes at least: give -n 1e3 -n 1e5")
+    chosen = variant_named(variant)
+    if regime is not None:
+        chosen.regime(regime)
+    from bayes_cmoe.theory.report import theory as theory_of
+    from bayes_cmoe.theory.report import theory_rows
+
     with contextlib.redirect_stdout(sys.stderr):
         table = theory_of(variant, regime, n=sorted(sizes), draws=draws, seed=seed)
     rows = theory_rows(table)
@@ -64,7 +69,8 @@ def theory(
     print_result(
         f"{table.attrs['variant']}: published exponents and the information bound",
         *(_view(rows, name) for name in dict.fromkeys(row["regime"] for row in rows)),
-        note="error ~ n^exponent; the bound is on the RMSE, its slope over the sizes from "
+        note="error ~ n^exponent, and in the worst case no estimator's falls faster than n^lower; "
+        "the bound is on the RMSE, its slope over the sizes from "
         f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.\n"
         "± beside a bound is its Monte-Carlo error, where it reaches the last digit shown.",
     )
@@ -90,14 +96,23 @@ def _view(rows: list[dict[str, Any]], regime: str) -> Table:
     sources = list(dict.fromkeys(row["source"] for row in own if row["source"]))
     sizes = own[0]["n"]
     view = plain_table(
-        "parameter", "exponent", "slope", "±", f"bound, n={sizes[0]:g}", f"n={sizes[-1]:g}"
+        "parameter",
+        "exponent",
+        "lower",
+        "slope",
+        "±",
+        f"bound, n={sizes[0]:g}",
+        f"n={sizes[-1]:g}",
     )
     view.title = f"{regime}: {'; '.join(sources) or 'no published rate'}"
+    boundary = next((row["boundary"] for row in own if row["boundary"]), None)
+    if boundary:
+        view.title += f"; can be learnt while {boundary}"
     view.title_justify = "left"
     for row in own:
         view.add_row(
             row["parameter"],
-            "" if row["exponent"] is None else f"{row['exponent']:.4g}",
+            *("" if row[name] is None else f"{row[name]:.4g}" for name in ("exponent", "lower")),
             f"{row['slope']:.3f}",
             f"{row['slope_se']:.3f}",
             _with_error(row["bound"][0], row["bound_se"][0]),

@@ -21,8 +21,9 @@ def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     json
         Print one JSON object instead of a table.
     """
-    experts = [name for name in EXPERTS if not name.endswith("-nobias")]
     known = known_variants().values()
+    experts = [name for name in EXPERTS if f"{name}-nobias" in EXPERTS]
+    others = [name for name in EXPERTS if f"{name.removesuffix('-nobias')}-nobias" not in EXPERTS]
     if json:
         print(
             json_format.dumps(
@@ -50,5 +51,8 @@ def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
             "\n".join(variant.regimes),
         )
     console.print(table)
-    console.print(f"experts of every variant: {', '.join(experts)} (each also with --no-bias)")
+    more = f", {', '.join(others)}" if others else ""
+    console.print(
+        f"experts of every variant: {', '.join(experts)} (each also with --no-bias){more}"
+    )
     return 0

@@ -13,9 +13,22 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.parts.outside import plugins
 
-__all__ = ["Exponent", "Number", "Place", "Rows", "Sizes", "Whole", "check_words", "number_of"]
+__all__ = [
+    "Exponent",
+    "Number",
+    "Place",
+    "Rows",
+    "Sizes",
+    "Whole",
+    "check_words",
+    "number_of",
+    "program",
+    "take_plugin_words",
+]
 
+PLUGIN = "--plugin"
 MOST_WORDS = 1000
 LONGEST_OPTION = 100
 """Letters of an option's name at most, up to its ``=``."""
@@ -121,3 +134,37 @@ def check_words(words: Sequence[str]) -> None:
             return
         if word.startswith("--") and len(word.partition("=")[0]) > LONGEST_OPTION:
             raise InputError(f"unknown option {shortened(word)!r}: --help lists the options")
+
+
+def take_plugin_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words without ``--plugin FILE``, wherever that stands, and the files.
+
+    Raises
+    ------
+    InputError
+        When a file's name is missing.
+
+    Examples
+    --------
+    >>> take_plugin_words(["--plugin", "mine.py", "variants", "--plugin=his.py", "--json"])
+    (['variants', '--json'], ['mine.py', 'his.py'])
+    """
+    end = words.index("--") if "--" in words else len(words)
+    left: list[str] = []
+    files: list[str] = []
+    waiting = iter(words[:end])
+    for word in waiting:
+        option, given, file = word.partition("=")
+        if option != PLUGIN:
+            left.append(word)
+            continue
+        name = file if given else next(waiting, "")
+        if not name.strip() or "\0" in name or (not given and name.startswith("-")):
+            raise InputError(f"{PLUGIN}: give the name of a Python file")
+        files.append(name)
+    return [*left, *words[end:]], files
+
+
+def program() -> list[str]:
+    """The words with which a command begins that knows all that this process does."""
+    return ["bayes-cmoe", *(word for plugin in plugins() for word in (PLUGIN, plugin.file))]

@@ -7,26 +7,26 @@ log-density with these set to (0, -inf, ...) is log f0, with (-inf, 0, ...) it i
 prompt's: no density is written a second time.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
-import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
+from bayes_cmoe.compiled.private import value_variable, with_leading
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.compiled.weighted import component_count, single_component
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt, xr
 
 __all__ = ["Components", "RowParts", "responsibilities"]
-
-Tensor = Any
 
 
 class RowParts(NamedTuple):
@@ -47,11 +47,11 @@ class RowParts(NamedTuple):
         The probability that the row came from each component, the frozen expert first.
     """
 
-    frozen: NDArray
-    prompt: NDArray
-    share: NDArray
-    responsibility: NDArray
-    responsibilities: NDArray
+    frozen: Array
+    prompt: Array
+    share: Array
+    responsibility: Array
+    responsibilities: Array
 
 
 class Components:
@@ -70,7 +70,7 @@ class Components:
 
     def __init__(self, model: pm.Model) -> None:
         (response,) = model.observed_RVs
-        op, count = response.owner.op, component_count(model)
+        count = component_count(model)
         if count == 1:
             raise InputError(
                 f"the response {response.name} is not a contaminated mixture: responsibilities "
@@ -80,18 +80,16 @@ class Components:
         self.layout: Layout = layout_of(model)
         self.model = model
         self.columns = tuple(columns_of(model))
-        rng, size, *inputs = response.owner.inputs
-        log_weights, arguments = inputs[:count], inputs[count:]
-        observed = model.rvs_to_values[response]
-
-        def log_density(weights: NDArray) -> Tensor:
-            node = op.make_node(rng, size, *map(pt.constant, weights), *arguments)
-            return pm.logp(node.outputs[1], observed)
-
-        wanted = [*map(log_density, single_component(count)), *log_weights]
+        observed = value_variable(model, response)
+        alone = [
+            with_leading(response, [pt.constant(weight) for weight in weights])
+            for weights in single_component(count)
+        ]
+        log_weights = alone[0][1]
+        wanted = [*(pm.logp(changed, observed) for changed, _ in alone), *log_weights]
         parts = row_function(model, self.columns, wanted)
 
-        def block(theta: Any, columns: list[Any]) -> RowParts:
+        def block(theta: Array, columns: list[Array]) -> RowParts:
             found = [
                 jnp.broadcast_to(part, (BLOCK,))
                 for part in parts(*self.layout.split(theta), *columns)
@@ -132,7 +130,7 @@ class Components:
         return self._parts(np.asarray(theta, dtype=float), self.rows() if rows is None else rows)
 
 
-def _together(prompts: list[Any], moves: list[Any]) -> tuple[Any, Any]:
+def _together(prompts: Sequence[Array], moves: Sequence[Array]) -> tuple[Array, Array]:
     """Log-density and log-share of the prompts' own mixture."""
     if len(prompts) == 1:
         return prompts[0], moves[0]

@@ -1,19 +1,22 @@
 """Responses drawn from a model: its own sampler, with the arguments computed at any rows."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
-import jax.numpy as jnp
+from collections.abc import Mapping
+
 import numpy as np
-import pymc as pm
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
+from bayes_cmoe.compiled.private import density_sampler, response_name
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.compiled.weighted import component_count, single_component
+from bayes_cmoe.lazy import pm
 
 __all__ = ["Simulator"]
 
@@ -35,20 +38,17 @@ class Simulator:
     def __init__(self, model: pm.Model) -> None:
         self.layout: Layout = layout_of(model)
         (response,) = model.observed_RVs
-        op = response.owner.op
-        self._draw: Callable[..., NDArray] = op.rng_fn
-        self._inputs = tuple(
-            name for name in columns_of(model) if name != model.rvs_to_values[response].name
-        )
-        arguments = op.dist_params(response.owner)
-        row_arguments = row_function(model, self._inputs, arguments)
-        cores: tuple[int, ...] = op.ndims_params
+        sampler = density_sampler(response)
+        self._draw = sampler.draw
+        observed = response_name(model)
+        self._inputs = tuple(name for name in columns_of(model) if name != observed)
+        row_arguments = row_function(model, self._inputs, sampler.arguments)
 
-        def block(theta: Any, columns: list[Any]) -> tuple[Any, ...]:
+        def block(theta: Array, columns: list[Array]) -> tuple[Array, ...]:
             found = row_arguments(*self.layout.split(theta), *columns)
             return tuple(
                 jnp.broadcast_to(value, (BLOCK, *value.shape[value.ndim - core :]))
-                for value, core in zip(found, cores, strict=True)
+                for value, core in zip(found, sampler.cores, strict=True)
             )
 
         self._arguments = blocked_map(block)

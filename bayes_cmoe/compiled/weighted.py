@@ -4,12 +4,15 @@ A contaminated response carries log pi_0, the frozen expert's share, and one log
 prompt as its first arguments; with all but one at minus infinity it is that component alone.
 """
 
+from __future__ import annotations
+
 import re
-from typing import Any
 
 import numpy as np
-import pymc as pm
 from numpy.typing import NDArray
+
+from bayes_cmoe.compiled.private import class_name
+from bayes_cmoe.lazy import pm
 
 __all__ = ["component_count", "mixture_name", "single_component"]
 
@@ -30,8 +33,7 @@ def mixture_name(prompts: int) -> str:
 def component_count(model: pm.Model) -> int:
     """Components of a model's response, the frozen expert's included; one of any other model."""
     (response,) = model.observed_RVs
-    op: Any = response.owner.op
-    match = _NAME.fullmatch(getattr(op, "_print_name", ("",))[0])
+    match = _NAME.fullmatch(class_name(response))
     return 1 if match is None else 1 + int(match[1] or 1)
 
 

@@ -28,8 +28,8 @@ AGAIN, OFTEN = 3, 40
 """How often the best optimum is to be found before the search may end; and how often is enough,
 
 however many poor optima there are besides."""
-HOPS = 5
-"""Rounds of hops from the optima found, as long as they gain."""
+HOPS = 12
+"""Rounds of hops from the optima found, as long as they gain or the best was not found again."""
 BASES = 8
 """Optima, the best first, from which a round of hops begins."""
 
@@ -96,12 +96,13 @@ def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) 
 
 
 def _hopped(starts: Starts, result: Search, rng: Generator) -> Search:
-    """The search with hops from its best optima, as long as they find a better one."""
+    """The search with hops from its best optima, until they only find the best one again."""
     rows = starts.objective.rows.n
     for _ in range(HOPS):
         landed = hop(starts, _different(result, rows)[:BASES], rng, farthest=0.5 * rows**0.5)
         best = min(end.value for end in landed)
-        if not (result.ends[0].value - best) * rows > SAME:
+        gained = (result.ends[0].value - best) * rows > SAME
+        if not gained and result.found >= AGAIN:
             return result
         result = counted([*result.ends, *landed], rows)
     return result

@@ -19,14 +19,16 @@ SINGULAR = 1e-13
 """Eigenvalue of the information, scaled to unit diagonal, that rounding may have made."""
 CLOSE = 1e-6
 """Difference of two log-densities below which a responsibility would be rounding."""
+DOUBTFUL = 0.05
+"""Share of starts that may lead to an optimum not seen yet above which a search decides nothing."""
 HANDFUL = 2.0
 """Rows a parameter of the prompt below which a prompt is a spike on a handful of rows."""
 
 REMEDIES = {
     Status.LOCAL: "a maximum near the one start that was given; a better one may lie elsewhere: "
     "leave the start out",
-    Status.UNCONFIRMED: "the best maximum was found from one start only, so a better one may have "
-    "been missed: allow more starts",
+    Status.UNCONFIRMED: "the best maximum was found once only, or the starts led to so many others "
+    "that a better one may have been missed: allow more starts, or use fewer parameters",
     Status.UNIDENTIFIED: "the data leave a direction of the parameters open: use the weak prior, "
     "fewer parameters or more rows",
     Status.SPIKE: "the prompt rests on a handful of rows, where the likelihood has no upper bound "
@@ -137,4 +139,6 @@ def verdict(
         return Status.UNIDENTIFIED
     if len(found.ends) == 1:
         return Status.LOCAL
-    return Status.CONVERGED if found.found > 1 else Status.UNCONFIRMED
+    if found.found == 1 or found.unseen > DOUBTFUL:
+        return Status.UNCONFIRMED
+    return Status.CONVERGED

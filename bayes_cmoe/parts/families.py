@@ -5,18 +5,20 @@ family's arguments in the order of `arguments`, one value for each row (class pr
 one vector for each row).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pt
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, variance
 
 __all__ = [
@@ -32,7 +34,6 @@ __all__ = [
     "student_t",
 ]
 
-Tensor = Any
 Draw = Callable[..., NDArray]
 
 
@@ -137,6 +138,8 @@ def _multinomial_logp(y: Tensor, logits: Tensor) -> Tensor:
 
 
 def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:
+    from scipy.special import log_softmax  # takes as long to load as NumPy and the command line
+
     reference = np.zeros((*logits.shape[:-1], 1))
     full = np.concatenate([logits, reference], axis=-1)
     return _categorical_random(rng, np.exp(log_softmax(full, axis=-1)))
@@ -201,6 +204,8 @@ FAMILIES = {
     for family in (gaussian, laplace, student_t, categorical, multinomial_logistic, poisson)
 }
 
+REGISTRIES.append(FAMILIES)
+
 
 def register_family(family: Family) -> Family:
     """Make a family known by its name.
@@ -220,4 +225,6 @@ def family_named(family: str | Family) -> Family:
     """Return the family of that name; a `Family` is returned as it is."""
     if isinstance(family, Family):
         return family
+    if family not in FAMILIES:
+        load_outside()
     return FAMILIES[choose("family", family, FAMILIES)]

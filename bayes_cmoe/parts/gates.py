@@ -4,22 +4,25 @@ With one prompt a gate's parameters have the dims that it declares; with several
 stands in front.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-import pytensor.tensor as pt
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.device import jnp
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pt
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, share
 
 __all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
 
-Tensor = Any
 Values = Mapping[str, NDArray]
 
 
@@ -171,6 +174,8 @@ softmax = Gate(
 
 GATES = {gate.name: gate for gate in (constant, softmax)}
 
+REGISTRIES.append(GATES)
+
 
 def register_gate(gate: Gate) -> Gate:
     """Make a gate known by its name to the command line and to saved fits.
@@ -190,4 +195,6 @@ def gate_named(gate: str | Gate) -> Gate:
     """Return the gate of that name; a `Gate` is returned as it is."""
     if isinstance(gate, Gate):
         return gate
+    if gate not in GATES:
+        load_outside()
     return GATES[choose("gate", gate, GATES)]

@@ -3,6 +3,8 @@
 p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j),   j = 1..k prompts
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
@@ -10,13 +12,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.compiled.weighted import mixture_name
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
@@ -33,8 +35,6 @@ __all__ = [
     "mixture_of",
     "with_fewer_prompts",
 ]
-
-Tensor = Any
 
 
 @dataclass(frozen=True, eq=False)

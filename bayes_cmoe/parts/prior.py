@@ -1,14 +1,15 @@
 """The prior of one parameter, as a value: uniform on a box, or weakly informative."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pymc as pm
+
+from bayes_cmoe.compiled.types import Tensor
+from bayes_cmoe.lazy import pm
 
 __all__ = ["Box", "Weak"]
-
-Tensor = Any
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """What a model has of the data: `pm.Data` with dims, after checks that the parts go together."""
 
-from typing import Any
+from __future__ import annotations
 
 import numpy as np
-import pymc as pm
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.arrays import check_rows, check_same_rows
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.families import Family
@@ -14,8 +15,6 @@ from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.predictions import check_log_probabilities
 
 __all__ = ["check_response", "data_nodes"]
-
-Tensor = Any
 
 WORDS = {"number": "numbers", "class": "class labels", "count": "counts"}
 """Kinds of response as messages call them."""
@@ -74,11 +73,11 @@ def check_response(data: Data, family: Family) -> None:
     ------
     InputError
     """
-    if (family.response == "class") != (data.classes is not None):
-        held = "numbers" if data.classes is None else "class labels"
+    if family.response == "class" and data.classes is None:
+        raise InputError(f"a {family.name} prompt needs class labels: give Data(..., classes=K)")
+    if family.response != "class" and data.classes is not None:
         raise InputError(
-            f"a {family.name} prompt does not go with a response of {held}: choose a variant for "
-            "that response"
+            f"a {family.name} prompt does not go with class labels: choose a variant for them"
         )
     if family.response == "count":
         whole = (data.y >= 0) & (data.y == np.floor(data.y))

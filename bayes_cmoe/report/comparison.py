@@ -44,8 +44,9 @@ class Comparison:
         By setting, from `bayes_cmoe.sweep.bounds`.
     rates : DataFrame
         A row for each regime, method and parameter: the slope of log error on log n with its
-        interval, the bound's slope on the same sizes, the asymptotic exponent, the efficiency at
-        the largest n, the verdict; then the same over the sizes that theory calls local.
+        interval, the bound's slope on the same sizes, the asymptotic exponent and that of the
+        minimax lower bound, the efficiency at the largest n, the verdict; then the same over the
+        sizes that theory calls local.
     errors : DataFrame
         A row for each of these and n: RMSE of the MAP (mean posterior expected loss of NUTS) with
         its interval, the bound (its limit), how many fits count and how many failed, the median,
@@ -142,6 +143,7 @@ def _rate(cell: Cell, target: str, measured: Measured) -> dict[str, object]:
         "method": cell.method,
         "parameter": target,
         **_slope(measured, bound, exponent),
+        "exponent_lower": float(cell.theory["lower"].sel(target=target)),
         "efficiency_low": efficiency.low[-1],
         "efficiency_high": efficiency.high[-1],
         "median_slope": _median_slope(measured),

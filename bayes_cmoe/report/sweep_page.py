@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -146,7 +147,8 @@ def _variant(comparison: Comparison, name: str, known: list[dict[str, Any]]) -> 
             formula = str(told["formula"].item())
             mark = sources.index(source) + 1 if source else 0
             greek = {"formula": _greek(formula), "moves": "alpha" in formula or "gamma" in formula}
-            rows[label].append({**rate, **greek, "source": mark})
+            lower = _lower(rate["exponent_lower"]) if source else ""
+            rows[label].append({**rate, **greek, "source": mark, "lower": lower})
     methods = [method for method in comparison.design.plans if _has(rows, method)]
     return {
         "name": name,
@@ -177,6 +179,13 @@ def _glance(rows: dict[str, list[dict[str, Any]]], method: str) -> dict[str, Any
         "method": method,
         "lines": [(name, [own.get(name) for own in chosen.values()]) for name in parameters],
     }
+
+
+def _lower(exponent: float) -> str:
+    """What is known of the minimax lower bound."""
+    return (
+        f"lower bound {numbers.fraction(exponent)}" if np.isfinite(exponent) else "no lower bound"
+    )
 
 
 def _greek(formula: str) -> str:

@@ -98,7 +98,7 @@ class Regime:
     box : mapping of str to (lower, upper)
         The compact set over which the flat prior is uniform.
     options : mapping
-        What else the variant's factory takes (the multinomial's gate, the number of prompts).
+        What else the variant's factory takes beside the gate, such as the number of prompts.
     classes : int, optional
         Number of classes of a class response.
     published : tuple of Rate

@@ -5,19 +5,20 @@ is no parameter itself (exp tau), and ``expert``, the joint norm of the trainabl
 parameters. Everything works along axes: parameters last, any number of draws in front.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.mixture import Mixture, mixture_of
 
 __all__ = ["EXPERT", "Function", "Targets", "combination", "targets_of"]

@@ -11,6 +11,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.gates import Gate
+from bayes_cmoe.parts.outside import REGISTRIES, load_outside, outside_modules
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.regime import Regime
 
@@ -59,6 +60,10 @@ class Variant:
             return name
         return self.regimes[choose(f"regime of {self.name}", name, self.regimes)]
 
+    def options(self, gate: Gate) -> dict[str, Any]:
+        """What the factory is told of a gate: nothing where there is one only."""
+        return {"gate": gate} if len(self.gates) > 1 else {}
+
     def model(self, regime: str | Regime, data: Data, prior: Prior | None = None) -> Any:
         """The PyMC model of a regime for given data; flat prior on the regime's box by default."""
         chosen = self.regime(regime)
@@ -67,11 +72,13 @@ class Variant:
             frozen=chosen.frozen,
             expert=chosen.expert,
             prior=dict(chosen.box) if prior is None else prior,
+            **self.options(chosen.gate),
             **chosen.options,
         )
 
 
 _REGISTERED: dict[str, Variant] = {}
+REGISTRIES.append(_REGISTERED)
 
 
 def register_variant(variant: Variant) -> Variant:
@@ -82,7 +89,7 @@ def register_variant(variant: Variant) -> Variant:
     InputError
         When the name is taken by another variant.
     """
-    if _REGISTERED.get(variant.name, variant) is not variant:
+    if {**_shipped(), **_REGISTERED}.get(variant.name, variant) is not variant:
         raise InputError(f"a variant named {variant.name!r} exists already: choose another name")
     _REGISTERED[variant.name] = variant
     return variant
@@ -100,7 +107,18 @@ def _shipped() -> dict[str, Variant]:
 
 
 def variants() -> dict[str, Variant]:
-    """All known variants by name: one for each file in `models/`, and those registered."""
+    """All known variants by name: one for each file in `models/`, and those from outside.
+
+    Raises
+    ------
+    InputError
+        When a plugin or an entry point fails, or two variants have the same name.
+    """
+    load_outside()
+    for module in outside_modules():
+        declared = getattr(module, "VARIANT", None)
+        if isinstance(declared, Variant):
+            register_variant(declared)
     return {**_shipped(), **_REGISTERED}
 
 
@@ -108,5 +126,7 @@ def variant_named(variant: str | Variant) -> Variant:
     """Return the variant of that name; a `Variant` is returned as it is."""
     if isinstance(variant, Variant):
         return variant
-    known = variants()
+    known = {**_shipped(), **_REGISTERED}
+    if variant not in known:
+        known = variants()
     return known[choose("variant", variant, known)]

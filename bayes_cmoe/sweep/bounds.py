@@ -29,7 +29,7 @@ LIMIT_DRAWS = 2**14
 """Quasi-random draws of the limiting normal distribution."""
 DIMS = {
     "bound": ("target", "n"), "expected": ("target", "n"), "resolution": ("n",),
-    "exponent": ("target",), "formula": ("target",), "source": ("target",),
+    "exponent": ("target",), "lower": ("target",), "formula": ("target",), "source": ("target",),
 }  # fmt: skip
 """Of what is kept."""
 KEPT = ("draws", "reason", "share", "share_parameter")
@@ -59,9 +59,9 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
 
     Returns
     -------
-    xarray.Dataset with ``bound`` and ``expected`` (target, n), ``exponent``, ``formula`` and
-    ``source`` (target), ``resolution`` (n). Numbers are NaN, and the attribute ``reason`` says why,
-    where the information is singular.
+    xarray.Dataset with ``bound`` and ``expected`` (target, n), ``exponent``, ``lower`` (that of the
+    minimax lower bound), ``formula`` and ``source`` (target), ``resolution`` (n). Numbers are NaN,
+    and the attribute ``reason`` says why, where the information is singular.
 
     References
     ----------
@@ -97,13 +97,18 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     shares = [measured.shares_of(measured.layout.ravel(truth)) for truth in truths]
     uppers = [_exponent(regime, name) for name in targets]
     sources = [rate.source if (rate := rate_of(regime, name)) else "" for name in targets]
-    exponents = [float(upper.at(*setting.powers)) if upper else np.nan for upper in uppers]
+    lowers = [rate.lower if (rate := rate_of(regime, name)) else None for name in targets]
+    exponents, least = (
+        [float(one.at(*setting.powers)) if one else np.nan for one in own]
+        for own in (uppers, lowers)
+    )
     return xr.Dataset(
         {
             "bound": (("target", "n"), bound),
             "expected": (("target", "n"), expected),
             "resolution": ("n", np.min(shares / of_shares, axis=1)),
             "exponent": ("target", exponents),
+            "lower": ("target", least),
             "formula": ("target", np.array([formula(upper) for upper in uppers], dtype=object)),
             "source": ("target", np.array(sources, dtype=object)),
         },

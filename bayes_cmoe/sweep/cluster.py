@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.parts.outside import plugins
+from bayes_cmoe.sweep.processes import with_plugins
 from bayes_cmoe.sweep.provenance import difference, versions
 
 __all__ = ["ClusterLostError", "WorkerLostError", "connected", "over_cluster"]
@@ -152,11 +154,13 @@ def over_cluster(
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
+    # With every call: a worker may come when the others have begun.
+    given = plugins()
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
     waiting = set()
     try:
         for arguments in calls:
-            future = client.submit(function, *arguments, pure=False)
+            future = client.submit(with_plugins, given, function, *arguments, pure=False)
             waiting.add(future)
             future.add_done_callback(done.put)
         while waiting:

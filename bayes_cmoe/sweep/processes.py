@@ -8,10 +8,11 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
+from bayes_cmoe.parts.outside import Plugin, plugins, take_plugins
 from bayes_cmoe.sweep.parent import end_with
 from bayes_cmoe.sweep.worker import THREADS, limit_threads
 
-__all__ = ["over_processes"]
+__all__ = ["over_processes", "with_plugins"]
 
 
 @contextmanager
@@ -42,9 +43,16 @@ def over_processes(
             own = {"initializer": end_with, "initargs": (os.getpid(),)}
             stack.enter_context(parallel_config(backend="loky", inner_max_num_threads=1, **own))
         parallel = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
-        results = parallel(delayed(function)(*arguments) for arguments in calls)
+        given = plugins()
+        results = parallel(delayed(with_plugins)(given, function, *call) for call in calls)
         stack.callback(_end, results)
         yield results
+
+
+def with_plugins(given: Sequence[Plugin], function: Callable[..., Any], *arguments: Any) -> Any:
+    """A call in a process that first loads the plugins that its parent has."""
+    take_plugins(given)
+    return function(*arguments)
 
 
 def _end(results: Generator[Any]) -> None:

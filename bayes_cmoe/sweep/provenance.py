@@ -8,10 +8,9 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from importlib.metadata import version
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
+from bayes_cmoe.parts.outside import source_of
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import Design, Setting
@@ -69,15 +69,19 @@ def versions(rooms: tuple[str, ...] = FIT_ROOMS) -> Mapping[str, str]:
 
 def _code(files: Iterable[Path]) -> str:
     """A fingerprint of what the files do."""
+    return _digest(_statements(file.read_bytes()) for file in files)
+
+
+def _digest(texts: Iterable[str]) -> str:
     seen = hashlib.sha256()
-    for file in files:
-        seen.update(_statements(file).encode())
+    for text in texts:
+        seen.update(text.encode())
     return seen.hexdigest()[:12]
 
 
 @cache
-def _statements(file: Path) -> str:
-    tree = ast.parse(file.read_bytes())
+def _statements(source: bytes | str) -> str:
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -97,7 +101,8 @@ def truth_of(design: Design, setting: Setting) -> str:
     """A fingerprint of what a setting's data are drawn from, and of the set that is searched.
 
     It is of numbers: the true parameters at the design's sizes, the box, inputs, what the frozen
-    expert says of them, the expert's form at fixed parameters, and the variant's own code.
+    expert says of them, the expert's form at fixed parameters, and the code of the modules that the
+    variant and its parts come from, also where these are plugins.
 
     Parameters
     ----------
@@ -128,14 +133,14 @@ def _truth(variant: Variant, regime: Regime, setting: Setting, sizes: tuple[int,
         "frozen": [regime.frozen.family.name, regime.frozen.columns(x)],
         "expert": [expert.name, {name: list(dims) for name, dims in expert.dims.items()}],
         "form": _form(expert, x),
-        "code": _source(variant),
+        "code": _source(variant, regime, expert),
     }
     return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
 
 
 def _form(expert: Expert, x: np.ndarray) -> np.ndarray:
     """An expert at fixed parameters, each entry another number."""
-    width = {"feature": x.shape[1]}
+    width = {**expert.sizes, "feature": x.shape[1]}
     shapes = {name: tuple(width.get(dim, 1) for dim in dims) for name, dims in expert.dims.items()}
     start = 0.3
     parameters = {}
@@ -145,10 +150,35 @@ def _form(expert: Expert, x: np.ndarray) -> np.ndarray:
     return evaluate(expert, x, parameters)
 
 
-def _source(variant: Variant) -> str:
-    """The code of the file that declares the variant, where it has one."""
-    spec = find_spec(variant.build.__module__) if variant.build.__module__ != "__main__" else None
-    return _code([Path(spec.origin)]) if spec is not None and spec.origin else ""
+def _source(variant: Variant, regime: Regime, expert: Expert) -> str:
+    """The code of the files that declare the variant and its parts, where they have any."""
+    gate, family, known = regime.gate, variant.family, regime.frozen
+    share = gate.share
+    parts: list[Callable[..., Any] | None] = [
+        variant.build, gate.log_weights, share.value, share.vanish, expert.mean, family.logp,
+        family.random, known.family.logp, known.family.random, known.columns, regime.path.shift,
+        regime.inputs,
+    ]  # fmt: skip
+    modules = sorted({_module(part) for part in parts if part is not None} - {"", "__main__"})
+    return _digest(_statements(text) for text in map(_text, modules) if text is not None)
+
+
+def _module(part: Callable[..., Any]) -> str:
+    while isinstance(part, partial):
+        part = part.func
+    return str(getattr(part, "__module__", None) or "")
+
+
+def _text(module: str) -> bytes | str | None:
+    """The source of a module that is a plugin or lies in a file; our own rooms have versions."""
+    package = __name__.partition(".")[0]
+    if module.startswith(f"{package}.") and not module.startswith(f"{package}.models."):
+        return None
+    own = source_of(module)
+    if own is not None:
+        return own
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).read_bytes() if file and file.endswith(".py") else None
 
 
 def _plain(value: Any) -> Any:

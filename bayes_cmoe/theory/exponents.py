@@ -14,6 +14,7 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT, Function, Targets
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.boundary import boundary
 from bayes_cmoe.theory.information import (
     ACCURACY,
     DRAWS,
@@ -22,7 +23,7 @@ from bayes_cmoe.theory.information import (
     information_along,
     truth_at,
 )
-from bayes_cmoe.theory.published import boundary, rate_of
+from bayes_cmoe.theory.published import rate_of
 from bayes_cmoe.theory.scores import scores_of
 
 __all__ = ["exponents", "phase_diagram", "powers"]

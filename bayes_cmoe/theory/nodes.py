@@ -6,8 +6,9 @@ Where a prompt merges, what decides the bound is p times a polynomial of y, of d
 it lives in the tails, of which draws from p see few. So y comes from a defensive mixture q of one
 heavy-tailed density for each component, placed by a few draws of that component from the model
 itself, at the points of a lattice on its quantiles. The lattice is shifted at random, which keeps
-the sum unbiased wherever q lies; class responses are summed over all classes. Inputs x ~ N(0, I)
-are scrambled Sobol points. What scatter is left is seen between independent replicates.
+the sum unbiased wherever q lies; for counts the points are rounded, and q is what rounds to them;
+class responses are summed over all classes. Inputs x ~ N(0, I) are scrambled Sobol points. What
+scatter is left is seen between independent replicates.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ PER_COMPONENT = 8
 """Lattice points in y for each component."""
 PLACING = 8
 """Draws of a component at an input that say where it lies."""
+NARROWEST = 0.5
+"""Scale of a component of counts at least: a few draws of it may well be the same."""
 PROPOSAL = "log_proposal"
 
 
@@ -86,7 +89,12 @@ def inputs_of(regime: Regime, rows: int, seed: SeedSequence, components: int = 2
 
 
 def nodes_at(
-    simulator: Simulator, response: str, theta: NDArray, inputs: Inputs, classes: int | None
+    simulator: Simulator,
+    response: str,
+    theta: NDArray,
+    inputs: Inputs,
+    classes: int | None,
+    counts: bool = False,
 ) -> Nodes:
     """The nodes of one replicate at one truth.
 
@@ -99,6 +107,8 @@ def nodes_at(
     inputs : Inputs
     classes : int, optional
         Number of classes of a class response.
+    counts : bool
+        Whether responses are whole numbers from 0.
     """
     count = len(inputs.shift)
     if classes is not None:
@@ -108,12 +118,23 @@ def nodes_at(
     center, scale = simulator.placed(
         theta, inputs.columns, np.random.default_rng(inputs.seed), PLACING
     )
+    if counts:
+        scale = np.maximum(scale, NARROWEST)
     lattice = (np.arange(PER_COMPONENT)[:, None] + inputs.shift) / PER_COMPONENT
     y = center[:, None] + scale[:, None] * _quantile(lattice)
     y = y.reshape(-1, count)
-    density = sum(
-        _density((y - middle) / width) / width for middle, width in zip(center, scale, strict=True)
-    )
+    if counts:
+        y = np.maximum(np.round(y), 0.0)
+        edges = np.where(y > 0, y - 0.5, -np.inf), y + 0.5
+        density = sum(
+            _mass(*((edge - middle) / width for edge in edges))
+            for middle, width in zip(center, scale, strict=True)
+        )
+    else:
+        density = sum(
+            _density((y - middle) / width) / width
+            for middle, width in zip(center, scale, strict=True)
+        )
     columns = {
         name: np.tile(column, (len(y), *[1] * (column.ndim - 1)))
         for name, column in inputs.columns.items()
@@ -130,3 +151,16 @@ def _quantile(u: NDArray) -> NDArray:
 
 def _density(t: NDArray) -> NDArray:
     return (2.0 + t**2) ** -1.5
+
+
+def _mass(lower: NDArray, upper: NDArray) -> NDArray:
+    """Between two points, taken in the tail where both lie, so that no digits are lost."""
+    left = lower + upper < 0.0
+    near, far = np.where(left, -upper, lower), np.where(left, -lower, upper)
+    return _above(near) - _above(far)
+
+
+def _above(t: NDArray) -> NDArray:
+    root = np.sqrt(2.0 + t**2)
+    tail = 1.0 / (root * (root + np.abs(t)))
+    return np.where(t >= 0.0, tail, 1.0 - tail)

@@ -1,15 +1,14 @@
 """Published and derived exponents of every regime, as a labelled table."""
 
-from fractions import Fraction
-
 import numpy as np
 import xarray as xr
 
 from bayes_cmoe.study.rates import Exponent, Rate
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.boundary import boundary_words
 
-__all__ = ["boundary", "formula", "published", "rate_of"]
+__all__ = ["formula", "published", "rate_of"]
 
 
 def rate_of(regime: Regime, parameter: str) -> Rate | None:
@@ -35,17 +34,6 @@ def formula(exponent: Exponent | None) -> str:
     return text
 
 
-def boundary(regime: Regime, alpha: Fraction | float) -> float:
-    """The published phase boundary: the largest gamma at which the prompt can be learnt.
-
-    sqrt(n) lam* ‖Delta*‖² -> infinity: gamma < (1/2 - alpha) / 2. Infinite where no published
-    rate of the regime depends on gamma.
-    """
-    if not any(rate.upper.gamma for rate in regime.published):
-        return float("inf") if float(alpha) < 0.5 else 0.0
-    return max(0.0, (0.5 - float(alpha)) / 2.0)
-
-
 def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.Dataset:
     """Published exponents of a variant's regimes.
 
@@ -59,7 +47,8 @@ def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.
     -------
     xarray.Dataset over ``row``, with the coordinates ``regime`` and ``parameter``: ``upper`` and
     ``lower`` (exponents on the regime's own path, NaN where none is published), their formulas in
-    (alpha, gamma), ``source``, ``condition`` and ``mark`` (published or derived).
+    (alpha, gamma), ``source``, ``condition``, ``boundary`` (the regime's, in words) and ``mark``
+    (published or derived).
 
     Examples
     --------
@@ -81,6 +70,7 @@ def published(variant: str | Variant, regime: str | Regime | None = None) -> xr.
         "lower_formula": [formula(rate.lower) for _, rate in pairs],
         "source": [rate.source for _, rate in pairs],
         "condition": [rate.condition for _, rate in pairs],
+        "boundary": [boundary_words(own) for own, _ in pairs],
         "mark": [rate.mark for _, rate in pairs],
     }
     coords = {

@@ -7,14 +7,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from bayes_cmoe.study.rates import Rate
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.boundary import boundary_words
 from bayes_cmoe.theory.exponents import exponents
 from bayes_cmoe.theory.information import ACCURACY, DRAWS
 from bayes_cmoe.theory.published import rate_of
 
 __all__ = ["SIZES", "theory", "theory_rows"]
 
+WORDS = ("source", "condition", "mark", "boundary")
 SIZES = tuple(float(n) for n in np.geomspace(1e3, 1e6, 7))
 
 
@@ -45,8 +48,9 @@ def theory(
     Returns
     -------
     xarray.Dataset over ``row`` (coordinates ``regime``, ``parameter``) and ``n``: ``exponent``
-    (published, on the regime's path; NaN where there is none), ``source``, ``condition``, ``bound``
-    and ``bound_se`` on the RMSE, ``slope`` and ``slope_se``.
+    (published, on the regime's path; NaN where there is none), ``lower`` (that of the minimax lower
+    bound, likewise), ``source``, ``condition``, ``mark``, ``boundary`` (the regime's phase
+    boundary in words), ``bound`` and ``bound_se`` on the RMSE, ``slope`` and ``slope_se``.
 
     Raises
     ------
@@ -64,6 +68,9 @@ def theory(
         table = table.assign(
             source=("parameter", [rate.source if rate else "" for rate in rates]),
             condition=("parameter", [rate.condition if rate else "" for rate in rates]),
+            mark=("parameter", [rate.mark if rate else "" for rate in rates]),
+            boundary=("parameter", [boundary_words(own) if rate else "" for rate in rates]),
+            lower=("parameter", [_lower(own, rate) for rate in rates]),
         )
         names = table.parameter.values
         table = table.drop_vars("parameter").rename(parameter="row")
@@ -76,22 +83,27 @@ def theory(
     return whole.assign_attrs(variant=chosen.name, draws=draws, seed=seed)
 
 
+def _lower(regime: Regime, rate: Rate | None) -> float:
+    if rate is None or rate.lower is None:
+        return float("nan")
+    return float(rate.lower.at(regime.path.alpha, regime.path.gamma))
+
+
 def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
     """The rows of `theory`'s table as plain values, fit for JSON.
 
-    Each has regime, parameter, exponent (number or None), source, n, bound,
-    bound_se, slope and slope_se.
+    Each has regime, parameter, exponent and lower (numbers or None), source, condition, mark and
+    boundary (or None), n, bound, bound_se, slope and slope_se.
     """
     rows = []
     for i in range(table.sizes["row"]):
         own = table.isel(row=i)
-        exponent = float(own.exponent)
         rows.append(
             {
                 "regime": str(own.regime.item()),
                 "parameter": str(own.parameter.item()),
-                "exponent": None if np.isnan(exponent) else exponent,
-                "source": str(own.source.item()) or None,
+                **{name: _known(own[name].item()) for name in ("exponent", "lower")},
+                **{name: str(own[name].item()) or None for name in WORDS},
                 "n": [float(n) for n in table.n.values],
                 "bound": [float(bound) for bound in own.bound.values],
                 "bound_se": [float(error) for error in own.bound_se.values],
@@ -100,3 +112,7 @@ def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)

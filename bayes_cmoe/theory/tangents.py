@@ -6,22 +6,25 @@ At the gate level pi(x) = 1/2,
     df/p = 2 dlog p,  d²f/p = 2 (d²log p + dlog p dlog p').
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pymc as pm
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.components import Components
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.frozen import Frozen
@@ -31,8 +34,6 @@ from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.relations import Term
 
 __all__ = ["Case", "Compiled", "Setting", "Tangents", "setting_of"]
-
-Array = Any
 Case = tuple[Frozen, str | Expert, Mapping[str, ArrayLike]]
 """A frozen expert, a trainable expert's form and its parameters (with ``nu`` where it has one)."""
 
@@ -51,7 +52,7 @@ class Setting:
         ``inputs(rng, n)`` draws x, shape (n, features).
     """
 
-    compiled: "Compiled"
+    compiled: Compiled
     frozen: Frozen
     expert: Expert
     point: dict[str, NDArray]
@@ -77,15 +78,15 @@ def setting_of(variant: Variant, case: str | Regime | Case, gate: str | None) ->
         features = point[with_inputs[0]].shape[-1] if with_inputs else 1
         first = next(iter(expert.dims))
         classes = None if variant.response != "class" else len(point[first]) + 1
-        gates = [known.name for known in variant.gates]
-        chosen = gates[0] if gate is None else choose(f"gate of {variant.name}", gate, gates)
-        options = {"gate": chosen} if len(gates) > 1 else {}
+        gates = {known.name: known for known in variant.gates}
+        named = variant.gates[0].name if gate is None else gate
+        options = variant.options(gates[choose(f"gate of {variant.name}", named, gates)])
         inputs: Callable[[Generator, int], NDArray] = partial(_standard_normal, features)
     else:
         regime = variant.regime(case)
         frozen, expert = regime.frozen, expert_named(regime.expert)
         point = {k: np.asarray(v, dtype=float) for k, v in regime.path.center.items()}
-        classes, options = regime.classes, dict(regime.options)
+        classes, options = regime.classes, {**variant.options(regime.gate), **regime.options}
         inputs = regime.draw_inputs
     features = inputs(np.random.default_rng(0), 1).shape[1]
     compiled = _compiled(variant, frozen, expert, tuple(options.items()), features, classes)
@@ -103,13 +104,12 @@ class Compiled:
     def __init__(self, model: pm.Model) -> None:
         self.model = model
         self.likelihood, self.simulator = Likelihood(model), Simulator(model)
-        (response,) = model.observed_RVs
-        self.response: str = model.rvs_to_values[response].name
+        self.response = response_name(model)
         self.components = Components(model)
         self.derivatives = jax.jit(self._derivatives, static_argnums=(2,))
 
     def _derivatives(
-        self, theta: Array, columns: list[Array], free: tuple[int, ...]
+        self, theta: jax.Array, columns: list[Array], free: tuple[int, ...]
     ) -> tuple[Array, Array]:
         """Of each row: first and second by the free entries."""
         where = np.array(free)

@@ -24,8 +24,8 @@ def parts_by_scipy(case: Case, theta: Columns, columns: Columns) -> tuple[NDArra
     prompt = reference.prompt_log_density(case.expert, theta, columns)
     _, move = reference.log_weights(case.x, theta)
     together = reference.contaminated(case.expert, case.family, theta, columns)
-    mine = np.exp(move + prompt - together)
-    return frozen, prompt, np.exp(move), mine, np.column_stack([1.0 - mine, mine])
+    moved = np.exp(move + prompt - together)
+    return frozen, prompt, np.exp(move), moved, np.column_stack([1.0 - moved, moved])
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -223,4 +223,4 @@ def test_a_model_with_one_prompt_less_is_that_model() -> None:
 @pytest.mark.parametrize("prompts", [0, -1, 1.5])
 def test_a_number_of_prompts_that_is_none_is_refused(prompts: float) -> None:
     with pytest.raises(InputError, match="give a whole number from 1"):
-        model_of(softmax, "gaussian", prompts)  # type: ignore[arg-type]
+        model_of(softmax, "gaussian", prompts)

@@ -32,6 +32,7 @@ def theory(sizes):
             "expected": (("target", "n"), 1.1 * bounds),
             "resolution": ("n", [resolution(n) for n in sizes]),
             "exponent": ("target", [EXPONENTS[name] for name in names]),
+            "lower": ("target", [EXPONENTS[name] for name in names]),
         },
         coords={"target": np.array(names, dtype=object), "n": sizes},
     )

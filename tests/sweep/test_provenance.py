@@ -118,7 +118,7 @@ def test_the_variants_own_code_counts(monkeypatch):
     variant = variant_named(NEAR.variant)
     monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
     assert truth_of(design, NEAR) == before
-    monkeypatch.setattr(provenance, "_source", lambda own: "other statements")
+    monkeypatch.setattr(provenance, "_source", lambda *own: "other statements")
     monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
     assert truth_of(design, NEAR) != before
     monkeypatch.undo()

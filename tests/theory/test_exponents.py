@@ -8,8 +8,9 @@ import xarray as xr
 from bayes_cmoe import Path, Regime, frozen_expert, variant_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.study.regime import along
+from bayes_cmoe.theory.boundary import boundary
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
-from bayes_cmoe.theory.published import boundary, published
+from bayes_cmoe.theory.published import published
 from bayes_cmoe.theory.report import theory, theory_rows
 
 CONSTANT, SOFTMAX = "constant_contaminated", "softmax_contaminated"

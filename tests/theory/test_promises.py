@@ -152,7 +152,8 @@ def test_a_prompt_exceeds_the_null_law() -> None:
     model = linear(x, mean, y)
     law = null_law(Posterior(model), Components(model), columns_of(model))
     assert law.statistic > law.quantile
-    assert law.pvalue < 0.02
+    # A p-value by simulation is never zero: the data are one of the 1000.
+    assert 1 / 1000 <= law.pvalue < 0.02
 
 
 def test_the_level_of_the_null_law() -> None:

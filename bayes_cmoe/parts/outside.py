@@ -23,11 +23,11 @@ from bayes_cmoe.files.regular import regular_content
 __all__ = [
     "ENVIRONMENT",
     "GROUP",
+    "READERS",
     "REGISTRIES",
     "Plugin",
     "load_outside",
     "load_plugin",
-    "outside_modules",
     "plugins",
     "source_of",
     "take_plugins",
@@ -41,6 +41,8 @@ LARGEST = 2**20
 """Bytes of a file."""
 REGISTRIES: list[dict[str, Any]] = []
 """What a plugin may add names to; one that fails leaves them as they were."""
+READERS: list[Callable[[ModuleType], None]] = []
+"""What looks at a module once it has run; it may raise as the module itself."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Plugin:
 
 _FILES: dict[str, Plugin] = {}
 """Those that are loaded, or being loaded, by their files."""
-_ENTRIES: dict[str, ModuleType | None] = {}
-"""Modules of entry points by their names; None while one is imported."""
+_ENTRIES: set[str] = set()
+"""Names of the entry points that are imported, or being imported."""
 
 
 def load_plugin(file: str | Path) -> ModuleType:
@@ -105,12 +107,6 @@ def load_outside() -> None:
     for entry in _entry_points():
         if entry.name not in _ENTRIES:
             _import(entry)
-
-
-def outside_modules() -> list[ModuleType]:
-    """The modules of all plugins and entry points that are loaded."""
-    files = [sys.modules[plugin.module] for plugin in _FILES.values()]
-    return files + [module for module in _ENTRIES.values() if module is not None]
 
 
 def plugins() -> tuple[Plugin, ...]:
@@ -172,6 +168,7 @@ def _load(plugin: Plugin) -> None:
 
     def run() -> None:
         exec(compile(plugin.source, plugin.file, "exec"), module.__dict__)
+        _look_at(module)
 
     try:
         _run(run, f"plugin {plugin.file}", lambda name: name == plugin.file)
@@ -181,17 +178,23 @@ def _load(plugin: Plugin) -> None:
 
 
 def _import(entry: EntryPoint) -> None:
-    _ENTRIES[entry.name] = None
+    _ENTRIES.add(entry.name)
 
     def run() -> None:
-        _ENTRIES[entry.name] = sys.modules[entry.module] if entry.load() else None
+        entry.load()
+        _look_at(sys.modules[entry.module])
 
     where = f"entry point {entry.name} = {entry.value} of group {GROUP}"
     try:
         _run(run, where, lambda name: not name.startswith("<frozen"))
     except BaseException:
-        del _ENTRIES[entry.name]
+        _ENTRIES.discard(entry.name)
         raise
+
+
+def _look_at(module: ModuleType) -> None:
+    for reader in READERS:
+        reader(module)
 
 
 def _run(run: Callable[[], None], where: str, own: Callable[[str], bool]) -> None:

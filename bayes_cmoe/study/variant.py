@@ -5,13 +5,14 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.gates import Gate
-from bayes_cmoe.parts.outside import REGISTRIES, load_outside, outside_modules
+from bayes_cmoe.parts.outside import READERS, REGISTRIES, load_outside
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.regime import Regime
 
@@ -95,6 +96,15 @@ def register_variant(variant: Variant) -> Variant:
     return variant
 
 
+def _register_declared(module: ModuleType) -> None:
+    declared = getattr(module, "VARIANT", None)
+    if isinstance(declared, Variant):
+        register_variant(declared)
+
+
+READERS.append(_register_declared)
+
+
 @cache
 def _shipped() -> dict[str, Variant]:
     package = importlib.import_module("bayes_cmoe.models")
@@ -112,13 +122,9 @@ def variants() -> dict[str, Variant]:
     Raises
     ------
     InputError
-        When a plugin or an entry point fails, or two variants have the same name.
+        When a plugin or an entry point fails.
     """
     load_outside()
-    for module in outside_modules():
-        declared = getattr(module, "VARIANT", None)
-        if isinstance(declared, Variant):
-            register_variant(declared)
     return {**_shipped(), **_REGISTERED}
 
 
@@ -129,4 +135,9 @@ def variant_named(variant: str | Variant) -> Variant:
     known = {**_shipped(), **_REGISTERED}
     if variant not in known:
         known = variants()
-    return known[choose("variant", variant, known)]
+    if variant not in known:
+        try:
+            choose("variant", variant, known)
+        except InputError as error:
+            raise InputError(f"{error}; one of your own: name its file with --plugin") from None
+    return known[variant]

@@ -24,7 +24,7 @@ from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.study.concentration import concentration
+from bayes_cmoe.study.concentration import ball_radius, concentration
 from bayes_cmoe.study.losses import merging_distance, published_loss
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
@@ -196,7 +196,7 @@ def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth)
         "seconds": tree.attrs["seconds"],
         "error": _with_loss(bench, truth, found.mean_error),
         "expected_loss": np.append(found.expected_loss, losses.mean()),
-        "radius": np.append(found.radius, np.quantile(losses, 0.9)),
+        "radius": np.append(found.radius, ball_radius(losses)),
         "posterior_sd": np.append(found.sd, np.nan),
         "covered": np.concatenate([found.covered, nothing], axis=1),
         "divergences": report.divergences,

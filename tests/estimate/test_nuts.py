@@ -95,6 +95,21 @@ def test_too_few_draws_come_with_a_warning_and_a_remedy() -> None:
         fit_nuts(SMALL.model, draws=20, tune=30, chains=2, seed=1, posterior=SMALL.posterior)
 
 
+def test_a_higher_wanted_acceptance_takes_shorter_steps() -> None:
+    """An integrator's energy error grows with its step (Hoffman and Gelman 2014, section 3.2)."""
+    steps = []
+    point = fit_map(SMALL.model, near=SMALL.truth, posterior=SMALL.posterior)
+    for wanted in (0.6, 0.99):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SamplingWarning)
+            tree = fit_nuts(
+                SMALL.model, draws=20, tune=150, chains=2, target_accept=wanted, start=point,
+                posterior=SMALL.posterior,
+            )  # fmt: skip
+        steps.append(float(tree["sample_stats"]["step_size"].mean()))
+    assert steps[1] < 0.6 * steps[0]
+
+
 def test_remedy_names_divergences_first() -> None:
     good = Convergence(4, 1000, 0, 1.001, 2000.0, 1500.0)
     assert remedy(good) == ""

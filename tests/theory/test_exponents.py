@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_cmoe import Path, Regime, frozen_expert, variant_named
+from bayes_cmoe import InputError, Path, Regime, frozen_expert, variant_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.study.regime import along
-from bayes_cmoe.theory.boundary import boundary
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
 from bayes_cmoe.theory.published import published
 from bayes_cmoe.theory.report import theory, theory_rows
@@ -196,6 +195,18 @@ def test_slope_errors_are_the_scatter_over_seeds() -> None:
     assert np.all((ratio > 0.4) & (ratio < 2.5))
 
 
+def test_the_least_accurate_size_decides_whether_the_draws_are_enough() -> None:
+    own = {"n": (1e3, 1e7), "draws": 2**14}
+    found = exponents(CONSTANT, "merging", **own, accuracy=1.0)
+    relative = found.bound_se / found.bound
+    largest = float(relative.max())
+    # Every parameter has a size at which it is known better than this.
+    assert float(relative.min("n").max()) < 0.98 * largest
+    exponents(CONSTANT, "merging", **own, accuracy=1.001 * largest)
+    with pytest.raises(InputError, match="draws are needed"):
+        exponents(CONSTANT, "merging", **own, accuracy=0.99 * largest)
+
+
 def test_phase_diagram_of_the_constant_gate() -> None:
     """alpha + 2 gamma < 1/2 is where the prompt is learnt."""
     alphas, gammas = (0.0, 0.2, 0.4), (0.0, 0.1, 0.2, 0.3)
@@ -211,12 +222,6 @@ def test_phase_diagram_of_the_constant_gate() -> None:
     for name in ("lam", "expert"):
         own = merging.relative.sel(parameter=name).transpose("alpha", "gamma")
         np.testing.assert_allclose(own, expected.transpose("alpha", "gamma"), atol=0.04)
-
-
-def test_boundary_is_absent_where_nothing_merges() -> None:
-    regime = variant_named(CONSTANT).regime("distinguishable")
-    assert boundary(regime, 0.2) == float("inf")
-    assert boundary(variant_named(CONSTANT).regime("merging"), 0.6) == 0.0
 
 
 def test_published_table_holds_every_rate() -> None:

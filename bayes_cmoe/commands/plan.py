@@ -24,7 +24,7 @@ from bayes_cmoe.theory.planner import plan as plan_of
 
 __all__ = ["plan"]
 
-EXAMPLE = "'{\"lam\": 0.2}'"
+EXAMPLE = "'{\"NAME\": 0.2}'"
 
 
 def plan(

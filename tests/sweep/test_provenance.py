@@ -118,11 +118,14 @@ def test_the_variants_own_code_counts(monkeypatch):
     variant = variant_named(NEAR.variant)
     monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
     assert truth_of(design, NEAR) == before
-    monkeypatch.setattr(provenance, "_source", lambda own: "other statements")
+    monkeypatch.setattr(provenance, "_source", lambda *own: "other statements")
     monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
     assert truth_of(design, NEAR) != before
     monkeypatch.undo()
-    assert provenance._source(variant) == provenance._code([ROOT / "models" / f"{variant.name}.py"])
+    regime = variant.regime(NEAR.regime)
+    expert = EXPERTS[regime.expert]
+    own = provenance._code([ROOT / "models" / f"{variant.name}.py"])
+    assert provenance._source(variant, regime, expert) == own
 
 
 def test_an_experts_form_counts_and_not_its_name_alone(same_name):

@@ -8,7 +8,7 @@ import xarray as xr
 from bayes_cmoe import Path, Regime, frozen_expert, variant_named
 from bayes_cmoe.study.regime import along
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
-from bayes_cmoe.theory.published import boundary, published
+from bayes_cmoe.theory.published import published
 from bayes_cmoe.theory.report import theory, theory_rows
 
 CONSTANT, SOFTMAX = "constant_contaminated", "softmax_contaminated"
@@ -209,12 +209,6 @@ def test_phase_diagram_of_the_constant_gate() -> None:
         np.testing.assert_allclose(own, expected.transpose("alpha", "gamma"), atol=0.04)
 
 
-def test_boundary_is_absent_where_nothing_merges() -> None:
-    regime = variant_named(CONSTANT).regime("distinguishable")
-    assert boundary(regime, 0.2) == float("inf")
-    assert boundary(variant_named(CONSTANT).regime("merging"), 0.6) == 0.0
-
-
 def test_published_table_holds_every_rate() -> None:
     table = published(SOFTMAX)
     own = table.isel(row=(table.regime == "paper-b-mended").values)
@@ -227,6 +221,7 @@ def test_published_table_holds_every_rate() -> None:
     derived = published(CONSTANT, "linear-merging-b")
     assert set(derived["mark"].values) == {"derived"}
     assert np.isnan(derived.lower).all()
+    assert set(derived["boundary"].values) == {"sqrt(n) lam Delta^4 -> infinity"}
 
 
 def test_theory_rows_join_published_and_computed() -> None:
@@ -235,7 +230,10 @@ def test_theory_rows_join_published_and_computed() -> None:
     assert [row["parameter"] for row in rows] == ["lam", "a", "b", "nu", "expert"]
     by_name = {row["parameter"]: row for row in rows}
     assert by_name["lam"]["exponent"] == -0.25
-    assert by_name["a"]["exponent"] is None
+    assert by_name["lam"]["lower"] == -0.25
+    assert by_name["a"]["exponent"] is by_name["a"]["lower"] is by_name["a"]["mark"] is None
+    assert by_name["lam"]["mark"] == "published"
+    assert by_name["lam"]["boundary"] == "sqrt(n) lam Delta^2 -> infinity"
     assert "2410.12258" in by_name["expert"]["source"]
     lam = by_name["lam"]
     slope = np.log(lam["bound"][1] / lam["bound"][0]) / np.log(10.0)

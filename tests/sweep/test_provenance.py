@@ -122,7 +122,9 @@ def test_the_variants_own_code_counts(monkeypatch):
     monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
     assert truth_of(design, NEAR) != before
     monkeypatch.undo()
-    assert provenance._source(variant) == provenance._code([ROOT / "models" / f"{variant.name}.py"])
+    regime = variant.regime(NEAR.regime)
+    own = provenance._source(variant, regime, EXPERTS[regime.expert])
+    assert own == provenance._code([ROOT / "models" / f"{variant.name}.py"])
 
 
 def test_an_experts_form_counts_and_not_its_name_alone(same_name):

@@ -87,7 +87,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
 
 def status_table(design: Design, statuses: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
     """Status codes that occur, and finished fits by regime, method and code."""
-    order = ("converged", "sampled", "edge", *FAILURES)
+    order = ("converged", "local", "sampled", "edge", "unidentified", "spike", *FAILURES)
     codes = [code for code in order if code in set(statuses["status"])]
     rows = []
     for setting in design.settings:

@@ -123,8 +123,9 @@ def test_the_variants_own_code_counts(monkeypatch):
     assert truth_of(design, NEAR) != before
     monkeypatch.undo()
     regime = variant.regime(NEAR.regime)
-    own = provenance._source(variant, regime, EXPERTS[regime.expert])
-    assert own == provenance._code([ROOT / "models" / f"{variant.name}.py"])
+    expert = EXPERTS[regime.expert]
+    own = provenance._code([ROOT / "models" / f"{variant.name}.py"])
+    assert provenance._source(variant, regime, expert) == own
 
 
 def test_an_experts_form_counts_and_not_its_name_alone(same_name):

@@ -12,7 +12,8 @@ READY := $(VENV)/.ready
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.14 python3 python
 ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))
 
-# Two workers share two cores, so each keeps to one thread.
+# Two workers share two cores, so each keeps to one thread; the tests of a file share what they
+# compile, so they go to the same worker.
 WORKERS := 2
 ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
@@ -34,10 +35,10 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 test: lint
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow"
 
 test-slow: $(READY)
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check

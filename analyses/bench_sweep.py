@@ -170,7 +170,7 @@ def quick() -> float:
 # %%
 def measured(design: Design, **how: object) -> xr.Dataset:
     with TemporaryDirectory() as folder:
-        return run_sweep(design, folder, **how).drop_vars("seconds")  # type: ignore[arg-type]
+        return run_sweep(design, folder, **how).drop_vars("seconds")
 
 
 def same_bits() -> bool:

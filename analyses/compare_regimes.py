@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe.report.comparison import RESOLVED, Comparison, compare
-from bayes_cmoe.sweep.bounds import SHARES, all_bounds
+from bayes_cmoe.sweep.bounds import all_bounds
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
 from bayes_cmoe.sweep.run import run_sweep
 from bayes_cmoe.sweep.store import Store
@@ -68,8 +68,7 @@ def measured(folder: Path) -> Comparison:
 
 def share_of(comparison: Comparison, label: str) -> str:
     """What says how large the prompt's share is: lam or exp_tau."""
-    targets = comparison.bounds[label]["target"].to_numpy()
-    return next(name for name in SHARES if name in targets)
+    return str(comparison.bounds[label].attrs["share"])
 
 
 # %%

@@ -250,7 +250,7 @@ def table_of(found: pd.DataFrame) -> Table:
 def crossing(bound: xr.DataArray, name: str) -> float:
     """The Delta above which the homogeneous adapter needs fewer rows; NaN where it never does."""
     own = bound.sel(parameter=name).sortby("delta")
-    ratio = 2.0 * np.log(own.sel(form="homogeneous") / own.sel(form="heterogeneous")).to_numpy()
+    ratio = 2.0 * np.log((own.sel(form="homogeneous") / own.sel(form="heterogeneous")).to_numpy())
     if not (ratio.min() < 0.0 < ratio.max()):
         return float("nan")
     return float(np.exp(np.interp(0.0, -ratio, np.log(own.delta))))

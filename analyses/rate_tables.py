@@ -36,7 +36,7 @@ def print_table(title: str, rows: Iterator[tuple[str, xr.Dataset]], value: str) 
 
 def moved(regime: Regime, **direction: object) -> Regime:
     """The regime with another direction of the shift."""
-    return replace(regime, path=replace(regime.path, shift=along(**direction)))  # type: ignore[arg-type]
+    return replace(regime, path=replace(regime.path, shift=along(**direction)))
 
 
 # %% [markdown]

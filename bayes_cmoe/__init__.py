@@ -1,23 +1,27 @@
 """Bayesian contaminated mixtures of experts: models, estimation, and the rates they can reach."""
 
-from bayes_cmoe.errors import InputError
-from bayes_cmoe.parts.data import Data
-from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
-from bayes_cmoe.parts.families import Family, register_family
-from bayes_cmoe.parts.frozen import Frozen, frozen_expert
-from bayes_cmoe.parts.gates import Gate, Share, register_gate
-from bayes_cmoe.parts.outside import load_plugin
-from bayes_cmoe.parts.predictions import (
-    frozen_arguments,
-    frozen_log_density,
-    frozen_predictions,
-    frozen_probabilities,
-)
-from bayes_cmoe.study.contaminated import contaminated_variant
-from bayes_cmoe.study.rates import Exponent, Rate
-from bayes_cmoe.study.regime import Path, Regime, along
-from bayes_cmoe.study.simulate import simulate
-from bayes_cmoe.study.variant import Variant, register_variant, variant_named, variants
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayes_cmoe.errors import InputError
+    from bayes_cmoe.parts.data import Data
+    from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
+    from bayes_cmoe.parts.families import Family, register_family
+    from bayes_cmoe.parts.frozen import Frozen, frozen_expert
+    from bayes_cmoe.parts.gates import Gate, Share, register_gate
+    from bayes_cmoe.parts.outside import load_plugin
+    from bayes_cmoe.parts.predictions import (
+        frozen_arguments,
+        frozen_log_density,
+        frozen_predictions,
+        frozen_probabilities,
+    )
+    from bayes_cmoe.study.contaminated import contaminated_variant
+    from bayes_cmoe.study.rates import Exponent, Rate
+    from bayes_cmoe.study.regime import Path, Regime, along
+    from bayes_cmoe.study.simulate import simulate
+    from bayes_cmoe.study.variant import Variant, register_variant, variant_named, variants
 
 __all__ = [
     "Data",
@@ -49,3 +53,62 @@ __all__ = [
     "variant_named",
     "variants",
 ]
+
+_HOMES = {
+    "errors": ("InputError",),
+    "parts.data": ("Data",),
+    "parts.experts": (
+        "Expert",
+        "expert_named",
+        "register_expert",
+    ),
+    "parts.families": (
+        "Family",
+        "register_family",
+    ),
+    "parts.frozen": (
+        "Frozen",
+        "frozen_expert",
+    ),
+    "parts.gates": (
+        "Gate",
+        "Share",
+        "register_gate",
+    ),
+    "parts.outside": ("load_plugin",),
+    "parts.predictions": (
+        "frozen_arguments",
+        "frozen_log_density",
+        "frozen_predictions",
+        "frozen_probabilities",
+    ),
+    "study.contaminated": ("contaminated_variant",),
+    "study.rates": (
+        "Exponent",
+        "Rate",
+    ),
+    "study.regime": (
+        "Path",
+        "Regime",
+        "along",
+    ),
+    "study.simulate": ("simulate",),
+    "study.variant": (
+        "Variant",
+        "register_variant",
+        "variant_named",
+        "variants",
+    ),
+}
+"""Where each name comes from; its module is loaded when it is first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -7,6 +7,8 @@ prompt from the frozen expert. With a distinguishable frozen expert Delta stays 
 a Gaussian f0 of the prompt's own form it may merge, and lam and eta inherit slower rates.
 """
 
+from __future__ import annotations
+
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any

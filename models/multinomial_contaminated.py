@@ -7,6 +7,8 @@ homogeneous when it has the frozen expert's own form, and may then merge with it
 it has another form, and cannot.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType

@@ -8,6 +8,8 @@ the merging case are the worst case beta* = 0: a gate that varies with x tells t
 from its shift, and most parameters keep n^-1/2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType

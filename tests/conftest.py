@@ -1,6 +1,7 @@
 """Settings of the whole test run."""
 
 import os
+from tempfile import TemporaryDirectory
 
 import matplotlib
 from hypothesis import settings
@@ -9,3 +10,12 @@ matplotlib.use("Agg")
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Many tests compile the same model. What XLA made once is kept for this run, its workers and the
+# programs that they start: half of the suite's time. The folder goes when the run ends, so that no
+# run depends on another; the workers find the variable set.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _COMPILED = TemporaryDirectory(prefix="xla-", ignore_cleanup_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"

@@ -40,6 +40,28 @@ def log_weights(x: NDArray, theta: Columns) -> tuple[NDArray, NDArray]:
     return log_expit(-score), log_expit(score)
 
 
+def component_log_weights(x: NDArray, theta: Columns) -> NDArray:
+    """Logarithms of the shares of the frozen expert and of several prompts, shape (1 + k, n)."""
+    if "lam" in theta:
+        lam = np.asarray(theta["lam"])
+        shares = [np.prod(1.0 - lam), *(p * np.prod(1.0 - lam[:j]) for j, p in enumerate(lam))]
+        return np.log(shares)[:, None] * np.ones(len(x))
+    scores = np.asarray(theta["beta"]) @ x.T + np.asarray(theta["tau"])[:, None]
+    return log_softmax(np.concatenate([np.zeros((1, len(x))), scores]), axis=0)
+
+
+def one_prompt(theta: Columns, prompt: int) -> dict[str, NDArray]:
+    """The parameters of one of several prompts."""
+    return {name: np.asarray(value)[prompt] for name, value in theta.items()}
+
+
+def component_log_densities(expert: str, family: str, theta: Columns, columns: Columns) -> NDArray:
+    """log f0 and log f of each of several prompts at the rows, shape (1 + k, n)."""
+    count = len(np.asarray(theta["lam" if "lam" in theta else "tau"]))
+    prompts = [prompt_log_density(expert, one_prompt(theta, j), columns) for j in range(count)]
+    return np.array([frozen_log_density(family, columns), *prompts])
+
+
 def pick(log_probs: NDArray, y: NDArray) -> NDArray:
     return log_probs[np.arange(len(y)), y.astype(int)]
 
@@ -76,6 +98,9 @@ def prompt_log_density(expert: str, theta: Columns, columns: Columns) -> NDArray
 
 def contaminated(expert: str, family: str, theta: Columns, columns: Columns) -> NDArray:
     """log p(y|x; theta) of a contaminated mixture at the rows, shape (n,)."""
+    if np.ndim(theta["lam" if "lam" in theta else "tau"]) == 1:
+        parts = component_log_densities(expert, family, theta, columns)
+        return logsumexp(component_log_weights(columns["x"], theta) + parts, axis=0)
     stay, move = log_weights(columns["x"], theta)
     return logsumexp(
         [

@@ -1,12 +1,13 @@
 """The table: every variant with every gate, expert and kind of frozen expert, as small cases."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import logistic
@@ -34,7 +35,12 @@ GATES = {
     "constant_contaminated": ("constant",),
     "softmax_contaminated": ("softmax",),
     "multinomial_contaminated": ("softmax", "constant"),
+    "softmax_several_prompts": ("softmax",),
 }
+SEVERAL = {"softmax_several_prompts": 2}
+"""Prompts of a variant that has more than one."""
+FEW_EXPERTS = {"softmax_several_prompts": ("tanh", "linear-nobias")}
+"""Experts of a variant whose parts are another's, all of whose experts are in the table."""
 ROWS = 12
 
 
@@ -100,12 +106,6 @@ class Case:
         return self.likelihood.logp(self.vector, self.likelihood.rows(self.columns(x, y)))
 
 
-@lru_cache(maxsize=4)
-def compiled(case: Case) -> Case:
-    """The case with its compiled functions; the tests of one case run one after another."""
-    return replace(case)
-
-
 def _scalar_frozen(
     family: str, eta: Columns
 ) -> tuple[Callable[[NDArray, NDArray], Columns], Callable[[Columns], Frozen]]:
@@ -165,17 +165,18 @@ def _case(variant: str, gate: str, expert: str, family: str) -> Case:
     scalar = variant != "multinomial_contaminated"
     classes = None if scalar else 2 + (place + len(family)) % 3
     front = () if classes is None else (classes - 1,)
+    many = (SEVERAL[variant],) if variant in SEVERAL else ()
     x = rng.standard_normal((ROWS, features))
     theta = (
-        {"lam": rng.uniform(0.2, 0.8)}
+        {"lam": rng.uniform(0.2, 0.8, many)}
         if gate == "constant"
-        else {"beta": rng.uniform(-1.0, 1.0, features), "tau": rng.uniform(-1.0, 1.0)}
+        else {"beta": rng.uniform(-1.0, 1.0, (*many, features)), "tau": rng.uniform(-1, 1, many)}
     )
-    theta["a"] = rng.uniform(-1.5, 1.5, (*front, features))
+    theta["a"] = rng.uniform(-1.5, 1.5, (*many, *front, features))
     if not expert.endswith("-nobias"):
-        theta["b"] = rng.uniform(-1.0, 1.0, front)
+        theta["b"] = rng.uniform(-1.0, 1.0, (*many, *front))
     if scalar:
-        theta["nu"] = rng.uniform(0.3, 1.5)
+        theta["nu"] = rng.uniform(0.3, 1.5, many)
     eta = {"a": rng.uniform(-1.5, 1.5, (*front, features)), "b": rng.uniform(-1.0, 1.0, front)}
     frozen = _scalar_frozen(family, eta) if scalar else _class_frozen(family, eta)
     y = rng.normal(0.0, 1.5, ROWS) if scalar else np.arange(ROWS) % classes
@@ -185,14 +186,41 @@ def _case(variant: str, gate: str, expert: str, family: str) -> Case:
     )
 
 
+def _families(variant: str) -> tuple[str, ...]:
+    return CLASS_FROZEN if variant == "multinomial_contaminated" else SCALAR_FROZEN
+
+
 TABLE = tuple(
     _case(variant, gate, expert, family)
     for variant, gates in GATES.items()
     for gate in gates
-    for expert in EXPERTS
-    for family in (CLASS_FROZEN if variant == "multinomial_contaminated" else SCALAR_FROZEN)
+    for expert in FEW_EXPERTS.get(variant, EXPERTS)
+    for family in _families(variant)
 )
+"""The full product."""
 CASES = {case.name: case for case in TABLE}
+
+
+def _covers(case: Case) -> bool:
+    """Whether the case is one of those that cover every pair with the gate.
+
+    A density adds log f0 + log (1 - pi) and log f + log pi: the frozen expert's columns never meet
+    the prompt's function. So each gate meets every expert, with the frozen families in turn, and
+    every frozen family, with tanh.
+    """
+    families = _families(case.variant)
+    turn = families[EXPERTS.index(case.expert) % len(families)]
+    return case.expert == "tanh" or case.family == turn
+
+
+COVER = tuple(case for case in TABLE if _covers(case))
+
+
+def parameters(cases: tuple[Case, ...]) -> list[Any]:
+    """Cases to parametrise a test by, those beyond the cover marked slow."""
+    marks = {case: () if case in COVER else (pytest.mark.slow,) for case in cases}
+    return [pytest.param(case, id=case.name, marks=marks[case]) for case in cases]
+
 
 REPRESENTATIVES = tuple(
     CASES[name]

@@ -371,6 +371,28 @@ def test_simulate_then_fit_recovers_the_truth_within_three_standard_errors(tmp_p
     assert record["logp"] < record["loglik"]
 
 
+def test_several_prompts_are_simulated_and_fitted_in_the_order_of_their_shares(tmp_path, capsys):
+    file, name = tmp_path / "d.csv", "softmax_several_prompts"
+    argv = ["simulate", name, "--regime", "distinguishable", "-n", 1500, "--seed", 2, "-o", file]
+    _, _, err = run(capsys, *argv)
+    _, *command = shlex.split(err.splitlines()[-1])
+    assert command[-2:] == ["--prompts", "2"]
+    code, out, err = run(capsys, *command, "--starts", 32, "--prior", "flat", "--json")
+    assert (code, err) == (0, "")
+    record = json.loads(out)
+    assert record["estimate"]["tau"] == sorted(record["estimate"]["tau"], reverse=True)
+    truth = variants()[name].regime("distinguishable").truth(1500)
+    for parameter, value in truth.items():
+        error = np.abs(np.array(record["estimate"][parameter]) - value)
+        assert (error < 4 * np.array(record["stderr"][parameter])).all(), parameter
+    fit = [*command[:2], file, *command[3:-2]]
+    assert_refused(capsys, [*fit, "--prompts", 0], "--prompts 0")
+    assert_refused(capsys, [*fit, "--prompts", 9], "--prompts 9")
+    one = [command[0], SOFTMAX, file, *command[3:-2]]
+    assert_refused(capsys, [*one, "--prompts", 2], "--prompts 2", "has one prompt")
+    assert_refused(capsys, ["diagnose", *fit[1:]], "one prompt and the model has 2")
+
+
 @pytest.mark.filterwarnings("default::bayes_cmoe.estimate.diagnostics.SamplingWarning")
 def test_nuts_writes_the_whole_folder_and_one_json_object(tmp_path, capsys):
     rng = np.random.default_rng(2)

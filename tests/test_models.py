@@ -130,6 +130,7 @@ def test_frozen_expert_must_speak_of_the_same_response() -> None:
         multinomial.build(
             labels.data, frozen=frozen_probabilities(np.full((n, classes + 1), 1 / (classes + 1)))
         )
+    assert classes is not None
     slopes = np.ones((classes, labels.x.shape[1]))
     one_logit_too_many = frozen_expert("multinomial_logistic", "linear-nobias", {"a": slopes})
     with pytest.raises(InputError, match="classes"):

@@ -94,8 +94,9 @@ def test_designs_hold_the_distance_fixed(heterogeneity: dict[str, Any]) -> None:
     for design in heterogeneity["DESIGNS"]:
         (n,) = design.map.sizes
         for setting in design.settings:
-            path = variant_named(setting.variant).regime(setting.regime).path
-            shift = path.at(n, gamma=setting.gamma)["b"] - path.center["b"]
+            regime = variant_named(setting.variant).regime(setting.regime)
+            truth = regime.path.at(n, regime.gate.share, gamma=setting.gamma)
+            shift = truth["b"] - regime.path.center["b"]
             seen.add(tuple(shift.round(12)))
     assert seen == {(-2.0, 2.0), (-1.0, 1.0), (-0.5, 0.5)}
 

@@ -18,6 +18,7 @@ from bayes_cmoe import (
     variants,
 )
 from bayes_cmoe.parts.experts import EXPERTS
+from bayes_cmoe.parts.gates import constant
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.study.regime import along
 from bayes_cmoe.study.variant import _REGISTERED
@@ -31,6 +32,7 @@ REQUIRED = {
     "softmax_contaminated": EVERYWHERE
     | {f"paper-b-{case}" for case in ("a", "b1", "b2", "mended")},
     "multinomial_contaminated": EVERYWHERE | {"heterogeneous", "homogeneous-merging"},
+    "softmax_several_prompts": {"distinguishable", "merging", "merging-together"},
 }
 MERGING = [
     *(("constant_contaminated", name) for name in ("merging", "vanishing-merging")),
@@ -65,9 +67,10 @@ def test_required_regimes_are_there(name: str) -> None:
 @pytest.mark.parametrize(("variant", "regime"), REGIMES)
 def test_truth_lies_in_the_box_at_any_size(variant: Variant, regime: Regime) -> None:
     form = EXPERTS[regime.expert]
-    parts = Mixture(regime.gate, form, variant.family)
+    parts = Mixture(regime.gate, form, variant.family, regime.prompts)
     wanted = {parameter.name: parameter.dims for parameter in parts.parameters}
     lengths = {"feature": regime.features, "free_class": (regime.classes or 1) - 1}
+    lengths["prompt"] = regime.prompts
     assert set(regime.box) == set(wanted)
     for n in SIZES:
         truth = regime.truth(n)
@@ -204,7 +207,9 @@ def test_a_users_regime_needs_no_registration() -> None:
     def uniform(rng: np.random.Generator, n: int) -> np.ndarray:
         return rng.uniform(0.0, 1.0, (n, 1))
 
-    regime = Regime("own", "uniform inputs", path, "linear", frozen, 1, box, inputs=uniform)
+    regime = Regime(
+        "own", "uniform inputs", path, constant, "linear", frozen, 1, box, inputs=uniform
+    )
     assert regime.truth(16.0)["b"] == 1.5
     x = regime.draw_inputs(np.random.default_rng(0), 100)
     assert x.shape == (100, 1)

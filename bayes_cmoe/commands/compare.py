@@ -12,7 +12,6 @@ from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
-from bayes_cmoe.sweep.store import Store
 
 __all__ = ["compare"]
 
@@ -78,6 +77,8 @@ def _check_own(folder: Path) -> None:
     ------
     InputError
     """
+    from bayes_cmoe.sweep.store import Store
+
     store = Store(folder)
     if not folder.exists() or store.design_file.exists():
         return

@@ -1,5 +1,7 @@
 """`bayes-cmoe diagnose`: what the data of a fit can and cannot tell."""
 
+from __future__ import annotations
+
 import contextlib
 import json as json_format
 import sys
@@ -7,10 +9,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bayes_cmoe.commands.inputs import FrozenColumns, read_setting, split_arguments
+from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Place, Whole
-from bayes_cmoe.theory.diagnosis import diagnose as diagnosis_of
+from bayes_cmoe.lazy import xr
 
 __all__ = ["diagnose"]
 
@@ -87,7 +89,7 @@ def diagnose(
     )
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
     with contextlib.redirect_stdout(sys.stderr):
-        found = diagnosis_of(setting.model(prior), seed=seed)
+        found = _diagnosed(setting, prior, seed)
     if json:
         record = {"variant": setting.variant.name, **record_of(found)}
         print(json_format.dumps(record, allow_nan=False))
@@ -114,3 +116,9 @@ def diagnose(
         f"hardest combination: {found.attrs['hardest']}\n{found.attrs['advice']}",
     )
     return 0
+
+
+def _diagnosed(setting: Setting, prior: str, seed: int) -> xr.Dataset:
+    from bayes_cmoe.theory.diagnosis import diagnose as diagnosis_of
+
+    return diagnosis_of(setting.model(prior), seed=seed)

@@ -4,6 +4,8 @@ The estimators and the figures are imported where they are used: they take secon
 input should not wait for them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json as json_format
 import sys
@@ -11,7 +13,6 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import xarray as xr
 from cyclopts import Parameter
 from rich.console import Console
 
@@ -19,10 +20,8 @@ from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, spl
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.estimate.descent import Status
-from bayes_cmoe.estimate.verdict import REMEDIES
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
-from bayes_cmoe.report.fit_summary import fit_record, fit_table
+from bayes_cmoe.lazy import xr
 
 __all__ = ["fit"]
 
@@ -51,6 +50,7 @@ def fit(
     frozen_logp: str | None = None,
     frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
     gate: str | None = None,
+    prompts: Whole | None = None,
     prior: str = "weak",
     method: str = "map",
     seed: Whole = 0,
@@ -96,6 +96,8 @@ def fit(
         by commas.
     gate
         constant or softmax, where the variant leaves a choice.
+    prompts
+        Number of prompts, where the variant takes several.
     prior
         weak (default; proper, on the scale of the data) or flat (uniform on a wide box, so that map
         is maximum likelihood).
@@ -133,12 +135,16 @@ def fit(
         frozen_logp,
         split_arguments(frozen_arguments),
     )
-    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
     if output is not None:
         check_folder_writable(output)
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
     with contextlib.redirect_stdout(sys.stderr):
         tree = _fitted(setting, prior, method, seed, counts)
+    from bayes_cmoe.estimate.descent import Status
+    from bayes_cmoe.estimate.verdict import REMEDIES
+    from bayes_cmoe.report.fit_summary import fit_record
+
     tree.attrs["seed"] = seed
     record = fit_record(tree)
     if output is not None:
@@ -187,6 +193,7 @@ def _fitted(
         "variant": setting.variant.name,
         "expert": setting.expert.name,
         "gate": setting.gate.name,
+        "prompts": setting.prompts,
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
         "prior": prior,
@@ -194,6 +201,13 @@ def _fitted(
         "seconds": time.perf_counter() - begun,
     }
     return tree
+
+
+def _prompts(tree: xr.DataTree) -> str:
+    """What is beside the frozen expert, in words."""
+    if tree.attrs["prompts"] == 1:
+        return f"{tree.attrs['expert']} prompt"
+    return f"{tree.attrs['prompts']} {tree.attrs['expert']} prompts, the largest share first"
 
 
 def _save(tree: xr.DataTree, output: Path) -> None:
@@ -209,12 +223,14 @@ def _save(tree: xr.DataTree, output: Path) -> None:
 
 
 def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
+    from bayes_cmoe.report.fit_summary import fit_table
+
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         # A file or a pipe has no width to keep to.
         console.width = PIPE_WIDTH
     console.print(
-        f"{record['variant']}, {tree.attrs['expert']} prompt, {tree.attrs['gate']} gate, "
+        f"{record['variant']}, {_prompts(tree)}, {tree.attrs['gate']} gate, "
         f"{tree.attrs['prior']} prior, n = {record['n']}"
     )
     console.print(fit_table(tree))

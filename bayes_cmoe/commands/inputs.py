@@ -47,6 +47,7 @@ WAYS = {
 }
 """How the command line states a frozen expert of each kind of response."""
 LARGEST_DF = 1e6
+MOST_PROMPTS = 8
 
 
 @dataclass(frozen=True)
@@ -182,15 +183,15 @@ class Setting:
     frozen: Frozen
     expert: Expert
     gate: Gate
+    prompts: int = 1
 
     def model(self, prior: Prior) -> Any:
         """The PyMC model under a prior."""
+        options = self.variant.options(self.gate)
+        if _prompts_by_default(self.variant) is not None:
+            options["prompts"] = self.prompts
         return self.variant.build(
-            self.data,
-            frozen=self.frozen,
-            expert=self.expert,
-            prior=prior,
-            **self.variant.options(self.gate),
+            self.data, frozen=self.frozen, expert=self.expert, prior=prior, **options
         )
 
 
@@ -240,6 +241,25 @@ def _chosen_gate(variant: Variant, name: str | None) -> Gate:
     return gates[choose(f"gate of {variant.name}", name, gates)]
 
 
+def _prompts_by_default(variant: Variant) -> int | None:
+    """How many prompts the variant's factory takes when nothing is said; None when it has one."""
+    option = inspect.signature(variant.build).parameters.get("prompts")
+    return None if option is None else int(option.default)
+
+
+def _chosen_prompts(variant: Variant, count: int | None) -> int:
+    default = _prompts_by_default(variant)
+    if count is None:
+        return default or 1
+    if default is None and count != 1:
+        raise InputError(
+            f"--prompts {count}: {variant.name} has one prompt: choose another variant"
+        )
+    if not 1 <= count <= MOST_PROMPTS:
+        raise InputError(f"--prompts {count}: give a number from 1 to {MOST_PROMPTS}")
+    return count
+
+
 def read_setting(
     variant: str,
     data: Path,
@@ -249,6 +269,7 @@ def read_setting(
     expert: str | None = None,
     bias: bool = True,
     gate: str | None = None,
+    prompts: int | None = None,
 ) -> Setting:
     """Choose the parts, read the table and check it against them.
 
@@ -265,6 +286,8 @@ def read_setting(
     frozen : FrozenColumns
     bias : bool
         False picks the expert's form without bias.
+    prompts : int, optional
+        How many; the variant's own default when left out.
 
     Raises
     ------
@@ -273,7 +296,7 @@ def read_setting(
     """
     chosen = variant_named(variant)
     form = _chosen_expert(chosen, expert, bias)
-    weights = _chosen_gate(chosen, gate)
+    weights, count = _chosen_gate(chosen, gate), _chosen_prompts(chosen, prompts)
     frozen.check(chosen.response)
     inputs = split_names("-x", features)
     if response in inputs:
@@ -288,11 +311,16 @@ def read_setting(
     else:
         known = len(frozen.names) if frozen.probs is not None else None
         classes = check_class_labels(table, response, known)
-    sizes = {"feature": len(inputs), "free_class": (classes or 1) - 1, **form.sizes}
-    unknown = Mixture(weights, form, chosen.family).parameters
+    sizes = {
+        "feature": len(inputs),
+        "free_class": (classes or 1) - 1,
+        "prompt": count,
+        **form.sizes,
+    }
+    unknown = Mixture(weights, form, chosen.family, count).parameters
     check_row_count(table, sum(prod(sizes[dim] for dim in own.dims) for own in unknown))
     for name in inputs:
         check_not_constant(table, name)
     known_expert = frozen.read(table, chosen.response)
     rows = Data(table.matrix(inputs), table.columns[response], inputs, classes)
-    return Setting(chosen, rows, known_expert, form, weights)
+    return Setting(chosen, rows, known_expert, form, weights, count)

@@ -19,8 +19,8 @@ from bayes_cmoe.commands.tabular import (
 )
 from bayes_cmoe.commands.words import Exponent, Number, Rows, Whole
 from bayes_cmoe.errors import InputError, shortened
-from bayes_cmoe.theory.information import DRAWS
-from bayes_cmoe.theory.planner import plan as plan_of
+from bayes_cmoe.study.variant import variant_named
+from bayes_cmoe.theory.draws import DRAWS
 
 __all__ = ["plan"]
 
@@ -74,6 +74,9 @@ def plan(
     check_seed(seed)
     check_draws(draws)
     given = None if truth is None else _parsed(truth)
+    variant_named(variant).regime(regime)
+    from bayes_cmoe.theory.planner import plan as plan_of
+
     with contextlib.redirect_stdout(sys.stderr):
         found = plan_of(
             variant,

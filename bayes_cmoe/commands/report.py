@@ -58,8 +58,7 @@ def report_of(folder: Path, workers: int | None) -> int:
     check_folder_writable(folder)
     table = store.collect()
 
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
+    from bayes_cmoe.compiled.private import dead_worker_error
     from bayes_cmoe.report.comparison import compare
     from bayes_cmoe.report.sweep_files import write_report
     from bayes_cmoe.report.sweep_summary import summary_tables, verdict_line
@@ -73,7 +72,7 @@ def report_of(folder: Path, workers: int | None) -> int:
         with said.status("comparing and drawing"):
             comparison = compare(table, design, bounds)
             write_report(comparison, folder)
-    except TerminatedWorkerError:
+    except dead_worker_error():
         print(
             "bayes-cmoe: error: a worker died (killed, or out of memory) before the report was "
             f"written: all finished fits are kept: {again} --workers 1 makes it",

@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Exponent, Place, Whole, program
@@ -78,6 +77,8 @@ def _columns(regime: Regime, data: Data) -> dict[str, NDArray]:
     columns = {name: data.x[:, j] for j, name in enumerate(data.features)} | {"y": response}
     frozen = regime.frozen.columns(data.x)
     if "frozen_logits" in frozen:
+        from scipy.special import softmax
+
         logits = frozen.pop("frozen_logits")
         frozen["frozen_probs"] = softmax(np.column_stack([logits, np.zeros(data.n)]), axis=1)
     if "frozen_probs" in frozen:
@@ -109,4 +110,6 @@ def _fit_command(variant: Variant, regime: Regime, output: Path) -> list[str]:
         command += ["--frozen-family", family.name, "--frozen-arguments", columns]
     if len(variant.gates) > 1:
         command += ["--gate", regime.gate.name]
+    if regime.prompts > 1:
+        command += ["--prompts", str(regime.prompts)]
     return command

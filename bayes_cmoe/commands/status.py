@@ -11,7 +11,6 @@ from cyclopts import Parameter
 from bayes_cmoe.commands.tabular import plain_table, print_result
 from bayes_cmoe.commands.words import Place, program
 from bayes_cmoe.files.outputs import settle
-from bayes_cmoe.sweep.store import Store
 
 __all__ = ["status"]
 
@@ -26,11 +25,14 @@ def status(folder: Place, *, json: Annotated[bool, Parameter(negative=())] = Fal
     json
         Print one JSON object instead of a table.
     """
-    from bayes_cmoe.sweep.run import state_of
+    from bayes_cmoe.sweep.store import Store
 
     settle(folder)
     store = Store(folder)
-    design, state = store.design(), state_of(folder)
+    design = store.design()
+    from bayes_cmoe.sweep.run import state_of
+
+    state = state_of(folder)
     totals = {
         method: len(plan.sizes) * plan.replications * len(design.settings)
         for method, plan in design.plans.items()

@@ -1,13 +1,15 @@
 """Results of the theory commands as tables for people and as plain values for JSON."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import xr
 
 __all__ = ["check_draws", "check_seed", "plain_table", "print_result", "record_of"]
 

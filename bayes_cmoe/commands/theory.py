@@ -15,9 +15,8 @@ from bayes_cmoe.commands.plan import plan
 from bayes_cmoe.commands.tabular import check_draws, check_seed, plain_table, print_result
 from bayes_cmoe.commands.words import Sizes, Whole
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.theory.information import DRAWS
-from bayes_cmoe.theory.report import theory as theory_of
-from bayes_cmoe.theory.report import theory_rows
+from bayes_cmoe.study.variant import variant_named
+from bayes_cmoe.theory.draws import DRAWS
 
 __all__ = ["app_commands", "theory"]
 
@@ -55,6 +54,12 @@ def theory(
     sizes = [float(size) for size in n or SIZES]
     if len(set(sizes)) < 2:
         raise InputError("-n: a slope needs two sizes at least: give -n 1e3 -n 1e5")
+    chosen = variant_named(variant)
+    if regime is not None:
+        chosen.regime(regime)
+    from bayes_cmoe.theory.report import theory as theory_of
+    from bayes_cmoe.theory.report import theory_rows
+
     with contextlib.redirect_stdout(sys.stderr):
         table = theory_of(variant, regime, n=sorted(sizes), draws=draws, seed=seed)
     rows = theory_rows(table)

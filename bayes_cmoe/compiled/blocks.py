@@ -5,23 +5,23 @@ that are in use. So neither the number of rows nor their values ask for another 
 temporaries of a block stay in the processor's cache, and a loop over chunks takes any table.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.device import jax, jnp
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 
 __all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum"]
 
 BLOCK = 1024
 CHUNK = 128 * BLOCK
-
-Array = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Rows:
     chunks: tuple[tuple[tuple[Array, ...], int], ...]
 
     @classmethod
-    def of(cls, columns: Mapping[str, NDArray], names: Sequence[str]) -> "Rows":
+    def of(cls, columns: Mapping[str, NDArray], names: Sequence[str]) -> Rows:
         """Lay out the named columns, each of shape (n, ...).
 
         Raises
@@ -83,7 +83,7 @@ def _chunk(values: NDArray) -> Array:
     return jnp.asarray(chunk)
 
 
-def _block(columns: tuple[Array, ...], i: Array) -> list[Array]:
+def _block(columns: tuple[Array, ...], i: Array | int) -> list[Array]:
     return [jax.lax.dynamic_slice_in_dim(column, i * BLOCK, BLOCK) for column in columns]
 
 

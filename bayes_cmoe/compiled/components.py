@@ -1,52 +1,57 @@
-"""Which rows came from the prompt: both experts' densities, taken from the model's own graph.
+"""Which rows came from which component: their densities, taken from the model's own graph.
 
-    r(x, y) = pi(x) f(y|x) / p(y|x)
+    r_j(x, y) = pi_j(x) f_j(y|x) / p(y|x),   j = 0 (the frozen expert), 1..k (the prompts)
 
-The response of a contaminated model carries log (1 - pi) and log pi as its first two arguments.
-Its log-density with these set to (0, -inf) is log f0, with (-inf, 0) it is log f: no density is
-written a second time.
+The response of a contaminated model carries log pi_0, log pi_1, ... as its first arguments. Its
+log-density with these set to (0, -inf, ...) is log f0, with (-inf, 0, ...) it is the first
+prompt's: no density is written a second time.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
-import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
+from bayes_cmoe.compiled.private import value_variable, with_leading
+from bayes_cmoe.compiled.types import Array
+from bayes_cmoe.compiled.weighted import component_count, single_component
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt, xr
 
 __all__ = ["Components", "RowParts", "responsibilities"]
 
-Tensor = Any
-
 
 class RowParts(NamedTuple):
-    """The two experts at the rows, each of shape (n,).
+    """The experts at the rows.
 
     Parameters
     ----------
-    frozen : array
+    frozen : array, shape (n,)
         log f0(y|x).
-    prompt : array
-        log f(y | h(x; eta), nu).
-    share : array
-        pi(x), the prompt's share at x.
-    responsibility : array
-        pi f / ((1 - pi) f0 + pi f), the probability that the row came from the prompt.
+    prompt : array, shape (n,)
+        log f(y | h(x; eta), nu); of several prompts that of their own mixture,
+        log sum_j pi_j f_j - log sum_j pi_j.
+    share : array, shape (n,)
+        pi(x), the prompt's share at x; of several prompts all together.
+    responsibility : array, shape (n,)
+        pi f / ((1 - pi) f0 + pi f), the probability that the row came from a prompt.
+    responsibilities : array, shape (n, component)
+        The probability that the row came from each component, the frozen expert first.
     """
 
-    frozen: NDArray
-    prompt: NDArray
-    share: NDArray
-    responsibility: NDArray
+    frozen: Array
+    prompt: Array
+    share: Array
+    responsibility: Array
+    responsibilities: Array
 
 
 class Components:
@@ -65,30 +70,42 @@ class Components:
 
     def __init__(self, model: pm.Model) -> None:
         (response,) = model.observed_RVs
-        op = response.owner.op
-        if getattr(op, "_print_name", ("",))[0] != "ContaminatedMixture":
+        count = component_count(model)
+        if count == 1:
             raise InputError(
                 f"the response {response.name} is not a contaminated mixture: responsibilities "
                 "need a model with a frozen expert and a prompt"
             )
+        self.count = count
         self.layout: Layout = layout_of(model)
         self.model = model
         self.columns = tuple(columns_of(model))
-        rng, size, log_stay, log_move, *arguments = response.owner.inputs
-        observed = model.rvs_to_values[response]
-
-        def log_density(stay: float, move: float) -> Tensor:
-            node = op.make_node(rng, size, pt.constant(stay), pt.constant(move), *arguments)
-            return pm.logp(node.outputs[1], observed)
-
-        wanted = [log_density(0.0, -np.inf), log_density(-np.inf, 0.0), log_stay, log_move]
+        observed = value_variable(model, response)
+        alone = [
+            with_leading(response, [pt.constant(weight) for weight in weights])
+            for weights in single_component(count)
+        ]
+        log_weights = alone[0][1]
+        wanted = [*(pm.logp(changed, observed) for changed, _ in alone), *log_weights]
         parts = row_function(model, self.columns, wanted)
 
-        def block(theta: Any, columns: list[Any]) -> RowParts:
-            found = parts(*self.layout.split(theta), *columns)
-            frozen, prompt, stay, move = (jnp.broadcast_to(part, (BLOCK,)) for part in found)
+        def block(theta: Array, columns: list[Array]) -> RowParts:
+            found = [
+                jnp.broadcast_to(part, (BLOCK,))
+                for part in parts(*self.layout.split(theta), *columns)
+            ]
+            frozen, *prompts = found[:count]
+            stay, *moves = found[count:]
+            prompt, move = _together(prompts, moves)
+            joint = jnp.stack([stay + frozen, *map(jnp.add, moves, prompts)], axis=-1)
             log_odds = (move + prompt) - (stay + frozen)
-            return RowParts(frozen, prompt, jnp.exp(move), jax.nn.sigmoid(log_odds))
+            return RowParts(
+                frozen,
+                prompt,
+                jnp.exp(move),
+                jax.nn.sigmoid(log_odds),
+                jax.nn.softmax(joint, axis=-1),
+            )
 
         self._parts = blocked_map(block)
 
@@ -113,10 +130,21 @@ class Components:
         return self._parts(np.asarray(theta, dtype=float), self.rows() if rows is None else rows)
 
 
+def _together(prompts: Sequence[Array], moves: Sequence[Array]) -> tuple[Array, Array]:
+    """Log-density and log-share of the prompts' own mixture."""
+    if len(prompts) == 1:
+        return prompts[0], moves[0]
+    densities, shares = jnp.stack(prompts), jnp.stack(moves)
+    total = jax.nn.logsumexp(shares, axis=0)
+    # Without any share they count alike.
+    relative = jnp.where(jnp.isfinite(total), shares - total, -jnp.log(len(prompts)))
+    return jax.nn.logsumexp(densities + relative, axis=0), total
+
+
 def responsibilities(
     model: pm.Model, tree: xr.DataTree, *, components: Components | None = None
 ) -> xr.Dataset:
-    """Posterior probability of each row to have come from the prompt.
+    """Posterior probability of each row to have come from a prompt, and from which component.
 
     With draws it is the mean of r(x, y) over them, which is P(row i from the prompt | data);
     without, it is r at the point estimate.
@@ -133,9 +161,9 @@ def responsibilities(
     Returns
     -------
     xarray.Dataset
-        ``responsibility`` (obs); ``share`` (obs), pi(x), averaged over the draws;
-        ``mean_share``, the mean of pi(x) over the rows, with the dims (chain, draw) where there
-        are draws.
+        ``responsibility`` (obs); ``responsibilities`` (obs, component), the frozen expert's first;
+        ``share`` (obs), pi(x), averaged over the draws; ``mean_share``, the mean of pi(x) over the
+        rows, with the dims (chain, draw) where there are draws.
 
     Raises
     ------
@@ -167,17 +195,26 @@ def responsibilities(
     vectors = np.concatenate(flat, axis=-1).reshape(-1, compiled.layout.size)
     rows = compiled.rows()
     responsibility, share = np.zeros(rows.n), np.zeros(rows.n)
+    each: NDArray = np.zeros((rows.n, compiled.count))
     mean_share = np.empty(len(vectors))
     for i, theta in enumerate(vectors):
         parts = compiled.at(theta, rows)
         responsibility += parts.responsibility / len(vectors)
+        each += parts.responsibilities / len(vectors)
         share += parts.share / len(vectors)
         mean_share[i] = parts.share.mean()
     return xr.Dataset(
         {
             "responsibility": ("obs", responsibility),
+            "responsibilities": (("obs", "component"), each),
             "share": ("obs", share),
             "mean_share": (leading, mean_share.reshape(front)),
         },
-        coords={"obs": np.arange(rows.n)} | {dim: group[dim] for dim in leading},
+        coords={"obs": np.arange(rows.n), "component": _component_names(compiled.count)}
+        | {dim: group[dim] for dim in leading},
     )
+
+
+def _component_names(count: int) -> list[str]:
+    prompts = ["prompt"] if count == 2 else [f"prompt {j}" for j in range(count - 1)]
+    return ["frozen", *prompts]

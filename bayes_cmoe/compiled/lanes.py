@@ -4,20 +4,20 @@ On few rows a call costs more than its arithmetic, so an optimiser that moves ma
 is several times faster than one that moves them in turn.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.types import Array
 
 __all__ = ["LANES", "Lanes"]
-
-Array = Any
 
 LANES = 32
 """Points a call; fewer are filled up, more are taken in turn."""

@@ -4,25 +4,24 @@ Everything here is derived from the model's own log-density; parameters are on t
 and lie in one flat vector (`Layout`), rows in chunks (`blocks.Rows`).
 """
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import Any
+from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike, NDArray
-from pytensor.compile import SharedVariable
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_map, blocked_sum
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.private import shared_value, value_variable
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm
 
 __all__ = ["Likelihood", "columns_of", "layout_of"]
-
-Array = Any
 
 
 def layout_of(model: pm.Model) -> Layout:
@@ -38,11 +37,12 @@ def layout_of(model: pm.Model) -> Layout:
 
 def columns_of(model: pm.Model) -> dict[str, NDArray]:
     """The model's own rows: all `pm.Data` with the dim ``obs`` in front."""
-    return {
-        name: np.asarray(model[name].get_value())
+    held = {
+        name: shared_value(model[name])
         for name, dims in model.named_vars_to_dims.items()
-        if isinstance(model[name], SharedVariable) and tuple(dims)[:1] == ("obs",)
+        if tuple(dims)[:1] == ("obs",)
     }
+    return {name: np.asarray(values) for name, values in held.items() if values is not None}
 
 
 class Likelihood:
@@ -88,7 +88,7 @@ class Likelihood:
             )
         columns = tuple(columns_of(model))
         (response,) = model.observed_RVs
-        observed = model.rvs_to_values[response]
+        observed = value_variable(model, response)
         if "x" not in columns or observed.name not in columns:
             raise InputError("the model's x and response must be pm.Data with the first dim 'obs'")
         self.layout = layout_of(model)
@@ -100,7 +100,7 @@ class Likelihood:
         """Lay out columns (name to array with n rows) for the functions below."""
         return Rows.of({name: np.asarray(value) for name, value in columns.items()}, self.columns)
 
-    def block_logp(self, theta: Array, columns: list[Array]) -> Array:
+    def block_logp(self, theta: Array, columns: Sequence[Array]) -> Array:
         """Log-density of each row, shape (rows,); traceable by JAX."""
         return self._row_logp(*self.layout.split(theta), *columns)[0]
 

@@ -1,26 +1,31 @@
 """A model as an optimiser and a sampler see it: likelihood, prior, bounds, unconstrained scale."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
 from numpy.typing import ArrayLike, NDArray
-from pymc.logprob.basic import conditional_logp
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.compiled.lanes import Lanes
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
+from bayes_cmoe.compiled.private import (
+    forward_transformed,
+    initial_value,
+    joint_log_density,
+    support,
+    value_variable,
+)
+from bayes_cmoe.compiled.types import Array, Tensor
+from bayes_cmoe.lazy import pm, pt
 
 __all__ = ["Posterior"]
-
-Array = Any
 
 
 class Posterior:
@@ -42,20 +47,23 @@ class Posterior:
         The model's own initial values; NaN where it gives none.
     lower, upper : array, shape (parameter,)
         The support of each parameter on the natural scale; infinite where it has no edge.
+
+    Raises
+    ------
+    InputError
+        When the model has no such likelihood, or an unknown no fixed range of its own.
     """
 
     def __init__(self, model: pm.Model) -> None:
         self.likelihood = Likelihood(model)
         self.layout: Layout = self.likelihood.layout
         self.model = model
+        self.lower, self.upper = _supports(model, self.layout)
         self.initial = _initial_values(model, self.layout)
         self._natural = _natural_function(model)
         self._forward = _forward_function(model)
         self._prior = _prior_function(model)
         self._prior_unconstrained = _prior_unconstrained_function(model)
-        # PyMC's transforms reach the edges of the support at plus and minus infinity.
-        self.lower = np.array(self.natural(jnp.full(self.layout.size, -jnp.inf)))
-        self.upper = np.array(self.natural(jnp.full(self.layout.size, jnp.inf)))
 
     def rows_of(self, model: pm.Model) -> Rows:
         """The rows of a model of the same form."""
@@ -164,17 +172,26 @@ class Posterior:
         return natural_many
 
 
-def _values(model: pm.Model) -> list[Any]:
-    return [model.rvs_to_values[rv] for rv in model.free_RVs]
+def _values(model: pm.Model) -> list[Tensor]:
+    return [value_variable(model, rv) for rv in model.free_RVs]
+
+
+def _flat(layout: Layout, values: Iterable[ArrayLike]) -> NDArray:
+    """Values that fit the parameters' shapes as one vector."""
+    parts = [
+        np.broadcast_to(value, shape) for value, shape in zip(values, layout.shapes, strict=True)
+    ]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _supports(model: pm.Model, layout: Layout) -> tuple[NDArray, NDArray]:
+    edges = [support(model, rv) for rv in model.free_RVs]
+    lower, upper = zip(*edges, strict=True)
+    return _flat(layout, lower), _flat(layout, upper)
 
 
 def _initial_values(model: pm.Model, layout: Layout) -> NDArray:
-    given = [model.rvs_to_initial_values[rv] for rv in model.free_RVs]
-    parts = [
-        np.full(shape, np.nan if not isinstance(value, int | float) else float(value))
-        for value, shape in zip(given, layout.shapes, strict=True)
-    ]
-    return np.concatenate([part.ravel() for part in parts])
+    return _flat(layout, [initial_value(model, rv) for rv in model.free_RVs])
 
 
 def _natural_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
@@ -183,17 +200,16 @@ def _natural_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
 
 def _forward_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
     values = [rv.type(name=rv.name) for rv in model.free_RVs]
-    transforms = [model.rvs_to_transforms[rv] for rv in model.free_RVs]
     forward = [
-        value if transform is None else transform.forward(value, *rv.owner.inputs)
-        for rv, value, transform in zip(model.free_RVs, values, transforms, strict=True)
+        forward_transformed(model, rv, value)
+        for rv, value in zip(model.free_RVs, values, strict=True)
     ]
     return jaxify(values, forward)
 
 
 def _prior_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
     values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-    parts = conditional_logp(values).values()
+    parts = joint_log_density(values)
     return jaxify(list(values.values()), [sum(pt.sum(part) for part in parts)])
 
 

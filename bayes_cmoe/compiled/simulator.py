@@ -1,18 +1,22 @@
 """Responses drawn from a model: its own sampler, with the arguments computed at any rows."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
-import jax.numpy as jnp
+from collections.abc import Mapping
+
 import numpy as np
-import pymc as pm
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
+from bayes_cmoe.compiled.private import density_sampler, response_name
+from bayes_cmoe.compiled.types import Array
+from bayes_cmoe.compiled.weighted import component_count, single_component
+from bayes_cmoe.lazy import pm
 
 __all__ = ["Simulator"]
 
@@ -24,31 +28,31 @@ class Simulator:
     ----------
     model : pm.Model
         A model whose observed variable has a `random` method, as all of the suite's have.
+
+    Attributes
+    ----------
+    components : int
+        Of a contaminated mixture the frozen expert and its prompts; one of any other model.
     """
 
     def __init__(self, model: pm.Model) -> None:
         self.layout: Layout = layout_of(model)
         (response,) = model.observed_RVs
-        op = response.owner.op
-        self._draw: Callable[..., NDArray] = op.rng_fn
-        self._inputs = tuple(
-            name for name in columns_of(model) if name != model.rvs_to_values[response].name
-        )
-        arguments = op.dist_params(response.owner)
-        row_arguments = row_function(model, self._inputs, arguments)
-        cores: tuple[int, ...] = op.ndims_params
+        sampler = density_sampler(response)
+        self._draw = sampler.draw
+        observed = response_name(model)
+        self._inputs = tuple(name for name in columns_of(model) if name != observed)
+        row_arguments = row_function(model, self._inputs, sampler.arguments)
 
-        def block(theta: Any, columns: list[Any]) -> tuple[Any, ...]:
+        def block(theta: Array, columns: list[Array]) -> tuple[Array, ...]:
             found = row_arguments(*self.layout.split(theta), *columns)
             return tuple(
                 jnp.broadcast_to(value, (BLOCK, *value.shape[value.ndim - core :]))
-                for value, core in zip(found, cores, strict=True)
+                for value, core in zip(found, sampler.cores, strict=True)
             )
 
         self._arguments = blocked_map(block)
-        contaminated = getattr(op, "_print_name", ("",))[0] == "ContaminatedMixture"
-        # Its first two arguments are log (1 - pi) and log pi, as `components` reads them.
-        self._weights = ((0.0, -np.inf), (-np.inf, 0.0)) if contaminated else ()
+        self.components = component_count(model)
 
     def draw(
         self,
@@ -67,7 +71,7 @@ class Simulator:
             The rows' inputs and the frozen expert's columns; a response in it is not looked at.
         rng : numpy.random.Generator
         component : int, optional
-            Of a contaminated mixture the frozen expert (0) or the prompt (1) alone.
+            Of a contaminated mixture the frozen expert (0) or a prompt (1, 2, ...) alone.
         """
         rows = Rows.of(columns, self._inputs)
         arguments = self._arguments(np.asarray(theta, dtype=float), rows)
@@ -91,20 +95,24 @@ class Simulator:
         -------
         center, scale : array, shape (component, n)
             Mean and standard deviation of the draws; the components of a contaminated mixture are
-            the frozen expert and the prompt, another model has one.
+            the frozen expert and its prompts, another model has one.
         """
         rows = Rows.of(columns, self._inputs)
         arguments = self._arguments(np.asarray(theta, dtype=float), rows)
         drawn = np.array(
             [
                 [self._draw(rng, *component, None) for _ in range(draws)]
-                for component in self._alone(arguments, rows.n) or [arguments]
+                for component in self._alone(arguments, rows.n)
             ]
         )
         return drawn.mean(axis=1), drawn.std(axis=1, ddof=1)
 
     def _alone(self, arguments: tuple[NDArray, ...], count: int) -> list[tuple[NDArray, ...]]:
-        """The arguments of each component of a contaminated mixture by itself."""
+        """The arguments of each component by itself."""
+        if self.components == 1:
+            return [arguments]
+        others = arguments[self.components :]
         return [
-            (*(np.full(count, weight) for weight in pair), *arguments[2:]) for pair in self._weights
+            (*(np.full(count, weight) for weight in weights), *others)
+            for weights in single_component(self.components)
         ]

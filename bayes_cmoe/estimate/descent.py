@@ -17,7 +17,8 @@ class Status(StrEnum):
     """How an optimisation ended: at most what was found.
 
     ``converged`` a maximum that several starts agree on; ``local`` a maximum near the one start
-    that was given; ``unconfirmed`` the best maximum, found once only; ``unidentified`` a maximum
+    that was given; ``unconfirmed`` the best maximum of a search that found it once only, or
+    so many others that more are to be expected; ``unidentified`` a maximum
     whose information is singular to rounding, or that leaves a standard error wider than the box;
     ``spike`` a prompt that rests on a handful of rows; ``edge`` an estimate at the box's edge;
     ``stalled`` no maximum: nothing was gained any more, and the gradient is not zero;

@@ -1,7 +1,8 @@
 """Maximum a posteriori: under the flat prior, the maximum-likelihood estimate over the box."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pymc as pm
@@ -13,11 +14,15 @@ from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
 from bayes_cmoe.estimate.gating import gating_of
+from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import MapEstimate, map_tree
-from bayes_cmoe.estimate.search import SAME, Search, counted, search, sharpened
+from bayes_cmoe.estimate.search import SAME, Search, counted, search
+from bayes_cmoe.estimate.splits import doubled, fewer_prompts, split_ends
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
+from bayes_cmoe.parts.mixture import mixture_of
 
 __all__ = ["MapEstimate", "find_map", "fit_map"]
 
@@ -32,6 +37,8 @@ DOUBT = 4.0
 def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate:
     """MAP from given starts, on rows that are laid out already; for use inside sweeps.
 
+    Several prompts are in the order of those of the first start.
+
     Parameters
     ----------
     posterior : Posterior
@@ -41,9 +48,25 @@ def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate
     """
     begun = time.perf_counter()
     objective = Objective(posterior, rows)
-    points = [objective.working.working(start) for start in np.atleast_2d(np.asarray(starts))]
+    given = np.atleast_2d(np.asarray(starts, dtype=float))
+    points = [objective.working.working(start) for start in given]
     found = counted([descend(objective, point) for point in points], rows.n)
-    return _estimate(objective, polish(objective, found.ends[0]), found, rows.n, begun)
+    best, labels = polish(objective, found.ends[0]), labels_of(posterior)
+    if labels is not None:
+        best = _ordered(objective, best, lambda theta: labels.matched(theta, given[0]))
+    return _estimate(objective, best, found, rows.n, begun)
+
+
+def _ordered(objective: Objective, best: Optimum, order: Callable[[NDArray], NDArray]) -> Optimum:
+    """An optimum with its prompts in another order, unless the prior tells them apart."""
+    theta = objective.working.natural(best.w)
+    moved = order(theta)
+    if not np.isfinite(theta).all() or np.array_equal(theta, moved):
+        return best
+    w = objective.working.working(moved)
+    value, _ = objective.value_and_gradient(w)
+    worse = not (value - best.value) * objective.rows.n < SAME
+    return best if worse else replace(best, w=w, value=value, curvature=None)
 
 
 def _estimate(
@@ -88,6 +111,10 @@ def fit_map(
     best optimum was found several times and few others are to be expected (Boender and Rinnooy Kan
     1987); the best are finished by Newton steps on all rows. The log-Jacobian of PyMC's transforms
     is left out, so under the flat prior this is the maximum-likelihood estimate over the box.
+
+    Several prompts are fitted after the fit with one less, whose prompts are split; so under the
+    flat prior their likelihood is never below it. They are given in the order of their shares (of
+    `Labels.sorted`), or in that of `near`.
 
     Parameters
     ----------
@@ -144,15 +171,37 @@ def _find_map_from_anywhere(
     exploration, objective = Objective(posterior, few), Objective(posterior, rows)
     lanes = posterior.lanes
     starts = Starts(exploration, lanes, part, gating_of(posterior, exploration.working))
-    found = search(starts, most, seed)
+    smaller = fewer_prompts(posterior)
+    split: list[Optimum] = []
+    floor: list[Optimum] = []
+    if smaller is not None:
+        own = smaller.likelihood.rows(columns)
+        fewer = _find_map_from_anywhere(smaller, columns, own, most, seed).theta
+        split = split_ends(starts, smaller.layout, fewer, seed)
+        floor = [_floor(objective, smaller, fewer)]
+    found = search(starts, most, seed, split)
     ends = _contenders(exploration, found)
     if stride > 1:
         ends = [descend(objective, end.w) for end in ends]
     polished = [polish(objective, end) for end in ends]
-    best = min(polished, key=lambda end: end.value if np.isfinite(end.value) else np.inf)
+    best = min([*polished, *floor], key=lambda end: end.value if np.isfinite(end.value) else np.inf)
     if best.status is Status.STALLED or not found.settled:
         best = sharpened(objective, lanes, columns, best, seed)
+    labels = labels_of(posterior)
+    if labels is not None:
+        best = _ordered(objective, best, labels.sorted)
     return _estimate(objective, best, found, few.n, begun)
+
+
+def _floor(objective: Objective, smaller: Posterior, theta: NDArray) -> Optimum:
+    """The fit with one prompt less, its first prompt counted twice: the least that is reached."""
+    posterior = objective.posterior
+    mixture = mixture_of(posterior.model)
+    assert mixture is not None
+    twin = doubled(mixture, posterior.layout, smaller.layout, theta, 0)
+    w = objective.working.working(twin)
+    value, gradient = objective.value_and_gradient(w)
+    return polish(objective, Optimum(w, value, float(np.abs(gradient).max()), Status.STALLED, 0))
 
 
 def _contenders(exploration: Objective, found: Search) -> list[Optimum]:

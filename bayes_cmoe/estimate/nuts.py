@@ -8,10 +8,8 @@ blocked likelihood, and XLA lets go of Python's lock while it works: chains run 
 import os
 import time
 import warnings
-from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
@@ -19,8 +17,10 @@ from scipy.optimize import minimize
 
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.compiled.private import sampled_by_nutpie
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
 from bayes_cmoe.estimate.threads import one_blas_thread
 
@@ -77,29 +77,6 @@ def whitening_frame(posterior: Posterior, rows: Rows, theta: NDArray) -> Frame:
     return found.x, scale
 
 
-def _sample(
-    posterior: Posterior, rows: Rows, frame: Frame, settings: dict[str, Any], progress: bool
-) -> xr.DataTree:
-    size = posterior.layout.size
-
-    def make_logp() -> Any:
-        return lambda z: posterior.whitened(z, frame, rows)
-
-    def make_expand(_seed1: int, _seed2: int, _chain: int) -> Any:
-        return lambda z: {"z": np.asarray(z)}
-
-    compiled = nutpie.compiled_pyfunc.from_pyfunc(
-        ndim=size,
-        make_logp_fn=make_logp,
-        make_expand_fn=make_expand,
-        expanded_dtypes=[np.dtype("float64")],
-        expanded_shapes=[(size,)],
-        expanded_names=["z"],
-        make_initial_point_fn=lambda seed: np.random.default_rng(seed).standard_normal(size),
-    )
-    return nutpie.sample(compiled, progress_bar=progress, save_warmup=False, **settings)
-
-
 def _log_likelihood(posterior: Posterior, rows: Rows, theta: NDArray) -> xr.Dataset:
     flat = theta.reshape(-1, theta.shape[-1])
     logp = np.array([posterior.likelihood.logp(draw, rows) for draw in flat])
@@ -146,9 +123,10 @@ def fit_nuts(
     Returns
     -------
     xarray.DataTree
-        ``posterior`` (chain, draw, ...), ``sample_stats``, ``observed_data``, ``constant_data``,
-        the MAP fit's ``point_estimate`` and ``optimizer_result``, on request ``log_likelihood``;
-        ``attrs["summary"]`` says in one line how the sampling went.
+        ``posterior`` (chain, draw, ...; each draw's prompts in the order nearest to the point
+        estimate's, see `bayes_cmoe.estimate.relabel`), ``sample_stats``, ``observed_data``,
+        ``constant_data``, the MAP fit's ``point_estimate`` and ``optimizer_result``, on request
+        ``log_likelihood``; ``attrs["summary"]`` says in one line how the sampling went.
 
     Warns
     -----
@@ -169,9 +147,17 @@ def fit_nuts(
         "draws": draws, "tune": tune, "chains": chains, "seed": seed,
         "cores": min(chains, cores or os.cpu_count() or 1), "target_accept": target_accept,
     }  # fmt: skip
-    sampled = _sample(compiled, rows, frame, settings, progress)
+    sampled = sampled_by_nutpie(
+        layout.size,
+        lambda z: compiled.whitened(z, frame, rows),
+        progress=progress,
+        settings=settings,
+    )
     u = frame[0] + sampled["posterior"]["z"].to_numpy() @ frame[1].T
-    natural = compiled.natural_many(u)
+    natural, prompts = compiled.natural_many(u), labels_of(compiled)
+    if prompts is not None:
+        # Chains may sit in different orders of the same prompts, and R-hat would see disagreement.
+        natural = prompts.matched(natural, theta)
     labels = {"chain": np.arange(chains), "draw": np.arange(natural.shape[1])}
     stats = sampled["sample_stats"].to_dataset()
     groups = {

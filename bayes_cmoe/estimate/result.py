@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of
+from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.estimate.descent import Status
 from bayes_cmoe.estimate.search import Search
 
@@ -91,7 +92,7 @@ def parameter_dataset(
 def data_groups(model: pm.Model) -> dict[str, xr.Dataset]:
     """``observed_data`` and ``constant_data`` of a model."""
     (response,) = model.observed_RVs
-    observed = model.rvs_to_values[response].name
+    observed = response_name(model)
     columns = columns_of(model)
     dims = {name: tuple(model.named_vars_to_dims[name]) for name in columns}
     coords = {

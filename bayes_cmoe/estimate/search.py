@@ -2,42 +2,36 @@
 
 After N starts that led to W different optima the posterior mean of the share of starts that would
 lead to an optimum not seen yet is W (W + 1) / (N (N - 1)), whatever the basins' sizes, under a
-uniform prior on them (Boender and Rinnooy Kan 1987, doi:10.1007/BF02591684). The search ends when
-this is small and the best optimum was found several times, or at the most starts that it may take.
+uniform prior on them (Boender and Rinnooy Kan 1987, doi:10.1007/BF02591684). The rounds end
+when this is small and the best optimum was found several times, or at the most starts that they may
+take; hops from the best optima follow, to those that lie close to them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import SeedSequence
-from numpy.typing import NDArray
+from numpy.random import Generator, SeedSequence
 
-from bayes_cmoe.compiled.lanes import LANES, Lanes
-from bayes_cmoe.estimate.descent import Optimum, descend, polish
+from bayes_cmoe.compiled.lanes import LANES
+from bayes_cmoe.estimate.descent import Optimum, descend
 from bayes_cmoe.estimate.flock import descend_together
-from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.hops import PROMISE, TOGETHER, hop
 from bayes_cmoe.estimate.starts import Starts
 
-__all__ = ["SAME", "Search", "counted", "search", "sharpened"]
+__all__ = ["SAME", "Search", "counted", "search"]
 
 SAME = 0.02
 """Ends whose summed log posteriors are within this of one another are one optimum."""
-UNSEEN = 0.05
-AGAIN, OFTEN = 3, 20
+UNSEEN = 0.005
+AGAIN, OFTEN = 3, 40
 """How often the best optimum is to be found before the search may end; and how often is enough,
 
 however many poor optima there are besides."""
-TOGETHER = 80
-"""Iterations of the descents side by side, before each end is finished alone."""
-PROMISE = 1e-4
-"""A step that promises less than this in the summed log posterior is not worth a call."""
-ROUNDS, FINISHED = 5, 4
-"""Of the starts about a doubtful optimum: rounds at most, and ends that are finished in each."""
-NEAREST, FARTHEST = 0.3, 10.0
-"""How far these starts go, in standard errors."""
-SMALL = 1e-3
-"""A gain in the summed log posterior that asks for no further round."""
+HOPS = 12
+"""Rounds of hops from the optima found, as long as they gain or the best was not found again."""
+BASES = 8
+"""Optima, the best first, from which a round of hops begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +43,7 @@ class Search:
     ends : tuple of Optimum
         Best first.
     found : int
-        How many starts ended at the best.
+        How many starts, or hops from other optima, ended at the best.
     distinct : int
         Number of different optima.
     """
@@ -70,7 +64,7 @@ class Search:
         return (self.found >= AGAIN and self.unseen < UNSEEN) or self.found >= OFTEN
 
 
-def search(starts: Starts, most: int, seed: int) -> Search:
+def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) -> Search:
     """Descend from rounds of starts until the search is settled.
 
     Parameters
@@ -79,13 +73,15 @@ def search(starts: Starts, most: int, seed: int) -> Search:
     most : int
         Starts at most, rounded up to whole rounds.
     seed : int
+    known : sequence of Optimum
+        Ends of other starts.
     """
     objective = starts.objective
     seeds = SeedSequence(seed).spawn(1 + -(-most // LANES))
     first = np.random.default_rng(seeds[0])
     inverse = starts.inverse_hessian(starts.draw(first, LANES))
     everything = starts.function()
-    ends: list[Optimum] = []
+    ends = list(known)
     result = Search((), 0, 0)
     for spawned in seeds[1:]:
         points = starts.round(np.random.default_rng(spawned), inverse)
@@ -96,7 +92,29 @@ def search(starts: Starts, most: int, seed: int) -> Search:
         result = counted(ends, objective.rows.n)
         if result.settled:
             break
+    return _hopped(starts, result, first)
+
+
+def _hopped(starts: Starts, result: Search, rng: Generator) -> Search:
+    """The search with hops from its best optima, until they only find the best one again."""
+    rows = starts.objective.rows.n
+    for _ in range(HOPS):
+        landed = hop(starts, _different(result, rows)[:BASES], rng, farthest=0.5 * rows**0.5)
+        best = min(end.value for end in landed)
+        gained = (result.ends[0].value - best) * rows > SAME
+        if not gained and result.found >= AGAIN:
+            return result
+        result = counted([*result.ends, *landed], rows)
     return result
+
+
+def _different(result: Search, rows: int) -> list[Optimum]:
+    """One end for each optimum, best first."""
+    kept = list(result.ends[:1])
+    for end in result.ends[1:]:
+        if (end.value - kept[-1].value) * rows > SAME:
+            kept.append(end)
+    return kept
 
 
 def counted(ends: Sequence[Optimum], rows: int) -> Search:
@@ -110,45 +128,3 @@ def counted(ends: Sequence[Optimum], rows: int) -> Search:
         int(np.sum(ranked <= ranked[0] + SAME)) if np.isfinite(ranked[0]) else 0,
         1 + int(np.sum(gaps > SAME)) if np.isfinite(ranked[0]) else 0,
     )
-
-
-def sharpened(
-    objective: Objective,
-    lanes: Lanes,
-    columns: Mapping[str, NDArray],
-    best: Optimum,
-    seed: int,
-) -> Optimum:
-    """The best optimum near a doubtful one, from starts within some standard errors of it.
-
-    Where experts have kinks (relu) the likelihood has many small optima side by side.
-
-    Parameters
-    ----------
-    objective : Objective
-        On all rows.
-    lanes : Lanes
-    columns : mapping of str to array
-        The same rows.
-    best : Optimum
-    seed : int
-    """
-    working, count = objective.working, objective.rows.n
-    starts = Starts(objective, lanes, columns, None)
-    function, rng = starts.function(), np.random.default_rng(seed)
-    for _ in range(ROUNDS):
-        inverse = starts.inverse_hessian(best.w[None])
-        root = np.linalg.cholesky(inverse / count)
-        sizes = np.geomspace(NEAREST, FARTHEST, LANES)[:, None]
-        away = best.w + sizes * (rng.standard_normal((LANES, len(best.w))) @ root.T)
-        points = np.clip(away, working.lower, working.upper)
-        bounds = (working.lower, working.upper)
-        flock = descend_together(function, points, bounds, inverse, TOGETHER, PROMISE / count)
-        order = np.argsort(flock.value, kind="stable")[:FINISHED]
-        ends = [polish(objective, descend(objective, flock.w[i])) for i in order]
-        better = min(ends, key=lambda end: end.value if np.isfinite(end.value) else np.inf)
-        gain = (best.value - better.value) * count
-        best = better if gain > 0 else best
-        if gain < SMALL:
-            break
-    return best

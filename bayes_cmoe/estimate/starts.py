@@ -1,8 +1,10 @@
 """Where an optimiser starts: draws on all scales of the prior, the best of many, parts of the rows.
 
-No one way finds every optimum. Draws on all scales find wide basins whatever the prior's width; the
-best of many draws narrow ones; a start that first sees a part of the rows (neighbours in x, those
-that the frozen expert explains worst, or any) finds the prompt that explains that part.
+No one way finds every optimum. Draws on all scales find wide basins whatever the prior's width, and
+draws in the metric of the log density those of parameters that are tied to one another (slopes and
+intercept, where x lies far from zero); the best of many draws finds narrow ones; a start that first
+sees a part of the rows (neighbours in x, those that the frozen expert explains worst, or any) finds
+the prompt that explains that part.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,13 +19,14 @@ from bayes_cmoe.compiled.lanes import LANES, Lanes
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.gating import Gating
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.region import prior_region
 
 __all__ = ["Starts"]
 
-REACH = 3.0
-"""Half-width, in prior standard deviations, of the draws along a direction without edges."""
 NARROWEST = 0.02
 """Smallest scale of the draws, as a share of the prior's own: a wide box is mostly empty."""
+SMALLEST_STEP, LARGEST_STEP = 0.3, 30.0
+"""Scales of the draws in the metric of the log density: one changes a row's by about one."""
 SCREENED = 16
 """Draws from which a screened start is the best."""
 WAYS = ("screened",) * 10 + ("drawn",) * 8 + ("near",) * 7 + ("worst",) * 4 + ("any",) * 3
@@ -69,29 +72,22 @@ class Starts:
 
     def draw(self, rng: Generator, count: int) -> NDArray:
         """Points on all scales about the prior's middle, shape (count, parameter), in w."""
-        lower, middle, upper = self._region()
+        lower, middle, upper = self._region
         scale = NARROWEST ** rng.random((count, 1))
         w = middle + scale * (rng.random((count, len(middle))) - 0.5) * (upper - lower)
         return np.clip(w, self.objective.working.lower, self.objective.working.upper)
 
+    def draw_scaled(self, rng: Generator, inverse: NDArray, count: int) -> NDArray:
+        """Points about the middle in the metric of the log density, shape (count, parameter)."""
+        working, (_, middle, _) = self.objective.working, self._region
+        size = SMALLEST_STEP * (LARGEST_STEP / SMALLEST_STEP) ** rng.random((count, 1))
+        steps = rng.standard_normal((count, len(middle))) @ np.linalg.cholesky(inverse).T
+        return np.clip(middle + size * steps, working.lower, working.upper)
+
+    @cached_property
     def _region(self) -> tuple[NDArray, NDArray, NDArray]:
         """Lower corner, middle and upper corner, in w, of the region that the draws cover."""
-        working, posterior = self.objective.working, self.objective.posterior
-        inside = np.isfinite(working.lower) & np.isfinite(working.upper)
-        origin = np.clip(np.zeros_like(working.lower), working.lower, working.upper)
-        origin[inside] = (working.lower[inside] + working.upper[inside]) / 2.0
-        theta = working.natural(origin)
-        _, gradient, hessian = (np.asarray(d) for d in posterior.prior_derivatives(theta))
-        curvature = -np.diag(working.hessian(theta, gradient, hessian))
-        # Without edges the weak priors are normal in w, so one Newton step finds centre and spread.
-        curvature = np.where(curvature > 0, curvature, 1.0)
-        middle = np.where(inside, origin, origin + working.gradient(theta, gradient) / curvature)
-        spread = REACH / np.sqrt(curvature)
-        lower = np.where(inside, working.lower, np.maximum(middle - spread, working.lower))
-        upper = np.where(inside, working.upper, np.minimum(middle + spread, working.upper))
-        given = np.isfinite(posterior.initial)
-        initial = working.working(np.where(given, posterior.initial, 1.0))
-        return lower, np.where(given, initial, middle), upper
+        return prior_region(self.objective.posterior, self.objective.working)
 
     def inverse_hessian(self, points: NDArray) -> NDArray:
         """A rough inverse Hessian, positive definite: of the typical curvature at some points."""
@@ -124,7 +120,18 @@ class Starts:
         """
         weights = np.column_stack([self._part(way, rng) for way in WAYS])
         seen = self.function(weights)
-        pool = np.array([self.draw(rng, LANES) for _ in range(SCREENED)])
+        # The best of many draws of one kind: of both it would nearly always be the same kind.
+        scaled = np.arange(LANES) % 2 == 1
+        pool = np.array(
+            [
+                np.where(
+                    scaled[:, None],
+                    self.draw_scaled(rng, inverse, LANES),
+                    self.draw(rng, LANES),
+                )
+                for _ in range(SCREENED)
+            ]
+        )
         partial = np.array([way not in ("screened", "drawn") for way in WAYS])
         if self.gating is not None:
             # A part of the rows may well come from the prompt alone: let it begin with a say.

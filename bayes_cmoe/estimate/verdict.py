@@ -1,12 +1,17 @@
 """What may be said of a maximum: standard errors, the rows it rests on, and its status."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.components import Components
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.search import Search
+from bayes_cmoe.parts.mixture import mixture_of
 
 __all__ = ["REMEDIES", "prompt_rows", "standard_error", "verdict"]
 
@@ -14,14 +19,16 @@ SINGULAR = 1e-13
 """Eigenvalue of the information, scaled to unit diagonal, that rounding may have made."""
 CLOSE = 1e-6
 """Difference of two log-densities below which a responsibility would be rounding."""
+DOUBTFUL = 0.05
+"""Share of starts that may lead to an optimum not seen yet above which a search decides nothing."""
 HANDFUL = 2.0
 """Rows a parameter of the prompt below which a prompt is a spike on a handful of rows."""
 
 REMEDIES = {
     Status.LOCAL: "a maximum near the one start that was given; a better one may lie elsewhere: "
     "leave the start out",
-    Status.UNCONFIRMED: "the best maximum was found from one start only, so a better one may have "
-    "been missed: allow more starts",
+    Status.UNCONFIRMED: "the best maximum was found once only, or the starts led to so many others "
+    "that a better one may have been missed: allow more starts, or use fewer parameters",
     Status.UNIDENTIFIED: "the data leave a direction of the parameters open: use the weak prior, "
     "fewer parameters or more rows",
     Status.SPIKE: "the prompt rests on a handful of rows, where the likelihood has no upper bound "
@@ -65,12 +72,18 @@ def standard_error(curvature: NDArray, held: NDArray) -> NDArray:
 def prompt_rows(objective: Objective, w: NDArray) -> float:
     """Sum of the rows' responsibilities r = pi f / p; NaN where the model's gate is not known.
 
+    Of several prompts it is the smallest, that of the prompt on the fewest rows.
+
     With a = f0/p and b = f/p, from the gate shut and opened, 1 = (1 - pi) a + pi b, so that
     r = pi b = (1 - a) / (1 - a/b). Rows on which both densities agree count as the mean of others.
     """
     gating = gating_of(objective.posterior, objective.working)
     if gating is None or not np.isfinite(w).all():
         return np.nan
+    if _prompts(objective) > 1:
+        theta = objective.working.natural(w)
+        parts = _components(objective.posterior).at(theta, objective.rows)
+        return float(np.nan_to_num(parts.responsibilities).sum(axis=0)[1:].min())
 
     def logp(gate: NDArray) -> NDArray:
         point = objective.working.natural(np.where(gating.entries, gate, w))
@@ -84,6 +97,16 @@ def prompt_rows(objective: Objective, w: NDArray) -> float:
     if not known.any():
         return np.nan
     return float(np.mean(np.clip(np.nan_to_num(responsibility), 0.0, 1.0)) * len(here))
+
+
+@lru_cache(maxsize=8)
+def _components(posterior: Posterior) -> Components:
+    return Components(posterior.model)
+
+
+def _prompts(objective: Objective) -> int:
+    mixture = mixture_of(objective.posterior.model)
+    return 1 if mixture is None else mixture.prompts
 
 
 def verdict(
@@ -107,7 +130,7 @@ def verdict(
         return best.status
     gating = gating_of(objective.posterior, objective.working)
     of_prompt = 0 if gating is None else int(np.sum(~gating.entries))
-    if np.isfinite(resting) and 0 < resting < HANDFUL * of_prompt:
+    if np.isfinite(resting) and 0 < resting < HANDFUL * of_prompt / _prompts(objective):
         return Status.SPIKE
     if best.status is Status.EDGE:
         return Status.EDGE
@@ -116,4 +139,6 @@ def verdict(
         return Status.UNIDENTIFIED
     if len(found.ends) == 1:
         return Status.LOCAL
-    return Status.CONVERGED if found.found > 1 else Status.UNCONFIRMED
+    if found.found == 1 or found.unseen > DOUBTFUL:
+        return Status.UNCONFIRMED
+    return Status.CONVERGED

@@ -4,15 +4,16 @@ NumPy would convert on the way what is none: the data under a mask, dates, truth
 part of a complex number, text that looks like a number, whole numbers beyond 2^53.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.lazy import is_loaded, pd, xr
 
 __all__ = ["check_rows", "check_same_rows", "finite_rows", "numbers", "row_labels"]
 
@@ -54,10 +55,10 @@ def numbers(name: str, values: Any) -> NDArray:
     >>> own, own.flags.writeable
     (array([1., 2.]), False)
     """
-    if isinstance(values, pd.DataFrame):
+    if is_loaded("pandas") and isinstance(values, pd.DataFrame):
         columns = [numbers(f"{name}'s column {label!r}", values[label]) for label in _once(values)]
         own = np.column_stack(columns) if columns else np.empty(values.shape)
-    elif isinstance(values, pd.Series) and pd.api.types.is_extension_array_dtype(values.dtype):
+    elif _is_extension(values):
         own = _of_extension(name, values)
     else:
         own = _of_array(name, values)
@@ -70,6 +71,13 @@ def _once(frame: pd.DataFrame) -> list[Any]:
         label = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"the frame has several columns {label!r}: rename all but one")
     return list(frame.columns)
+
+
+def _is_extension(values: Any) -> bool:
+    """Whether it is a column of pandas' own types."""
+    if not (is_loaded("pandas") and isinstance(values, pd.Series)):
+        return False
+    return pd.api.types.is_extension_array_dtype(values.dtype)
 
 
 def _of_extension(name: str, values: pd.Series) -> NDArray:
@@ -154,9 +162,9 @@ def finite_rows(name: str, values: NDArray, remedy: str = "remove or impute the 
 
 def row_labels(values: Any) -> pd.Index | None:
     """The labels of the rows, where the array has any (pandas' index, xarray's coordinate)."""
-    if isinstance(values, pd.Series | pd.DataFrame):
+    if is_loaded("pandas") and isinstance(values, pd.Series | pd.DataFrame):
         return values.index
-    if isinstance(values, xr.DataArray) and values.ndim:
+    if is_loaded("xarray") and isinstance(values, xr.DataArray) and values.ndim:
         return values.indexes.get(values.dims[0])
     return None
 

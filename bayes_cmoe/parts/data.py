@@ -1,13 +1,15 @@
 """The data a model is fitted to: inputs, responses and their names."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.lazy import pd
 from bayes_cmoe.parts.arrays import check_same_rows, finite_rows, numbers, row_labels
 
 __all__ = ["Data"]

@@ -4,6 +4,8 @@ A scalar response reads h as its mean; a class response reads h as the logits of
 first K - 1 classes, the last class being the reference with logit 0.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -11,18 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_map
 from bayes_cmoe.compiled.graphs import jaxify
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, intercept, location, slopes
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
-
-Tensor = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,10 @@ def _identity(z: Tensor) -> Tensor:
     return z
 
 
+def _tanh(z: Tensor) -> Tensor:
+    return pt.tanh(z)
+
+
 def _sigmoid(z: Tensor) -> Tensor:
     return pt.sigmoid(z)
 
@@ -98,7 +103,7 @@ def _without_bias(activation: Callable[[Tensor], Tensor], x: Tensor, a: Tensor) 
 
 _ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
     "linear": (_identity, False),
-    "tanh": (pt.tanh, True),
+    "tanh": (_tanh, True),
     "sigmoid": (_sigmoid, True),
     "gelu": (_gelu, False),
     "relu": (_relu, False),

@@ -5,18 +5,19 @@ family's arguments in the order of `arguments`, one value for each row (class pr
 one vector for each row).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, variance
 
@@ -33,7 +34,6 @@ __all__ = [
     "student_t",
 ]
 
-Tensor = Any
 Draw = Callable[..., NDArray]
 
 
@@ -138,6 +138,8 @@ def _multinomial_logp(y: Tensor, logits: Tensor) -> Tensor:
 
 
 def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:
+    from scipy.special import log_softmax  # takes as long to load as NumPy and the command line
+
     reference = np.zeros((*logits.shape[:-1], 1))
     full = np.concatenate([logits, reference], axis=-1)
     return _categorical_random(rng, np.exp(log_softmax(full, axis=-1)))

@@ -4,16 +4,18 @@ Here it is stated by a family and an expert with its parameters, so that it is k
 `bayes_cmoe.parts.predictions` for one that is known at the rows of the data only.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pd
 from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
 from bayes_cmoe.parts.families import (
@@ -28,7 +30,6 @@ from bayes_cmoe.parts.families import (
 
 __all__ = ["FROZEN_FAMILIES", "SCALED", "Frozen", "check_df", "frozen_expert", "scaled_family"]
 
-Tensor = Any
 Columns = dict[str, NDArray]
 
 

@@ -4,22 +4,26 @@ With one prompt a gate's parameters have the dims that it declares; with several
 stands in front.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-import pytensor.tensor as pt
+from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.device import jnp
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
 from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, share
 
 __all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
 
-Tensor = Any
+Values = Mapping[str, NDArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,9 @@ class Gate:
         What vanishes.
     several : bool
         Whether it can weigh several prompts.
+    atoms, stuck : callable
+        Of several prompts: from the parameters to values that change places with the prompts, and
+        back; any axes may stand in front. Identities where the parameters themselves do so.
     """
 
     name: str
@@ -76,6 +83,8 @@ class Gate:
     opened: Mapping[str, float]
     share: Share
     several: bool = False
+    atoms: Callable[[Values], Values] = dict
+    stuck: Callable[[Values], Values] = dict
 
     @cached_property
     def dims(self) -> dict[str, tuple[str, ...]]:
@@ -90,6 +99,23 @@ def _constant(x: Tensor, lam: Tensor) -> tuple[Tensor, ...]:
     left = pt.concatenate([pt.zeros(1), pt.cumsum(pt.log1p(-lam))])
     count = lam.type.shape[0]
     return left[-1], *(left[j] + pt.log(lam[j]) for j in range(count))
+
+
+def _stick_shares(values: Values) -> Values:
+    """The shares pi_j of the prompts from what each takes of what is left; prompts last."""
+    lam = np.asarray(values["lam"], dtype=float)
+    left = np.cumprod(1.0 - lam, axis=-1)
+    return {"lam": lam * np.concatenate([np.ones_like(left[..., :1]), left[..., :-1]], axis=-1)}
+
+
+def _stick(values: Values) -> Values:
+    """What each prompt takes of what those before it left, from the shares; prompts last."""
+    shares = np.asarray(values["lam"], dtype=float)
+    # From the tail: what the frozen expert and the later prompts hold is left after this one.
+    frozen = 1.0 - np.sum(shares, axis=-1, keepdims=True)
+    held = np.concatenate([shares, np.maximum(frozen, 0.0)], axis=-1)
+    left = np.cumsum(held[..., ::-1], axis=-1)[..., ::-1][..., :-1]
+    return {"lam": np.where(left > 0, shares / np.where(left > 0, left, 1.0), 0.0)}
 
 
 def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, ...]:
@@ -129,6 +155,8 @@ constant = Gate(
     opened={"lam": 1.0},
     share=Share("lam", "lam", _itself, _scaled),
     several=True,
+    atoms=_stick_shares,
+    stuck=_stick,
 )
 """pi(x) = lam (arXiv:2410.12258); of several prompts lam_j is the share of what the first left."""
 

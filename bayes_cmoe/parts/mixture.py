@@ -3,19 +3,22 @@
 p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j),   j = 1..k prompts
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.types import Tensor
+from bayes_cmoe.compiled.weighted import mixture_name
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
@@ -25,9 +28,13 @@ from bayes_cmoe.parts.parameter import Parameter, Reference, Role
 from bayes_cmoe.parts.priors import Prior, priors_for
 from bayes_cmoe.parts.rows import check_response, data_nodes
 
-__all__ = ["Mixture", "contaminated_model", "contaminated_response", "mixture_of"]
-
-Tensor = Any
+__all__ = [
+    "Mixture",
+    "contaminated_model",
+    "contaminated_response",
+    "mixture_of",
+    "with_fewer_prompts",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +94,17 @@ _MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
 def mixture_of(model: pm.Model) -> Mixture | None:
     """What a model was built from; None when it is not one of the suite's."""
     return _MIXTURES.get(model)
+
+
+_FEWER: WeakKeyDictionary[pm.Model, Callable[[], pm.Model]] = WeakKeyDictionary()
+
+
+def with_fewer_prompts(model: pm.Model) -> pm.Model | None:
+    """The same model with one prompt less, on the rows that it was built with.
+
+    None when it has one prompt, is not one of the suite's, or gives each prompt a prior of its own.
+    """
+    return _FEWER[model]() if model in _FEWER else None
 
 
 def contaminated_response(
@@ -154,7 +172,7 @@ def contaminated_response(
         signature=f"{','.join(signature)}->()",
         observed=nodes["response"],
         dims="obs",
-        class_name="ContaminatedMixture",
+        class_name=mixture_name(count),
     )
 
 
@@ -219,6 +237,18 @@ def contaminated_model(
         log_weights = gate.log_weights(x, **gate_values)
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
     _MIXTURES[model] = mixture
+    alike = all(priors[own.name].rank < len(own.dims) for own in mixture.parameters)
+    if prompts > 1 and alike:
+        _FEWER[model] = partial(
+            contaminated_model,
+            data,
+            frozen=frozen,
+            gate=gate,
+            expert=form,
+            prior=prior,
+            prompt=prompt,
+            prompts=prompts - 1,
+        )
     return model
 
 

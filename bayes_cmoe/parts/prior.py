@@ -1,14 +1,15 @@
 """The prior of one parameter, as a value: uniform on a box, or weakly informative."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pymc as pm
+
+from bayes_cmoe.compiled.types import Tensor
+from bayes_cmoe.lazy import pm
 
 __all__ = ["Box", "Weak"]
-
-Tensor = Any
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,18 @@ class Box:
     upper: float | tuple[float, ...]
     start: float | None = None
 
+    @property
+    def rank(self) -> int:
+        """Number of axes along which it differs."""
+        return max(np.ndim(self.lower), np.ndim(self.upper))
+
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""
         lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
-        return pm.Uniform(name, lower, upper, dims=dims, initval=self.start)
+        # An initial value has the variable's own shape: PyMC does not spread a number over it.
+        shape = tuple(len(pm.modelcontext(None).coords[dim]) for dim in dims)
+        start = self.start if self.start is None or not shape else np.full(shape, self.start)
+        return pm.Uniform(name, lower, upper, dims=dims, initval=start)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Weak:
     kind: str
     center: float | tuple[float, ...] = 0.0
     sd: float | tuple[float, ...] = 1.0
+
+    @property
+    def rank(self) -> int:
+        """Number of axes along which it differs."""
+        return max(np.ndim(self.center), np.ndim(self.sd))
 
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""

@@ -1,12 +1,13 @@
 """What a model has of the data: `pm.Data` with dims, after checks that the parts go together."""
 
-from typing import Any
+from __future__ import annotations
 
 import numpy as np
-import pymc as pm
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.arrays import check_rows, check_same_rows
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.families import Family
@@ -14,8 +15,6 @@ from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.predictions import check_log_probabilities
 
 __all__ = ["check_response", "data_nodes"]
-
-Tensor = Any
 
 WORDS = {"number": "numbers", "class": "class labels", "count": "counts"}
 """Kinds of response as messages call them."""

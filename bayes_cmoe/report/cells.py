@@ -69,4 +69,6 @@ def entries_of(cell: Cell) -> list[str]:
     vectors = {name.partition("[")[0] for name in names if "[" in name}
     share, parameter = (cell.theory.attrs[name] for name in ("share", "share_parameter"))
     others = {*vectors, EXPERT, "loss"} | ({share} if share != parameter else set())
-    return [name for name in names if name not in others]
+    names = [name for name in names if name not in others]
+    # A function of an entry of several prompts' gates is no entry of its own.
+    return [name for name in names if share == parameter or not name.startswith(f"{share}[")]

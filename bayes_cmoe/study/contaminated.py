@@ -1,11 +1,12 @@
 """A whole variant from its parts: the factory that every contaminated variant has, made once."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable
 
-import pymc as pm
-
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.families import Family, family_named

@@ -46,7 +46,7 @@ class Path:
         Gate parameters at alpha = 0.
     center : mapping of str to array
         Where the expert's parameters merge to; for a Gaussian frozen expert of the same form its
-        own (eta0, nu0).
+        own (eta0, nu0). Of several prompts each has its own, with the prompts' axis in front.
     shift : callable
         ``shift(delta)`` gives the shift of each expert parameter at distance delta.
     delta : float
@@ -158,6 +158,11 @@ class Regime:
         """The share at a truth: the scale on which the prompt vanishes; summed over prompts."""
         share = self.gate.share
         return float(np.sum(share.value(np.asarray(truth[share.parameter], dtype=float))))
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts stand beside the frozen expert."""
+        return int(self.options.get("prompts", 1))
 
     def draw_inputs(self, rng: Generator, n: int) -> NDArray:
         """Inputs x, shape (n, features)."""

@@ -1,10 +1,14 @@
 """Data from a variant: the model's own sampler, at parameters set to a regime's truth."""
 
+from __future__ import annotations
+
+from functools import lru_cache
+
 import numpy as np
-import pymc as pm
 from numpy.random import Generator, SeedSequence
 
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
@@ -19,6 +23,12 @@ def prepare(variant: str | Variant, regime: str | Regime) -> tuple[pm.Model, Sim
     x = setting.draw_inputs(np.random.default_rng(0), 2)
     model = chosen.model(setting, Data(x, np.zeros(2), classes=setting.classes))
     return model, Simulator(model)
+
+
+@lru_cache(maxsize=8)
+def _simulator(variant: Variant, regime: Regime) -> Simulator:
+    """Compiled once for data of any size, at any truth."""
+    return prepare(variant, regime)[1]
 
 
 def simulate(
@@ -60,7 +70,7 @@ def simulate(
     truth = setting.truth(n, alpha, gamma)
     rng = np.random.default_rng(seed)
     x = setting.draw_inputs(rng, n)
-    _, simulator = prepare(chosen, setting)
+    simulator = _simulator(chosen, setting)
     columns = {"x": x, **setting.frozen.columns(x)}
     y = simulator.draw(simulator.layout.ravel(truth), columns, rng)
     return Data(x, y, classes=setting.classes)

@@ -5,19 +5,20 @@ is no parameter itself (exp tau), and ``expert``, the joint norm of the trainabl
 parameters. Everything works along axes: parameters last, any number of draws in front.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.mixture import Mixture, mixture_of
 
 __all__ = ["EXPERT", "Function", "Targets", "combination", "targets_of"]
@@ -61,6 +62,8 @@ class Targets:
         found |= {name: spans[name] for name in layout.names if name not in found}
         if not share.is_parameter:
             count = len(spans[share.parameter])
+            if count > 1:
+                found |= {f"{share.name}[{j}]": (layout.size + j,) for j in range(count)}
             found[share.name] = tuple(range(layout.size, layout.size + count))
         expert = tuple(i for name in self.expert_names for i in spans[name])
         return found | ({EXPERT: expert} if expert else {})
@@ -94,6 +97,19 @@ class Targets:
         """The share at one theta, summed over prompts."""
         share = self.mixture.gate.share
         return float(np.sum(share.value(np.asarray(theta)[self.layout.slices[share.parameter]])))
+
+    @property
+    def share_names(self) -> tuple[str, ...]:
+        """The targets that say how large each prompt's share is, one number each."""
+        if self.mixture.prompts == 1:
+            return (self.share,)
+        return tuple(f"{self.share}[{j}]" for j in range(self.mixture.prompts))
+
+    def shares_of(self, theta: NDArray) -> NDArray:
+        """Each prompt's share at one theta, shape (prompt,)."""
+        share = self.mixture.gate.share
+        place = self.layout.slices[share.parameter]
+        return np.asarray(share.value(np.asarray(theta, dtype=float)[place]))
 
     def with_gate(self, theta: NDArray, values: Mapping[str, float]) -> NDArray:
         """theta, shape (..., parameter), with the gate's parameters at given values."""

@@ -43,7 +43,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
 
         bound      = sqrt(trace D I^-1 D' / n), D the derivative of the target
         expected   = E ‖D z‖, z ~ N(0, 2 I^-1 / n): the estimate's error and the posterior's own
-        resolution = share* / bound of the share: sqrt(n) lam* ‖Delta*‖² in units of information
+        resolution = share* / bound of the share: sqrt(n) lam* ‖Delta*‖² in units of information;
+                     of several prompts the smallest
 
     The loss is no smooth function of the parameters; its ``bound`` is the root mean square that an
     efficient estimate would show.
@@ -92,8 +93,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         bound[:, i], expected[:, i] = _limits(
             measured, information, normal, regime, truths[i], sizes[i]
         )
-    shares = [regime.share(truth) for truth in truths]
-
+    of_shares = bound[[targets.index(name) for name in measured.share_names]].T
+    shares = [measured.shares_of(measured.layout.ravel(truth)) for truth in truths]
     uppers = [_exponent(regime, name) for name in targets]
     sources = [rate.source if (rate := rate_of(regime, name)) else "" for name in targets]
     lowers = [rate.lower if (rate := rate_of(regime, name)) else None for name in targets]
@@ -105,7 +106,7 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         {
             "bound": (("target", "n"), bound),
             "expected": (("target", "n"), expected),
-            "resolution": ("n", shares / bound[targets.index(measured.share)]),
+            "resolution": ("n", np.min(shares / of_shares, axis=1)),
             "exponent": ("target", exponents),
             "lower": ("target", least),
             "formula": ("target", np.array([formula(upper) for upper in uppers], dtype=object)),

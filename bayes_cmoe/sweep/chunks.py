@@ -1,15 +1,17 @@
 """A chunk of a sweep: its fits' arrays and what it is marked with, as a sealed file's content."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.files.sealed import sealed, unsealed
+from bayes_cmoe.lazy import xr
 from bayes_cmoe.study.concentration import LEVELS
 from bayes_cmoe.sweep.design import Task
 from bayes_cmoe.sweep.rows import COORDINATES, VARIABLES

@@ -1,13 +1,15 @@
 """What is measured of a fit: the variables of a sweep's table, their dims and units."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.lazy import xr
 from bayes_cmoe.study.concentration import LEVELS
 from bayes_cmoe.sweep.design import Task
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bayes_cmoe.compiled.private import dead_worker_error
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.sweep.agreement import (
     check_truths,
@@ -194,7 +194,7 @@ def _run(
             raise StoppedError(
                 f"stopped: {finished} of {design.fits} fits are kept: {how}"
             ) from None
-        except (TerminatedWorkerError, WorkerLostError):
+        except (dead_worker_error(), WorkerLostError):
             raise WorkerDiedError(
                 f"a worker died (killed, or out of memory): {finished} of {design.fits} fits are "
                 f"kept: {how}, with fewer workers if memory was short"

@@ -5,16 +5,17 @@ is the only mark that the chunk is done. It is sealed with a digest and says wha
 that has changed since, or that another design, version or truth made, is named and never used.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import xarray as xr
-
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.plain import PART, BusyError, is_locked, lock, read_plain, write_plain
 from bayes_cmoe.files.sealed import BrokenSealError
+from bayes_cmoe.lazy import xr
 from bayes_cmoe.sweep.agreement import check_truths, strangers
 from bayes_cmoe.sweep.chunks import Chunk, chunk_of, content_of, fits, joined
 from bayes_cmoe.sweep.design import Design, Task

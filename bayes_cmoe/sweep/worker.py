@@ -21,9 +21,10 @@ from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
+from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.parts.data import Data
-from bayes_cmoe.study.concentration import concentration
+from bayes_cmoe.study.concentration import ball_radius, concentration
 from bayes_cmoe.study.losses import merging_distance, published_loss
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
@@ -175,6 +176,10 @@ def _fit_nuts(
         ],
         axis=1,
     )
+    labels = labels_of(bench.posterior)
+    if labels is not None:
+        # The fit's draws are in the order of its estimate; errors are taken in the truth's.
+        draws = labels.matched(draws, theta)
     return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
         name: value
         for name, value in _map_values(bench, found, rows, truth, theta).items()
@@ -191,7 +196,7 @@ def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth)
         "seconds": tree.attrs["seconds"],
         "error": _with_loss(bench, truth, found.mean_error),
         "expected_loss": np.append(found.expected_loss, losses.mean()),
-        "radius": np.append(found.radius, np.quantile(losses, 0.9)),
+        "radius": np.append(found.radius, ball_radius(losses)),
         "posterior_sd": np.append(found.sd, np.nan),
         "covered": np.concatenate([found.covered, nothing], axis=1),
         "divergences": report.divergences,

@@ -1,7 +1,24 @@
 """What rate to expect: published exponents and calculated bounds."""
 
-from bayes_cmoe.theory.diagnosis import diagnose
-from bayes_cmoe.theory.planner import plan
-from bayes_cmoe.theory.report import theory
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayes_cmoe.theory.diagnosis import diagnose
+    from bayes_cmoe.theory.planner import plan
+    from bayes_cmoe.theory.report import theory
 
 __all__ = ["diagnose", "plan", "theory"]
+
+_HOMES = {"diagnose": "diagnosis", "plan": "planner", "theory": "report"}
+"""The module of each name, loaded when the name is first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

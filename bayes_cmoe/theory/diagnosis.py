@@ -59,10 +59,16 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     Raises
     ------
     InputError
-        When the model is no contaminated mixture, or there are fewer rows than parameters.
+        When the model is no contaminated mixture or has several prompts, or there are fewer rows
+        than parameters.
     """
     layout = layout_of(model)
     measured = targets_of(model, layout)
+    if measured.mixture.prompts > 1:
+        raise InputError(
+            f"diagnose speaks of one prompt and the model has {measured.mixture.prompts}: give a "
+            "model with one, or look at the responsibilities of the fit"
+        )
     columns = columns_of(model)
     rows = len(columns["x"])
     if rows < layout.size:

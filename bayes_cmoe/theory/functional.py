@@ -1,19 +1,19 @@
 """A functional psi of the parameters as a search needs it: values, slopes, and how far it moved."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.device import jax
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.study.targets import Function, Targets
 
 __all__ = ["Functional", "functional_named"]
-
-Array = Any
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,27 +12,27 @@ order of H² itself as theta tends to the truth, so the relative error stays bou
 are summed over all classes, and only x is drawn.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import value_and_grad
 from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
 
 __all__ = ["Hellinger", "Sample"]
-
-Array = Any
 
 WIDER = 4.0
 """Variance of the proposal's wide prompt over the prompt's."""
@@ -176,4 +176,4 @@ def _compiled(likelihood: Likelihood) -> Callable[..., Any]:
         used = jnp.where(weights > 0, term, 0.0)
         return jnp.sum(used), jnp.sum(used**2)
 
-    return blocked_sum(value_and_grad(block, has_aux=True), likelihood.count_compilation)
+    return blocked_sum(jax.value_and_grad(block, has_aux=True), likelihood.count_compilation)

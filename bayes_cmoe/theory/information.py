@@ -23,6 +23,7 @@ from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Function, combination
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.draws import DRAWS
 from bayes_cmoe.theory.scores import scores_of
 
 __all__ = [
@@ -35,7 +36,6 @@ __all__ = [
     "truth_at",
 ]
 
-DRAWS = 2**18
 """Rows (x, y) of the expectation at each truth."""
 ACCURACY = 0.01
 """Largest relative Monte-Carlo error at which a bound is given; the default draws keep to it."""
@@ -218,7 +218,7 @@ def check_accuracy(name: str, error: float, draws: int, accuracy: float) -> None
         needed = draws * (error / accuracy) ** 2 * 1.2
         raise InputError(
             f"{draws} draws give the bound of {name} to {error:.1%} only, {accuracy:.1%} is wanted:"
-            f" about {needed:.1g} draws are needed"
+            f" about {needed:.2g} draws are needed"
         )
 
 

@@ -163,6 +163,6 @@ def _box(layout: Layout, regime: Regime) -> tuple[NDArray, NDArray]:
 def _far(regime: Regime, truth: Mapping[str, NDArray]) -> list[dict[str, NDArray]]:
     """No prompt, a merged prompt, the prompt alone: far points whose density may be close."""
     share = regime.gate.share.parameter
-    least, most = (np.asarray(edge) for edge in regime.box[share])
+    least, most = (np.full_like(truth[share], edge) for edge in regime.box[share])
     center = {name: np.asarray(value, dtype=float) for name, value in regime.path.center.items()}
     return [{**truth, share: least}, {**truth, **center}, {**truth, share: most}]

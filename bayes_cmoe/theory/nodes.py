@@ -72,9 +72,9 @@ class Nodes:
     weight: float
 
 
-def inputs_of(regime: Regime, rows: int, seed: SeedSequence) -> Inputs:
+def inputs_of(regime: Regime, rows: int, seed: SeedSequence, components: int = 2) -> Inputs:
     """Inputs of one replicate, a power of two of them, for at least `rows` rows in all."""
-    per_input = 2 * PER_COMPONENT if regime.classes is None else regime.classes
+    per_input = components * PER_COMPONENT if regime.classes is None else regime.classes
     power = max(int(np.ceil(np.log2(rows / per_input))), 0)
     own, placing = seed.spawn(2)
     rng = np.random.default_rng(own)

@@ -117,7 +117,8 @@ def null_law(
 def _score(components: Components, theta: NDArray, rows: Rows) -> NDArray:
     """g at the rows, up to its scale."""
     parts = components.at(theta, rows)
-    share = parts.share / max(float(np.max(parts.share)), 1e-300)
+    share = np.asarray(parts.share)
+    share = share / max(float(np.max(share)), 1e-300)
     return share * np.expm1(np.minimum(parts.prompt - parts.frozen, STEEPEST))
 
 

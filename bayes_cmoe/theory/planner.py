@@ -127,8 +127,12 @@ def plan(
         relative = float(influence.std(ddof=1) / len(influence) ** 0.5)
         bounds[name], errors[name] = deviation / n**0.5, relative
     check_accuracy(parameter, errors[parameter], found.rows, accuracy)
-    share = measured.share
-    resolution = measured.share_of(found.theta) / bounds[share]
+    shares = dict(zip(measured.share_names, measured.shares_of(found.theta), strict=True))
+    resolutions = {
+        name: float(size) * n**0.5 / found.deviation(measured.jacobian(name, found.theta))[0]
+        for name, size in shares.items()
+    }
+    share, resolution = min(resolutions.items(), key=lambda pair: pair[1])
     standing, advice, moved = "local", "", np.nan
     if resolution < LOCAL_SHARE:
         fixed = _held(setting, found.layout.unravel(found.theta))

@@ -7,6 +7,8 @@ z = R^-T s, and what is averaged is E[z z'], which is near the identity: I = R' 
 left of rounding is measured, by moving the inputs by a few units in their last place.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,19 +16,20 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pymc as pm
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from bayes_cmoe.compiled.blocks import BLOCK, Rows
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import targets_of
@@ -49,8 +52,6 @@ __all__ = [
     "stacked_root",
 ]
 
-Array = Any
-
 PILOT = 4 * BLOCK
 ROUNDING = 0.03
 """Largest rounding error of a whitened score at which a bound is given (its error squared)."""
@@ -71,8 +72,7 @@ class Scores:
     def __init__(self, model: pm.Model, likelihood: Likelihood | None = None) -> None:
         self.likelihood = Likelihood(model) if likelihood is None else likelihood
         self.simulator = Simulator(model)
-        (response,) = model.observed_RVs
-        self.response: str = model.rvs_to_values[response].name
+        self.response = response_name(model)
         self.targets = targets_of(model, self.likelihood.layout)
         self._moments = _moments_function(self.likelihood)
 
@@ -130,7 +130,7 @@ class Scores:
         first, drawn, *replicates = SeedSequence(seed).spawn(2 + REPLICATES)
         each = -(-draws // REPLICATES)
         counts = self.targets.mixture.family.response == "count"
-        inputs = [inputs_of(regime, each, one) for one in replicates]
+        inputs = [inputs_of(regime, each, one, self.simulator.components) for one in replicates]
 
         def nodes(theta: NDArray, own: Inputs) -> Nodes:
             return nodes_at(self.simulator, self.response, theta, own, regime.classes, counts)

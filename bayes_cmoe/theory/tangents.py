@@ -6,22 +6,25 @@ At the gate level pi(x) = 1/2,
     df/p = 2 dlog p,  d²f/p = 2 (d²log p + dlog p dlog p').
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pymc as pm
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.components import Components
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.frozen import Frozen
@@ -31,8 +34,6 @@ from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.relations import Term
 
 __all__ = ["Case", "Compiled", "Setting", "Tangents", "setting_of"]
-
-Array = Any
 Case = tuple[Frozen, str | Expert, Mapping[str, ArrayLike]]
 """A frozen expert, a trainable expert's form and its parameters (with ``nu`` where it has one)."""
 
@@ -51,7 +52,7 @@ class Setting:
         ``inputs(rng, n)`` draws x, shape (n, features).
     """
 
-    compiled: "Compiled"
+    compiled: Compiled
     frozen: Frozen
     expert: Expert
     point: dict[str, NDArray]
@@ -103,13 +104,12 @@ class Compiled:
     def __init__(self, model: pm.Model) -> None:
         self.model = model
         self.likelihood, self.simulator = Likelihood(model), Simulator(model)
-        (response,) = model.observed_RVs
-        self.response: str = model.rvs_to_values[response].name
+        self.response = response_name(model)
         self.components = Components(model)
         self.derivatives = jax.jit(self._derivatives, static_argnums=(2,))
 
     def _derivatives(
-        self, theta: Array, columns: list[Array], free: tuple[int, ...]
+        self, theta: jax.Array, columns: list[Array], free: tuple[int, ...]
     ) -> tuple[Array, Array]:
         """Of each row: first and second by the free entries."""
         where = np.array(free)
@@ -167,6 +167,11 @@ class Tangents:
         compiled = setting.compiled
         likelihood, layout = compiled.likelihood, compiled.likelihood.layout
         targets = targets_of(compiled.model, layout)
+        if targets.mixture.prompts > 1:
+            raise InputError(
+                f"the test is about one prompt and the model has {targets.mixture.prompts}: give a "
+                "variant with one prompt, and one prompt's parameters"
+            )
         gate = targets.mixture.gate
         self.varying = any("feature" in dims for dims in gate.dims.values())
         coords = compiled.model.coords

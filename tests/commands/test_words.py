@@ -47,7 +47,7 @@ def read_as(kind, *words):
     found = []
 
     @app.default
-    def command(*, option: kind):
+    def command(*, option: kind):  # type: ignore[valid-type]
         found.append(option)
 
     app([f"--option={word}" for word in words], exit_on_error=False, print_error=False)

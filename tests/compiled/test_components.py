@@ -24,7 +24,8 @@ def parts_by_scipy(case: Case, theta: Columns, columns: Columns) -> tuple[NDArra
     prompt = reference.prompt_log_density(case.expert, theta, columns)
     _, move = reference.log_weights(case.x, theta)
     together = reference.contaminated(case.expert, case.family, theta, columns)
-    return frozen, prompt, np.exp(move), np.exp(move + prompt - together)
+    mine = np.exp(move + prompt - together)
+    return frozen, prompt, np.exp(move), mine, np.column_stack([1.0 - mine, mine])
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -34,8 +35,48 @@ def test_parts_are_those_of_the_mixture(name: str) -> None:
     found = components.at(components.layout.ravel(case.theta))
     expected = parts_by_scipy(case, case.theta, case.columns(case.x, case.y))
     for part, value in zip(found, expected, strict=True):
-        assert part.shape == (case.data.n,)
-        np.testing.assert_allclose(part, value, rtol=1e-12)
+        assert part.shape == value.shape
+        np.testing.assert_allclose(part, value, rtol=1e-12, atol=1e-15)
+
+
+def test_parts_of_several_prompts_are_those_of_the_mixture() -> None:
+    case = CASES["softmax_several_prompts/tanh/laplace"]
+    model, columns = case.model(), case.columns(case.x, case.y)
+    components = Components(model)
+    found = components.at(components.layout.ravel(case.theta))
+    shares = np.exp(reference.component_log_weights(case.x, case.theta))
+    densities = np.exp(
+        reference.component_log_densities(case.expert, case.family, case.theta, columns)
+    )
+    joint = shares * densities
+    np.testing.assert_allclose(found.frozen, np.log(densities[0]), rtol=1e-12)
+    np.testing.assert_allclose(found.share, shares[1:].sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(
+        np.exp(found.prompt), joint[1:].sum(axis=0) / shares[1:].sum(axis=0), rtol=1e-12
+    )
+    each = (joint / joint.sum(axis=0)).T
+    assert each.shape == (case.data.n, 3)
+    np.testing.assert_allclose(found.responsibilities, each, rtol=1e-12)
+    np.testing.assert_allclose(found.responsibility, 1.0 - each[:, 0], rtol=1e-12)
+    point = parameter_dataset(components.layout, components.layout.ravel(case.theta))
+    tree = xr.DataTree.from_dict({"point_estimate": point})
+    table = responsibilities(model, tree, components=components)["responsibilities"]
+    assert table.dims == ("obs", "component")
+    assert table["component"].to_numpy().tolist() == ["frozen", "prompt 0", "prompt 1"]
+    np.testing.assert_allclose(table, each, rtol=1e-12)
+
+
+def test_prompts_without_any_share_count_alike_in_their_mixture() -> None:
+    case = CASES["softmax_several_prompts/linear-nobias/gaussian"]
+    components = Components(case.model())
+    shut = case.theta | {"tau": np.full(2, -np.inf)}
+    found = components.at(components.layout.ravel(shut))
+    columns = case.columns(case.x, case.y)
+    densities = np.exp(
+        reference.component_log_densities(case.expert, case.family, case.theta, columns)
+    )
+    np.testing.assert_allclose(np.exp(found.prompt), densities[1:].mean(axis=0), rtol=1e-12)
+    np.testing.assert_array_equal(found.share, 0.0)
 
 
 def test_extremes_are_zero_and_one() -> None:

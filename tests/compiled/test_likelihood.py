@@ -8,20 +8,20 @@ from bayes_cmoe import Data, InputError, variant_named
 from bayes_cmoe.compiled.blocks import BLOCK, CHUNK
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from tests import reference
-from tests.table import CASES, REPRESENTATIVES, TABLE, Case, compiled
+from tests.table import CASES, REPRESENTATIVES, TABLE, Case, parameters
 
 STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 STEP = 1e-3
 
 
-@pytest.fixture(scope="module", params=TABLE, ids=lambda case: case.name)
+@pytest.fixture(scope="module", params=parameters(TABLE))
 def case(request: pytest.FixtureRequest) -> Case:
-    return compiled(request.param)
+    return request.param
 
 
 @pytest.fixture(scope="module", params=REPRESENTATIVES, ids=lambda case: case.name)
 def representative(request: pytest.FixtureRequest) -> Case:
-    return compiled(request.param)
+    return request.param
 
 
 def test_row_log_density_is_scipys(case: Case) -> None:
@@ -61,13 +61,13 @@ def test_density_is_normalised(case: Case) -> None:
     eta0 = case.frozen_columns(x, np.zeros(3)).get("frozen_mean", np.zeros(3))
     prompts = reference.mean(case.expert, x, case.theta)
     for row, kink, center in zip(x, eta0, prompts, strict=True):
-        y, w = reference.real_line(np.unique([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0]))
+        y, w = reference.real_line(np.unique(np.hstack([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0])))
         density = np.exp(case.log_density(np.tile(row, (len(y), 1)), y))
         np.testing.assert_allclose(np.sum(w * density), 1.0, rtol=1e-10)
 
 
 def test_tails_do_not_underflow() -> None:
-    case = compiled(CASES["constant/linear/gaussian"])
+    case = CASES["constant/linear/gaussian"]
     y = np.array([-1e6, -1e3, 1e3, 1e6])
     x = np.repeat(case.x[:1], 4, axis=0)
     expected = case.reference(case.theta, case.columns(x, y))
@@ -79,7 +79,7 @@ def test_tails_do_not_underflow() -> None:
 
 
 def test_extreme_gate_is_finite() -> None:
-    case = compiled(CASES["softmax/tanh/gaussian"])
+    case = CASES["softmax/tanh/gaussian"]
     rows = case.likelihood.rows(case.columns(case.x, case.y))
     for tau in (-700.0, -40.0, 40.0, 700.0):
         theta = case.theta | {"tau": np.asarray(tau)}
@@ -91,7 +91,7 @@ def test_extreme_gate_is_finite() -> None:
 
 
 def test_class_that_the_frozen_expert_rules_out() -> None:
-    case = compiled(CASES["multinomial-constant/linear/categorical"])
+    case = CASES["multinomial-constant/linear/categorical"]
     columns = case.columns(case.x, case.y)
     probs = np.zeros_like(columns["frozen_probs"])
     probs[:, 0] = 1.0
@@ -132,7 +132,7 @@ def test_scores_sum_to_the_gradient(representative: Case) -> None:
 
 @pytest.mark.parametrize("n", [1, BLOCK - 1, BLOCK, BLOCK + 1, CHUNK, CHUNK + 1])
 def test_every_row_counts_once_at_block_and_chunk_edges(n: int) -> None:
-    case = compiled(REPRESENTATIVES[0])
+    case = REPRESENTATIVES[0]
     rng = np.random.default_rng(n)
     x = rng.standard_normal((n, case.x.shape[1]))
     columns = case.columns(x, rng.normal(0.0, 1.5, n))
@@ -166,7 +166,7 @@ def test_new_data_do_not_compile_again(representative: Case) -> None:
 
 
 def test_rows_refuse_what_does_not_fit() -> None:
-    likelihood = compiled(REPRESENTATIVES[0]).likelihood
+    likelihood = REPRESENTATIVES[0].likelihood
     case = REPRESENTATIVES[0]
     columns = case.columns(case.x, case.y)
     without = {name: column for name, column in columns.items() if name != "frozen_scale"}
@@ -178,9 +178,9 @@ def test_rows_refuse_what_does_not_fit() -> None:
 
 def test_layout_names_every_entry() -> None:
     case = CASES["multinomial-softmax/tanh/multinomial_logistic"]
-    layout = compiled(case).likelihood.layout
+    layout = case.likelihood.layout
     assert layout.names == ("beta", "tau", "a", "b")
-    assert len(layout.labels) == layout.size == compiled(case).vector.size
+    assert len(layout.labels) == layout.size == case.vector.size
     back = layout.unravel(layout.ravel(case.theta))
     for name, value in case.theta.items():
         np.testing.assert_array_equal(back[name], value)

@@ -9,15 +9,10 @@ positive gap is a shortfall of the package; a negative one, a reference that was
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.parts.experts import expert_named
-from bayes_cmoe.parts.gates import gate_named
-from bayes_cmoe.parts.priors import Box, priors_for
-from tests.estimate.judged import NU_BOX
 from tests.estimate.maxima import named, recorded
 from tests.estimate.problem import Problem
 from tests.estimate.search import SAME
@@ -28,18 +23,9 @@ COLUMN = {"weak": "weak_logp", "flat": "flat_loglik"}
 FOUND = {"weak": "logp", "flat": "loglik"}
 
 
-def flat_box(given: Problem) -> dict[str, Any]:
-    """The flat prior's box as a mapping, with the reference's own bounds of nu."""
-    prior = dict(priors_for("flat", given.data, gate_named(given.gate), expert_named(given.expert)))
-    if given.classes is None:
-        variance = float(given.y.var())
-        prior["nu"] = Box(NU_BOX[0] * variance, NU_BOX[1] * variance, start=variance / 2.0)
-    return prior
-
-
 def fitted(given: Problem, prior: str) -> tuple[float, str]:
     """What the package finds at its defaults: log posterior or log-likelihood, and the status."""
-    model = given.model("weak" if prior == "weak" else flat_box(given))
+    model = given.model(prior)
     result = fit_map(model)["optimizer_result"]
     return result[FOUND[prior]].item(), result["status"].item()
 

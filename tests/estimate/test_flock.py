@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize, rosen, rosen_der
 
-from bayes_cmoe.estimate.flock import descend_together
+from bayes_cmoe.estimate.flock import _updated, descend_together
 
 FREE = (np.full(3, -np.inf), np.full(3, np.inf))
 
@@ -62,3 +62,19 @@ def test_a_step_is_taken_only_downhill_and_ends_when_nothing_is_promised() -> No
     assert found.iterations == 1
     assert len(calls) == 2
     np.testing.assert_array_equal(found.w, np.zeros((4, 3)))
+
+
+def test_the_update_satisfies_the_secant_equation_and_stays_positive_definite() -> None:
+    """BFGS: H y = s, H symmetric and positive definite (Nocedal and Wright 2006, section 6.1)."""
+    rng = np.random.default_rng(2)
+    root = rng.standard_normal((5, 3, 3))
+    hessian = root @ root.transpose(0, 2, 1) + np.eye(3)
+    step, change = rng.standard_normal((2, 5, 3))
+    change *= np.sign(np.sum(step * change, axis=1))[:, None]
+    change[4] *= -1.0  # along negative curvature
+    taken = np.array([True, True, True, False, True])
+    found = _updated(hessian, step, change, taken)
+    np.testing.assert_allclose(np.einsum("sij,sj->si", found, change)[:3], step[:3], rtol=1e-9)
+    np.testing.assert_allclose(found, found.transpose(0, 2, 1), rtol=1e-9, atol=1e-12)
+    assert np.linalg.eigvalsh(found).min() > 0.0
+    np.testing.assert_array_equal(found[3:], hessian[3:])

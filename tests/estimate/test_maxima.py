@@ -14,7 +14,7 @@ from tests.estimate.judged import Judged, judged
 from tests.estimate.maxima import every_problem, named, recorded
 from tests.estimate.problems import COUNT, EXPERTS, GROUPS, Problem, problem
 from tests.estimate.search import SAME, maximum
-from tests.estimate.shortfalls import flat_box, gaps, off
+from tests.estimate.shortfalls import gaps, off
 
 # Three of each variant and gate, all kinds, far-off units among them; chosen before any was fitted.
 SMALL = ("80", "372", "56", "325", "305", "397", "250", "378", "86", "243", "219", "307")
@@ -127,7 +127,7 @@ def test_judged_density_is_the_packages(name: str) -> None:
     given = named(name)
     for prior in ("weak", "flat"):
         target = judged(given, prior)
-        posterior = Posterior(given.model("weak" if prior == "weak" else flat_box(given)))
+        posterior = Posterior(given.model(prior))
         theta = target.theta(_point(target, np.random.default_rng(5)))
         value = posterior.likelihood.value(theta, posterior.rows())
         value += float(posterior.log_prior(theta)) if prior == "weak" else 0.0

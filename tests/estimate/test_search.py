@@ -33,10 +33,12 @@ def test_unseen_share_is_the_posterior_mean_of_boender_and_rinnooy_kan() -> None
     [
         ([0.0] * 32, True),
         ([0.0] * 2 + [1.0] * 30, False),  # found twice only
-        ([0.0] * 3 + [1.0] * 29, True),
+        ([0.0] * 3 + [1.0] * 29, False),  # 2 · 3 / (32 · 31) = .006 unseen
+        ([0.0] * 3 + [1.0] * 61, True),  # 2 · 3 / (64 · 63) = .0015
+        ([0.0] * 2 + [1.0] * 62, False),  # found twice only, however little is unseen
         ([0.0] * 3 + [*range(1, 30)], False),  # nearly every start another optimum
-        ([0.0] * 20 + [*range(1, 45)], True),  # so often that poor optima do not count
-        ([0.0] * 19 + [*range(1, 45)], False),
+        ([0.0] * 40 + [*range(1, 57)], True),  # so often that poor optima do not count
+        ([0.0] * 39 + [*range(1, 58)], False),
         ([np.nan] * 32, False),
     ],
 )

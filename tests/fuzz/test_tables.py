@@ -56,7 +56,7 @@ def good_rows():
 def reach(file, way, command="fit"):
     """What reaches the fit of a file."""
     variant, options, _ = WAYS[way]
-    owner = {"fit": (fit_command, "_fitted"), "diagnose": (diagnose_command, "diagnosis_of")}
+    owner = {"fit": (fit_command, "_fitted"), "diagnose": (diagnose_command, "_diagnosed")}
     with taken(*owner[command]) as found:
         given_back = answer([command, variant, str(file), *options.split()])
     assert (given_back.code == 130) == bool(found)

@@ -81,7 +81,7 @@ def folder(tmp_path_factory):
 def stopped(argv):
     """An answer that ends where a slow part would begin, and what reached that part."""
     slow = (
-        (fit_command, "_fitted"), (diagnose_command, "diagnosis_of"), (simulate_command, "draw"),
+        (fit_command, "_fitted"), (diagnose_command, "_diagnosed"), (simulate_command, "draw"),
         (planner, "information_along"), (exponents, "information_along"), (sweep_run, "run_sweep"),
     )  # fmt: skip
     ends = [taken(*place) for place in slow]

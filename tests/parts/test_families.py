@@ -1,6 +1,7 @@
 """Response densities and their samplers against SciPy."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -19,7 +20,7 @@ PLACE, SCALE, DF = RNG.normal(0, 3, N), RNG.uniform(0.1, 4.0, N), RNG.uniform(0.
 LOGITS = 3.0 * RNG.standard_normal((N, 3))
 PROBS = np.exp(log_softmax(LOGITS, axis=1))
 
-SCALARS: dict[str, tuple[list[NDArray], Callable[[], object]]] = {
+SCALARS: dict[str, tuple[list[NDArray], Callable[[], Any]]] = {
     "gaussian": ([PLACE, SCALE**2], lambda: stats.norm(PLACE, SCALE)),
     "laplace": ([PLACE, SCALE], lambda: stats.laplace(PLACE, SCALE)),
     "student_t": ([PLACE, SCALE, DF], lambda: stats.t(DF, PLACE, SCALE)),

@@ -51,7 +51,7 @@ def test_every_unknown_has_a_proper_prior(prior: str, gate: str, expert: str, da
 
 
 def test_weak_densities_are_scipys() -> None:
-    cases = {
+    cases: dict[Weak | Box, Any] = {
         Weak("normal", 1.0, 2.0): stats.norm(1.0, 2.0),
         Weak("lognormal", 3.0, 1.5): stats.lognorm(s=1.5, scale=3.0),
         Weak("beta"): stats.beta(1.5, 1.5),

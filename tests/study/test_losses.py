@@ -8,8 +8,8 @@ from scipy import stats
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.parts.experts import EXPERTS
-from bayes_cmoe.parts.families import gaussian
+from bayes_cmoe.parts.experts import EXPERTS, Expert
+from bayes_cmoe.parts.families import gaussian, poisson
 from bayes_cmoe.parts.gates import GATES
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.study.concentration import LEVELS, concentration, covers
@@ -129,7 +129,10 @@ def test_concentration_of_a_normal_posterior():
     rng = np.random.default_rng(3)
     center, sd = np.array([0.7, -0.2]), np.array([0.5, 1.5])
     shift = center + sd * rng.standard_normal((200_000, 2))
-    found = concentration({"b": (0,), "c": (1,), "expert": (0, 1)}, shift)
+    layout = Layout(("b", "c"), ((), ()), ((), ()), {})
+    expert = Expert("two", {"b": (), "c": ()}, lambda x, b, c: b + c)
+    targets = Targets(layout, Mixture(GATES["constant"], expert, poisson))
+    found = concentration(targets, shift)
     folded = [stats.foldnorm(abs(m) / s, scale=s) for m, s in zip(center, sd, strict=True)]
     assert found.expected_loss[:2] == pytest.approx([d.mean() for d in folded], rel=0.01)
     assert found.radius[:2] == pytest.approx([d.ppf(0.9) for d in folded], rel=0.01)

@@ -5,16 +5,15 @@ import pytest
 from numpy.typing import NDArray
 
 from bayes_cmoe import InputError, simulate, variant_named
-from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.study.simulate import prepare
 from tests import reference
-from tests.table import CASES, TABLE, Case
+from tests.table import CASES, TABLE, Case, parameters
 
 DRAWS = 20_000
-DRAWABLE = [case for case in TABLE if case.family != "log_density"]
+DRAWABLE = tuple(case for case in TABLE if case.family != "log_density")
 
 
-@pytest.fixture(params=DRAWABLE, ids=lambda case: case.name)
+@pytest.fixture(params=parameters(DRAWABLE))
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 
@@ -25,11 +24,11 @@ def _support(case: Case, x: NDArray) -> tuple[NDArray, NDArray]:
         return np.arange(case.classes, dtype=float), np.ones(case.classes)
     kink = case.frozen_columns(x, np.zeros(1))["frozen_mean"][0]
     center = reference.mean(case.expert, x, case.theta)[0]
-    return reference.real_line(np.unique([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0]))
+    return reference.real_line(np.unique(np.hstack([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0])))
 
 
 def test_draws_have_the_models_entropy_and_location(case: Case) -> None:
-    simulator = Simulator(case.model())
+    simulator = case.simulator
     theta = simulator.layout.ravel(case.theta)
     rng = np.random.default_rng(11)
     for row in case.x[:2]:
@@ -57,7 +56,7 @@ def test_draws_have_the_models_entropy_and_location(case: Case) -> None:
 def test_each_row_is_drawn_at_its_own_inputs() -> None:
     """With all weight on a sharp prompt, y is h(x) of its own row to within the noise."""
     case = CASES["softmax/linear/gaussian"]
-    simulator = Simulator(case.model())
+    simulator = case.simulator
     sharp = case.theta | {"tau": np.asarray(60.0), "nu": np.asarray(1e-12)}
     x = np.random.default_rng(2).standard_normal((500, case.x.shape[1]))
     columns = case.columns(x, np.zeros(500))
@@ -108,7 +107,7 @@ def test_what_cannot_be_simulated_is_said() -> None:
     with pytest.raises(InputError, match="outside the box"):
         simulate("constant_contaminated", "merging", 10, seed=1, gamma=-2.0)
     case = CASES["constant/tanh/log_density"]
-    simulator = Simulator(case.model())
+    simulator = case.simulator
     with pytest.raises(InputError, match="cannot be drawn from"):
         simulator.draw(
             simulator.layout.ravel(case.theta),

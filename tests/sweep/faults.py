@@ -78,7 +78,7 @@ def outcome(store, file, whole):
 def tried(folder: Path, finished: Path, kind: str, count: int, seed: int) -> Counter:
     """Outcomes of so many faults of a kind, each of one chunk of a copy of a finished run."""
     rng, store = np.random.default_rng(seed), Store(shutil.copytree(finished, folder))
-    whole, found = store.collect(), Counter()
+    whole, found = store.collect(), Counter[str]()
     files = sorted(store.chunks.iterdir())
     for _ in range(count):
         file = files[int(rng.integers(len(files)))]

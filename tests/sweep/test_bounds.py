@@ -114,7 +114,7 @@ TWO = Design(
 
 
 def test_each_is_kept_as_it_is_finished(tmp_path, monkeypatch):
-    done = []
+    done: list[Setting] = []
 
     def second_fails(design, setting):
         if done:
@@ -129,10 +129,15 @@ def test_each_is_kept_as_it_is_finished(tmp_path, monkeypatch):
     assert len(list((tmp_path / "bounds").iterdir())) == 1
     with monkeypatch.context() as patch:
         asked = []
+
+        def noted(design, setting):
+            asked.append(setting)
+            return bounds_of(design, setting, 2**12)
+
         patch.setattr(
             bounds,
             "bounds_of",
-            lambda design, setting: asked.append(setting) or bounds_of(design, setting, 2**12),
+            noted,
         )
         found = all_bounds(TWO, tmp_path)
     assert asked == [setting for setting in TWO.settings if setting not in done]

@@ -223,7 +223,7 @@ def test_of_two_designs_that_begin_at_once_one_has_the_folder(tmp_path):
 def test_a_run_that_finds_a_design_written_meanwhile_is_refused(tmp_path, monkeypatch):
     """The moment between the look for a design and the write: both happen under one lock."""
     folder = tmp_path / "run"
-    begun = []
+    begun: list[str] = []
 
     def second(store, design):
         if not begun:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_cmoe import Path, Regime, frozen_expert, variant_named
+from bayes_cmoe import InputError, Path, Regime, frozen_expert, variant_named
+from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.study.regime import along
 from bayes_cmoe.theory.exponents import exponents, phase_diagram, powers
 from bayes_cmoe.theory.published import published
@@ -137,6 +138,7 @@ SHIFTS = {
 
 def multinomial(classes: int, gate: str, prompt: str, shift: str) -> Regime:
     own = variant_named(MULTINOMIAL).regime("homogeneous-merging")
+    form = "constant" if gate == "constant" else "softmax"
     return replace(
         own,
         path=Path(GATES[gate], FROZEN[classes], along(**SHIFTS[classes, shift]), 2.0),
@@ -144,7 +146,8 @@ def multinomial(classes: int, gate: str, prompt: str, shift: str) -> Regime:
         frozen=frozen_expert("multinomial_logistic", "linear", FROZEN[classes]),
         classes=classes,
         box={**own.box, "lam": (0.0, 1.0)},
-        options=MappingProxyType({"gate": "constant" if gate == "constant" else "softmax"}),
+        gate=gate_named(form),
+        options=MappingProxyType({"gate": form}),
     )
 
 
@@ -190,6 +193,18 @@ def test_slope_errors_are_the_scatter_over_seeds() -> None:
     claimed = np.mean([one.slope_se.values for one in found], axis=0)
     ratio = slopes.std(axis=0, ddof=1) / claimed
     assert np.all((ratio > 0.4) & (ratio < 2.5))
+
+
+def test_the_least_accurate_size_decides_whether_the_draws_are_enough() -> None:
+    own = {"n": (1e3, 1e7), "draws": 2**14}
+    found = exponents(CONSTANT, "merging", **own, accuracy=1.0)
+    relative = found.bound_se / found.bound
+    largest = float(relative.max())
+    # Every parameter has a size at which it is known better than this.
+    assert float(relative.min("n").max()) < 0.98 * largest
+    exponents(CONSTANT, "merging", **own, accuracy=1.001 * largest)
+    with pytest.raises(InputError, match="draws are needed"):
+        exponents(CONSTANT, "merging", **own, accuracy=0.99 * largest)
 
 
 def test_phase_diagram_of_the_constant_gate() -> None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import InputError, variant_named
-from bayes_cmoe.theory.information import information, information_along
+from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.theory.information import (
+    Information,
+    check_accuracy,
+    information,
+    information_along,
+)
 
 CONSTANT = "constant_contaminated"
 SOFTMAX = "softmax_contaminated"
@@ -75,6 +81,31 @@ def test_monte_carlo_error_is_the_scatter_over_seeds() -> None:
     ratio = bounds.std(axis=0, ddof=1) / claimed
     # 24 seeds: the scatter is itself known to 15 %; the claimed error to about as much.
     assert np.all((ratio > 0.5) & (ratio < 2.0))
+
+
+def test_a_replicates_pull_is_the_derivative_of_the_deviations_logarithm() -> None:
+    """d log sqrt(trace D I^-1 D') when a replicate's share grows, by central differences."""
+    rng = np.random.default_rng(0)
+    root = np.triu(rng.standard_normal((3, 3))) + 3.0 * np.eye(3)
+    draws = rng.standard_normal((16, 40, 3)) * [1.0, 0.5, 2.0]
+    blocks = np.einsum("bri,brj->bij", draws, draws) / 40
+    jacobian = rng.standard_normal((2, 3))
+    layout = Layout(("a",), ((3,),), (("feature",),), {"feature": ("x1", "x2", "x3")})
+    deviation, influence = Information(layout, np.zeros(3), root, blocks, 640).deviation(jacobian)
+
+    def log_deviation(shares: np.ndarray) -> float:
+        matrix = root.T @ np.einsum("b,bij->ij", shares / shares.sum(), blocks) @ root
+        return 0.5 * math.log(np.trace(jacobian @ np.linalg.inv(matrix) @ jacobian.T))
+
+    assert math.log(deviation) == pytest.approx(log_deviation(np.ones(16)), rel=1e-12)
+    step = 1e-4
+    # Of 16 equal shares one grows by step: the mean moves by step (block - mean) / 16.
+    slopes = [
+        16 * (log_deviation(1.0 + step * unit) - log_deviation(1.0 - step * unit)) / (2 * step)
+        for unit in np.eye(16)
+    ]
+    np.testing.assert_allclose(influence, slopes, rtol=1e-5, atol=1e-7)
+    assert influence.sum() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_functions_of_the_parameters_by_the_delta_method() -> None:
@@ -164,12 +195,21 @@ def test_beyond_double_precision_is_said() -> None:
         ({"truth": {"lamb": 0.5}}, "did you mean 'lam'"),
         ({"truth": {"a": [1.0, 2.0]}}, "has shape"),
         ({"draws": 1000}, "too few for 4 parameters: give at least 16384"),
-        ({"draws": 2**14, "accuracy": 1e-3}, r"about \d+e\+\d+ draws are needed"),
+        ({"draws": 2**14, "accuracy": 1e-3}, r"about [\d.]+e\+\d+ draws are needed"),
     ],
 )
 def test_bad_questions(arguments: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         information(CONSTANT, "merging", n=1e4, **arguments)
+
+
+@pytest.mark.parametrize("ratio", np.geomspace(1.01, 300.0, 23))
+def test_the_draws_asked_for_are_enough_and_not_many_more(ratio: float) -> None:
+    """A Monte-Carlo error falls as the root of the draws."""
+    with pytest.raises(InputError) as caught:
+        check_accuracy("lam", 0.01 * ratio, 10**5, 0.01)
+    asked = float(str(caught.value).split("about ")[1].split()[0])
+    assert 1.0 <= asked / (10**5 * ratio**2) < 1.3
 
 
 def test_the_draws_said_to_be_needed_are_enough() -> None:

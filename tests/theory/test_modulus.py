@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -5,10 +7,11 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.study.regime import Path, Regime
+from bayes_cmoe.study.regime import Path
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.theory.modulus import modulus
+from bayes_cmoe.theory.modulus import _far, modulus
 from bayes_cmoe.theory.scores import scores_of
+from tests import reference
 
 CONSTANT, SOFTMAX = "constant_contaminated", "softmax_contaminated"
 TRUTH = {"a": [1.4869], "b": 0.7869, "nu": 1.4869}
@@ -51,6 +54,9 @@ def test_distance_of_the_point_found(lam_small_n):
         assert found["hellinger_se"] < 0.015 * exact
         assert abs(found["hellinger"] - exact) < 4.0 * found["hellinger_se"]
         assert exact < 1.03 * found["radius"]
+        # On draws that the search has not seen, or it would be the radius to 1e-4.
+        missed = abs(found["hellinger"] - found["radius"]) / found["hellinger_se"]
+        assert 0.01 < missed < 5.0
 
 
 def test_against_a_maximum_by_quadrature(lam_small_n):
@@ -108,7 +114,7 @@ def test_grows_with_the_radius():
     """At a truth that stays where it is: up to the box's edge, then no further."""
     regime = variant_named(CONSTANT).regime("merging")
     path = Path({"lam": 0.5}, TRUTH, lambda delta: {})
-    still = Regime("still", "", path, "tanh", regime.frozen, features=1, box=regime.box)
+    still = replace(regime, name="still", path=path)
     found = modulus(CONSTANT, still, "lam", [1e1, 1e2, 1e3, 1e4, 1e6])
     width = found["modulus"].values
     np.testing.assert_allclose(width[:2], 0.5, rtol=1e-6)
@@ -151,6 +157,38 @@ def test_a_loss_without_a_slope_at_the_truth():
     assert np.isnan(norm_["linear"]).all()
     np.testing.assert_allclose(norm_["modulus"], vector["modulus"], rtol=0.03)
     np.testing.assert_allclose(ratio(vector), 1.0, atol=0.04)
+
+
+@pytest.mark.parametrize(
+    ("variant", "name"),
+    [
+        (CONSTANT, "merging"),
+        (CONSTANT, "linear-merging-degenerate"),
+        (SOFTMAX, "merging-varying-gate"),
+        ("multinomial_contaminated", "homogeneous-merging"),
+    ],
+)
+def test_far_starts_are_the_frozen_expert_twice_and_the_prompt_alone(variant, name):
+    """No share, and any share of a prompt that has merged, are f0; no share of f0 is f."""
+    regime = variant_named(variant).regime(name)
+    truth = regime.truth(1e4)
+    rng = np.random.default_rng(0)
+    x = regime.draw_inputs(rng, 30)
+    y = rng.integers(0, 3, 30).astype(float) if regime.classes else rng.normal(0.0, 1.0, 30)
+    columns = {"x": x, "response": y, **regime.frozen.columns(x)}
+    family = regime.frozen.family.name
+    frozen = reference.frozen_log_density(family, columns)
+    prompt = reference.prompt_log_density(regime.expert, truth, columns)
+    none, merged, alone = _far(regime, truth)
+    for point, expected in ((none, frozen), (merged, frozen), (alone, prompt)):
+        # A share of 0 or 1 has no logarithm.
+        inside = {
+            key: np.clip(v, 1e-12, 1 - 1e-12) if key == "lam" else v for key, v in point.items()
+        }
+        found = reference.contaminated(regime.expert, family, inside, columns)
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+    share = regime.gate.share.parameter
+    assert merged[share] == truth[share]
 
 
 def test_bad_input():

@@ -85,7 +85,7 @@ def test_merging_data_get_the_modulus_instead() -> None:
     regime = variant.regime("merging")
     n = 6000
     model = variant.model(regime, simulate(variant, regime, n, seed=0))
-    tree = fit_map(model, near=regime.truth(n))
+    tree = fit_map(model)
     found = diagnose(model, tree)
     assert found.attrs["status"] == "converged"
     assert found.attrs["standing"] == "unresolved"
@@ -152,7 +152,8 @@ def test_a_prompt_exceeds_the_null_law() -> None:
     model = linear(x, mean, y)
     law = null_law(Posterior(model), Components(model), columns_of(model))
     assert law.statistic > law.quantile
-    assert law.pvalue < 0.02
+    # A p-value by simulation is never zero: the data are one of the 1000.
+    assert 1 / 1000 <= law.pvalue < 0.02
 
 
 def test_the_level_of_the_null_law() -> None:
@@ -222,8 +223,7 @@ def test_log_densities_alone_say_why_there_is_no_modulus() -> None:
     mean = np.tanh(data.x[:, 0] + 0.3)
     logp = norm.logpdf(data.y, mean, 1.0)
     model = variant.build(data, frozen=frozen_log_density(logp), expert="tanh", prior="flat")
-    tree = fit_map(model, near=variant.regime("merging").truth(6000))
-    found = diagnose(model, tree)
+    found = diagnose(model, fit_map(model))
     assert found.attrs["standing"] == "unresolved"
     assert "own responses only" in found.attrs["advice"]
     assert np.isnan(found.modulus).all()

@@ -1,0 +1,294 @@
+"""What the suite uses of PyMC, PyTensor, nutpie and joblib that they do not promise to keep.
+
+Nothing else in the suite touches their inside; `tests/compiled/test_private.py` holds each name,
+and what it is needed for, against the installed versions. Imports are inside the functions because
+they load the packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_cmoe.compiled.device import set_up
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.lazy import pm, pt, xr
+
+if TYPE_CHECKING:
+    from pytensor.graph.basic import Variable
+
+    from bayes_cmoe.compiled.types import Array, Tensor
+
+__all__ = [
+    "Sampler",
+    "class_name",
+    "dead_worker_error",
+    "density_sampler",
+    "forward_transformed",
+    "initial_value",
+    "jaxify",
+    "joint_log_density",
+    "replaced",
+    "response_name",
+    "sampled_by_nutpie",
+    "shared_value",
+    "support",
+    "value_variable",
+    "with_leading",
+]
+
+
+def value_variable(model: pm.Model, variable: Tensor) -> Tensor:
+    """The variable that stands for a random variable's value: the data, or a transformed value."""
+    return model.rvs_to_values[variable]
+
+
+def response_name(model: pm.Model) -> str:
+    """The name of the data that are the observed response."""
+    (response,) = model.observed_RVs
+    return str(value_variable(model, response).name)
+
+
+def initial_value(model: pm.Model, variable: Tensor) -> float | NDArray:
+    """Where the model starts a free random variable; NaN where it does not say by numbers."""
+    given = model.rvs_to_initial_values[variable]
+    return np.asarray(given, dtype=float) if isinstance(given, int | float | np.ndarray) else np.nan
+
+
+def shared_value(node: Variable) -> Any:
+    """What a shared variable such as `pm.Data` holds; None for a node that is none."""
+    from pytensor.compile.sharedvalue import SharedVariable
+
+    return node.get_value() if isinstance(node, SharedVariable) else None
+
+
+def class_name(variable: Tensor) -> str:
+    """The class name that a random variable was given, such as ``ContaminatedMixture``."""
+    return getattr(variable.owner.op, "_print_name", ("",))[0]
+
+
+def joint_log_density(values: Mapping[Tensor, Tensor]) -> list[Tensor]:
+    """Log-densities of random variables at values on the natural scale, without Jacobians."""
+    from pymc.logprob.basic import conditional_logp
+
+    return list(conditional_logp(dict(values)).values())
+
+
+# Random variables --------------------------------------------------------------------------------
+
+
+class Sampler(NamedTuple):
+    """How a random variable is drawn.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(rng, *arguments, None)``, in NumPy.
+    arguments : sequence of tensors
+        What it takes, as expressions in the model.
+    cores : tuple of int
+        Number of core dimensions of each argument.
+    """
+
+    draw: Callable[..., NDArray]
+    arguments: Sequence[Tensor]
+    cores: tuple[int, ...]
+
+
+def density_sampler(variable: Tensor) -> Sampler:
+    """The sampler of a random variable with a `random` method."""
+    op = variable.owner.op
+    return Sampler(op.rng_fn, op.dist_params(variable.owner), tuple(op.ndims_params))
+
+
+def with_leading(variable: Tensor, leading: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """The same random variable with other arguments in front, and the arguments that it had there.
+
+    Parameters
+    ----------
+    variable : tensor
+    leading : sequence of tensors
+        Take the place of as many of the variable's arguments.
+    """
+    op = variable.owner.op
+    rng, size, *arguments = variable.owner.inputs
+    count = len(leading)
+    node = op.make_node(rng, size, *leading, *arguments[count:])
+    return node.outputs[1], arguments[:count]
+
+
+# Supports and transforms -------------------------------------------------------------------------
+
+
+def forward_transformed(model: pm.Model, variable: Tensor, value: Tensor) -> Tensor:
+    """A value of a free random variable on PyMC's unconstrained scale."""
+    transform = model.rvs_to_transforms[variable]
+    return value if transform is None else transform.forward(value, *variable.owner.inputs)
+
+
+def support(model: pm.Model, variable: Tensor) -> tuple[NDArray, NDArray]:
+    """Lower and upper edge of a free random variable's support, as its transform states them.
+
+    That of the model, or where it has none the one that the distribution declares. Edges are
+    infinite where there is none.
+
+    Parameters
+    ----------
+    model : pm.Model
+    variable : tensor
+        One of its free random variables.
+
+    Returns
+    -------
+    lower, upper : array, broadcastable to the variable
+
+    Raises
+    ------
+    InputError
+        When the transform works on several entries together (a simplex, an ordered vector), states
+        no edges, or has edges that move with other unknowns.
+    """
+    from pymc.distributions.transforms import _default_transform
+
+    transform = model.rvs_to_transforms[variable]
+    if transform is None:
+        transform = _default_transform(variable.owner.op, variable)
+    if transform is None:
+        return np.array(-np.inf), np.array(np.inf)
+    if transform.ndim_supp != 0:
+        raise InputError(
+            f"the entries of {variable.name} depend on each other (transform {transform.name}): "
+            "the estimators need parameters that each have a range of their own: write it as such"
+        )
+    edges = _edges(transform, variable)
+    if edges is None:
+        raise InputError(
+            f"the transform {transform.name} of {variable.name} states no range: use an interval, "
+            "log or logodds transform"
+        )
+    lower, upper = (_constant(model, variable, edge) for edge in edges)
+    return lower, upper
+
+
+def _edges(transform: Any, variable: Tensor) -> tuple[Any, Any] | None:
+    """The range of an elementwise transform's natural scale, numbers or expressions."""
+    from pymc.distributions.transforms import LogExpM1
+    from pymc.logprob.transforms import (
+        CircularTransform,
+        IntervalTransform,
+        LogOddsTransform,
+        LogTransform,
+    )
+
+    if isinstance(transform, IntervalTransform):
+        lower, upper, *_ = transform.get_a_and_b(variable.owner.inputs)
+        return lower, upper
+    fixed = {
+        LogTransform: (0.0, np.inf),
+        LogExpM1: (0.0, np.inf),
+        LogOddsTransform: (0.0, 1.0),
+        CircularTransform: (-np.pi, np.pi),
+    }
+    return next((edges for kind, edges in fixed.items() if isinstance(transform, kind)), None)
+
+
+def _constant(model: pm.Model, variable: Tensor, edge: Any) -> NDArray:
+    from pytensor.graph.traversal import ancestors
+
+    node = pt.as_tensor(edge)
+    if set(ancestors([node])) & set(model.free_RVs):
+        raise InputError(
+            f"the range of {variable.name} moves with other parameters: give it fixed bounds"
+        )
+    return np.asarray(node.eval(mode="FAST_COMPILE"), dtype=float)
+
+
+# PyTensor graphs as JAX functions ----------------------------------------------------------------
+
+
+@cache
+def _conversion() -> Callable[..., Any]:
+    """PyTensor's conversion to JAX, with what it lacks for PyMC's densities."""
+    from pymc.logprob.utils import CheckParameterValue
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    def pass_through(op: Any, **kwargs: Any) -> Callable[..., Array]:
+        # Under JAX a value cannot be raised on; the estimators keep parameters in their support.
+        def value_unchecked(value: Array, *conditions: Array) -> Array:
+            return value
+
+        return value_unchecked
+
+    jax_funcify.register(CheckParameterValue)(pass_through)
+    return jax_funcify
+
+
+def replaced(outputs: Sequence[Tensor], replace: Mapping[Any, Tensor]) -> list[Any]:
+    """A copy of the graph of `outputs` in which some variables are others."""
+    from pytensor.graph.replace import clone_replace
+
+    return clone_replace(list(outputs), replace=[*replace.items()], rebuild_strict=False)
+
+
+def jaxify(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Callable[..., tuple[Array, ...]]:
+    """A JAX-traceable function of `inputs` that returns the tuple of `outputs`.
+
+    Shared variables that are not inputs (lengths of dims, data without rows) become constants.
+    """
+    set_up()
+    from pytensor.compile.mode import JAX
+    from pytensor.graph.fg import FunctionGraph
+    from pytensor.graph.traversal import graph_inputs
+
+    held = {node: shared_value(node) for node in graph_inputs(outputs)}
+    constants = {node: pt.constant(value) for node, value in held.items() if value is not None}
+    graph = FunctionGraph(inputs=list(inputs), outputs=replaced(outputs, constants), clone=True)
+    JAX.optimizer.rewrite(graph)
+    return _conversion()(graph)
+
+
+# nutpie and joblib -------------------------------------------------------------------------------
+
+
+def sampled_by_nutpie(
+    size: int,
+    log_density: Callable[[NDArray], tuple[float, NDArray]],
+    *,
+    progress: bool,
+    settings: Mapping[str, Any],
+) -> xr.DataTree:
+    """Draws z, in the posterior's variable ``z``, by nutpie from a density in NumPy.
+
+    Parameters
+    ----------
+    size : int
+        Length of z.
+    log_density : callable
+        ``log_density(z)``: its value and its gradient.
+    progress : bool
+    settings : mapping
+        What else `nutpie.sample` takes: draws, tune, chains, seed, cores, target_accept.
+    """
+    import nutpie
+
+    compiled = nutpie.compiled_pyfunc.from_pyfunc(
+        ndim=size,
+        make_logp_fn=lambda: log_density,
+        make_expand_fn=lambda _seed1, _seed2, _chain: lambda z: {"z": np.asarray(z)},
+        expanded_dtypes=[np.dtype("float64")],
+        expanded_shapes=[(size,)],
+        expanded_names=["z"],
+        make_initial_point_fn=lambda seed: np.random.default_rng(seed).standard_normal(size),
+    )
+    return nutpie.sample(compiled, progress_bar=progress, save_warmup=False, **settings)
+
+
+def dead_worker_error() -> type[Exception]:
+    """What joblib raises when a worker process is killed."""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    return TerminatedWorkerError

@@ -1,0 +1,5 @@
+"""How many Monte-Carlo draws a bound takes; by itself because the command line shows it."""
+
+__all__ = ["DRAWS"]
+
+DRAWS = 2**18

@@ -1,0 +1,210 @@
+"""The contract with the inside of PyMC, PyTensor, nutpie and joblib, at the installed versions."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import jax
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from joblib import Parallel, delayed
+from pymc.distributions import transforms
+from scipy import stats
+
+from bayes_cmoe.compiled import private
+from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.errors import InputError
+
+X = np.array([0.0, 1.0, 2.0])
+
+
+def weighted_model() -> pm.Model:
+    """Unknowns m ~ N(1, 2²) and s ~ LogNormal(0, 1); a custom response of w, m and s."""
+
+    def logp(value: pt.TensorVariable, *arguments: pt.TensorVariable) -> pt.TensorVariable:
+        w, m, s = arguments
+        return w - 0.5 * ((value - m) / s) ** 2
+
+    def random(w, m, s, rng=None, size=None):
+        return rng.normal(m, s) + w
+
+    with pm.Model(coords={"obs": range(3)}) as model:
+        x = pm.Data("x", X, dims="obs")
+        y = pm.Data("response", np.array([0.5, 1.0, 4.0]), dims="obs")
+        # Arrays: PyTensor would take a bare number for single precision.
+        m = pm.Normal("m", np.asarray(1.0), np.asarray(2.0), initval=0.25)
+        s = pm.LogNormal("s", np.asarray(0.0), np.asarray(1.0))
+        pm.CustomDist(
+            "y", pt.constant(10.0), m + x, s, logp=logp, random=random, signature="(),(),()->()",
+            observed=y, dims="obs", class_name="Weighted",
+        )  # fmt: skip
+    return model
+
+
+@pytest.fixture(scope="module")
+def model() -> pm.Model:
+    return weighted_model()
+
+
+def test_names_and_values_of_a_model(model: pm.Model) -> None:
+    assert private.response_name(model) == "response"
+    assert private.value_variable(model, model["y"]) is model["response"]
+    assert private.value_variable(model, model["s"]).name == "s_log__"
+    assert private.class_name(model["y"]) == "Weighted"
+    assert private.class_name(model["m"]) != "Weighted"
+    assert np.array_equal(private.shared_value(model["x"]), X)
+    assert private.shared_value(model["m"]) is None
+
+
+def test_a_parameter_without_a_start_has_none(model: pm.Model) -> None:
+    assert np.isnan(private.initial_value(model, model["s"]))
+
+
+@pytest.mark.xfail(strict=True, reason="PyMC keeps a number as an array, which is not looked at")
+def test_a_start_that_is_a_number_is_read(model: pm.Model) -> None:
+    assert private.initial_value(model, model["m"]) == 0.25
+
+
+def test_a_response_is_drawn_from_its_arguments(model: pm.Model) -> None:
+    draw, arguments, cores = private.density_sampler(model["y"])
+    assert len(arguments) == 3
+    assert cores == (0, 0, 0)
+    center, scale = np.array([1.0, 2.0, 3.0]), np.full(3, 0.5)
+    found = draw(np.random.default_rng(7), np.full(3, 10.0), center, scale, None)
+    assert np.array_equal(found, 10.0 + np.random.default_rng(7).normal(center, 0.5))
+
+
+def test_leading_arguments_are_exchanged_and_no_others(model: pm.Model) -> None:
+    changed, leading = private.with_leading(model["y"], [pt.constant(-3.0)])
+    assert len(leading) == 1
+    assert np.all(leading[0].eval() == 10.0)
+    inside = {model["m"]: pt.constant(1.0), model["s"]: pt.constant(2.0)}
+    logp = private.replaced([pm.logp(changed, pt.constant([0.0, 1.0, 5.0]))], inside)[0]
+    expected = -3.0 - 0.5 * ((np.array([0.0, 1.0, 5.0]) - (1.0 + X)) / 2.0) ** 2
+    np.testing.assert_allclose(logp.eval(), expected, rtol=1e-14)
+
+
+def test_densities_and_transforms_of_the_unknowns(model: pm.Model) -> None:
+    m, s = pt.scalar("m", dtype="float64"), pt.scalar("s", dtype="float64")
+    parts = private.joint_log_density({model["m"]: m, model["s"]: s})
+    values = private.jaxify([m, s], parts)(0.3, 0.7)
+    expected = stats.norm(1.0, 2.0).logpdf(0.3), stats.lognorm(1.0).logpdf(0.7)
+    np.testing.assert_allclose([float(value) for value in values], expected, rtol=1e-14)
+    forward = private.forward_transformed(model, model["s"], s)
+    np.testing.assert_allclose(forward.eval({s: 0.7}), np.log(0.7), rtol=1e-15)
+    assert private.forward_transformed(model, model["m"], m) is m
+
+
+def test_a_converted_graph_keeps_data_and_lets_an_impossible_parameter_pass(
+    model: pm.Model,
+) -> None:
+    scale = pt.scalar("scale", dtype="float64")
+    total = pm.logp(pm.Normal.dist(0.0, scale), model["x"]).sum()
+    (function,) = [private.jaxify([scale], [total])]
+    value = jax.jit(lambda at: function(at)[0])(2.0)
+    np.testing.assert_allclose(value, stats.norm(0.0, 2.0).logpdf(X).sum(), rtol=1e-14)
+    # PyMC's own check of the scale would raise here, which JAX cannot.
+    assert np.isnan(function(-2.0)[0])
+
+
+def supported(declare) -> tuple[np.ndarray, np.ndarray]:
+    with pm.Model() as own:
+        variable = declare()
+    lower, upper = private.support(own, variable)
+    return lower, upper
+
+
+RANGES = {
+    "normal": (lambda: pm.Normal("v"), -np.inf, np.inf),
+    "log-normal": (lambda: pm.LogNormal("v"), 0.0, np.inf),
+    "beta": (lambda: pm.Beta("v", 2.0, 3.0), 0.0, 1.0),
+    "uniform": (lambda: pm.Uniform("v", -2.0, 7.0), -2.0, 7.0),
+    "vector": (lambda: pm.Uniform("v", [-2.0, 0.0], [1.0, 5.0]), [-2.0, 0.0], [1.0, 5.0]),
+    "cut below": (lambda: pm.TruncatedNormal("v", 0.0, 1.0, lower=-0.5), -0.5, np.inf),
+    "cut above": (lambda: pm.TruncatedNormal("v", 0.0, 1.0, upper=0.5), -np.inf, 0.5),
+    "pareto": (lambda: pm.Pareto("v", 2.0, 3.0), 3.0, np.inf),
+    "angle": (lambda: pm.VonMises("v", 0.0, 1.0), -np.pi, np.pi),
+    "own": (lambda: pm.Normal("v", transform=transforms.Interval(-1.0, 4.0)), -1.0, 4.0),
+    "exp m1": (lambda: pm.HalfNormal("v", default_transform=None, transform=transforms.log_exp_m1),
+               0.0, np.inf),
+    "no transform": (lambda: pm.Uniform("v", 1.0, 2.0, default_transform=None), 1.0, 2.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_support_is_what_the_distribution_or_the_transform_says(name: str) -> None:
+    declare, lower, upper = RANGES[name]
+    found = supported(declare)
+    np.testing.assert_allclose(found[0], lower, rtol=1e-15)
+    np.testing.assert_allclose(found[1], upper, rtol=1e-15)
+
+
+REFUSED = {
+    "simplex": (lambda: pm.Dirichlet("v", [1.0, 1.0, 1.0]), "entries of v depend on each other"),
+    "ordered": (lambda: pm.Normal("v", shape=3, transform=transforms.ordered), "transform ordered"),
+    "zero sum": (lambda: pm.ZeroSumNormal("v", shape=3), "depend on each other"),
+    "moving": (lambda: pm.Uniform("v", 0.0, pm.HalfNormal("top")), "moves with other parameters"),
+    "two transforms": (lambda: pm.HalfNormal("v", transform=transforms.log), "states no range"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_parameter_without_a_range_of_its_own_is_refused(name: str) -> None:
+    declare, words = REFUSED[name]
+    with pytest.raises(InputError, match=words):
+        supported(declare)
+
+
+def test_a_model_with_a_simplex_is_refused_by_name() -> None:
+    with pm.Model(coords={"obs": range(3)}) as own:
+        pm.Data("x", X, dims="obs")
+        weights = pm.Dirichlet("weights", [1.0, 1.0])
+        pm.Normal("y", weights[0], 1.0, observed=pm.Data("response", X, dims="obs"), dims="obs")
+    with pytest.raises(InputError, match="entries of weights depend on each other"):
+        Posterior(own)
+
+
+def test_nutpie_draws_from_a_density_in_numpy() -> None:
+    """Moments of N((1, -2), diag(1, 9)); 5 standard errors of some 1000 effective draws."""
+    center, variance = np.array([1.0, -2.0]), np.array([1.0, 9.0])
+
+    def density(z: np.ndarray) -> tuple[float, np.ndarray]:
+        return float(-0.5 * np.sum((z - center) ** 2 / variance)), -(z - center) / variance
+
+    settings = {"draws": 1000, "tune": 300, "chains": 2, "seed": 3, "cores": 1}
+    tree = private.sampled_by_nutpie(2, density, progress=False, settings=settings)
+    z = tree["posterior"]["z"].to_numpy()
+    assert z.shape == (2, 1000, 2)
+    error = 5.0 * np.sqrt(variance / 1000.0)
+    assert np.all(np.abs(z.mean(axis=(0, 1)) - center) < error)
+    assert np.all(np.abs(z.var(axis=(0, 1)) / variance - 1.0) < 5.0 * np.sqrt(2.0 / 1000.0))
+
+
+def _killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_worker_is_told_by_joblibs_error() -> None:
+    with pytest.raises(private.dead_worker_error()):
+        Parallel(n_jobs=2)(delayed(_killed)() for _ in range(2))
+
+
+def test_no_other_file_reaches_inside() -> None:
+    root = Path(private.__file__).parents[1]
+    inside = re.compile(
+        r"rvs_to_|rng_fn|dist_params|ndims_params|_print_name|jax_funcify|clone_replace|"
+        r"conditional_logp|CheckParameterValue|compiled_pyfunc|joblib\.externals|"
+        r"pymc\.(logprob|distributions)|pytensor\.(graph|compile)|jax\._src|\.owner\.(op|inputs)"
+    )
+    places = [*root.rglob("*.py"), *(root.parent / "models").glob("*.py")]
+    found = [
+        file.name
+        for file in places
+        for line in file.read_text().splitlines()
+        if inside.search(line) and not line.strip().startswith(("#", "joblib.externals"))
+    ]
+    assert set(found) == {"private.py"}

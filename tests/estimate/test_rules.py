@@ -139,7 +139,7 @@ def test_the_same_optimum_is_tried_once_and_no_more_than_a_few_are() -> None:
     ],
 )
 def test_a_status_by_itself(starts: Starts, change: dict, status: str) -> None:
-    own = {"found": [0.0] * 32, "resting": 300.0, "widths": 0.1, "status": Status.CONVERGED}
+    own: dict = {"found": [0.0] * 32, "resting": 300.0, "widths": 0.1, "status": Status.CONVERGED}
     own |= change
     posterior = STUDY.posterior
     ends = [Optimum(np.zeros(6), v / 700, 0.0, Status.STALLED, 1) for v in own["found"]]

@@ -1,3 +1,6 @@
+import json
+from functools import lru_cache
+
 import numpy as np
 import pytensor.tensor as pt
 import pytest
@@ -14,8 +17,15 @@ PROMPT = BIASED | {"nu": 1.0}
 
 
 def frozen(family, expert="tanh", parameters=BIASED):
+    """The same object for the same expert: a model is compiled once for each."""
+    return _frozen(family, expert, tuple((name, str(value)) for name, value in parameters.items()))
+
+
+@lru_cache
+def _frozen(family, expert, parameters):
     df = 4.0 if family == "student_t" else None
-    return frozen_expert(family, expert, parameters, scale=1.0, df=df)
+    values = {name: json.loads(value) for name, value in parameters}
+    return frozen_expert(family, expert, values, scale=1.0, df=df)
 
 
 @pytest.mark.parametrize(

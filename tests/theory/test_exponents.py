@@ -108,8 +108,8 @@ PAPER_B = {
 
 @pytest.mark.parametrize("regime", PAPER_B)
 def test_designs_of_the_softmax_paper(regime: str) -> None:
-    """Cramér-Rao slopes of arXiv:2505.18455's designs over its own 20 sizes."""
-    found = exponents(SOFTMAX, regime, n=np.geomspace(1e3, 1e5, 20), draws=2**15)
+    """Cramér-Rao slopes of arXiv:2505.18455's designs over the range of its 20 sizes."""
+    found = exponents(SOFTMAX, regime, n=np.geomspace(1e3, 1e5, 8), draws=2**15)
     check(found, "slope", PAPER_B[regime], 0.02)
 
 

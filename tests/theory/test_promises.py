@@ -158,7 +158,7 @@ def test_a_prompt_exceeds_the_null_law() -> None:
 
 def test_the_level_of_the_null_law() -> None:
     """A coarse check of the level; the slow test below takes 200 data sets."""
-    assert rejections(24) <= 5  # P(more than 5 of 24 at 5 %) = 0.0009
+    assert rejections(12) <= 4  # P(more than 4 of 12 at 5 %) = 0.0002
 
 
 @pytest.mark.slow

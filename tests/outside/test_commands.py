@@ -54,6 +54,7 @@ def test_simulate_and_fit(plugin, fitting, capsys):
     assert abs(record["estimate"][share] - truth) < 5.0 * record["stderr"][share]
 
 
+@pytest.mark.filterwarnings("ignore::bayes_cmoe.estimate.diagnostics.SamplingWarning")
 def test_nuts(plugin, fitting, tmp_path, capsys):
     counts = {"starts": 32, "draws": 30, "tune": 60, "chains": 2}
     short = [word for name, count in counts.items() for word in (f"--{name}", str(count))]
@@ -94,6 +95,7 @@ def test_compare_report_and_status(plugin, tmp_path, capsys):
     file.write_text(DESIGN.format(plugin=plugin), encoding="utf-8")
     words = ["compare", str(file), "-o", str(folder), "--workers", "1"]
     assert main([*words, "--plugin", file_of(plugin)]) == 0
+    capsys.readouterr()
     state = said(capsys, ["status", str(folder)])
     assert (state["finished"], state["failed"]) == (6, 0)
     page = (folder / "report.html").read_text(encoding="utf-8")

@@ -33,6 +33,7 @@ def bounds(resolution=(3.0, 6.0, 12.0, 24.0)):
                 "lower": ("target", [-0.3, *[np.nan] * 4, -0.375, np.nan]),
             },
             coords={"target": np.array(TARGETS, dtype=object), "n": list(SIZES)},
+            attrs={"share": "lam", "share_parameter": "lam"},
         )
     }
 

@@ -24,7 +24,7 @@ from bayes_cmoe.theory.draws import DRAWS
 
 __all__ = ["plan"]
 
-EXAMPLE = "'{\"lam\": 0.2}'"
+EXAMPLE = "'{\"NAME\": 0.2}'"
 
 
 def plan(

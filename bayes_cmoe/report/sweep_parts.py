@@ -87,8 +87,9 @@ def regimes(design: Design) -> list[dict[str, Any]]:
 
 def status_table(design: Design, statuses: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
     """Status codes that occur, and finished fits by regime, method and code."""
-    order = ("converged", "sampled", "edge", *FAILURES)
-    codes = [code for code in order if code in set(statuses["status"])]
+    order = ("converged", "local", "sampled", "edge", *FAILURES)
+    met = dict.fromkeys(statuses["status"])
+    codes = [*(code for code in order if code in met), *(code for code in met if code not in order)]
     rows = []
     for setting in design.settings:
         for method, plan in design.plans.items():

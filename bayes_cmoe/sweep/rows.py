@@ -40,7 +40,11 @@ class Variable:
 
 VARIABLES: Mapping[str, Variable] = {
     "status": Variable(
-        (), "", "converged, edge, stalled or non-finite (MAP), sampled (NUTS), failed", text=True
+        (),
+        "",
+        "local (a maximum near the truth), edge, unidentified, spike, stalled or non-finite (MAP), "
+        "sampled (NUTS), failed",
+        text=True,
     ),
     "message": Variable((), "", "what went wrong, where something did", text=True),
     "loglik_gap": Variable((), "nat", "log-likelihood at the MAP minus at the truth"),

@@ -63,7 +63,6 @@ def test_a_parameter_without_a_start_has_none(model: pm.Model) -> None:
     assert np.isnan(private.initial_value(model, model["s"]))
 
 
-@pytest.mark.xfail(strict=True, reason="PyMC keeps a number as an array, which is not looked at")
 def test_a_start_that_is_a_number_is_read(model: pm.Model) -> None:
     assert private.initial_value(model, model["m"]) == 0.25
 

@@ -46,17 +46,19 @@ def fitting(plugin, tmp_path, capsys):
 
 def test_simulate_and_fit(plugin, fitting, capsys):
     assert fitting[:2] == ["--plugin", file_of(plugin)]
-    record = said(capsys, fitting)
+    record = said(capsys, [*fitting, "--starts", "32"])
     assert record["variant"] == plugin
     regime = variant_named(plugin).regime("far")
     share = regime.gate.share.parameter
-    own = record["parameters"][share]
     truth = float(regime.truth(1500)[share])
-    assert abs(own["estimate"] - truth) < 5.0 * own["se"]
+    assert abs(record["estimate"][share] - truth) < 5.0 * record["stderr"][share]
 
 
+@pytest.mark.filterwarnings("ignore::bayes_cmoe.estimate.diagnostics.SamplingWarning")
 def test_nuts(plugin, fitting, tmp_path, capsys):
-    short = ["--method", "nuts", "--draws", "30", "--tune", "60", "--chains", "2", "--json"]
+    counts = {"starts": 32, "draws": 30, "tune": 60, "chains": 2}
+    short = [word for name, count in counts.items() for word in (f"--{name}", str(count))]
+    short += ["--method", "nuts", "--json"]
     # So few draws need not mix, which is status 3.
     assert main([*fitting, *short, "-o", str(tmp_path / "fit")]) in (0, 3)
     record = json.loads(capsys.readouterr().out)
@@ -93,6 +95,7 @@ def test_compare_report_and_status(plugin, tmp_path, capsys):
     file.write_text(DESIGN.format(plugin=plugin), encoding="utf-8")
     words = ["compare", str(file), "-o", str(folder), "--workers", "1"]
     assert main([*words, "--plugin", file_of(plugin)]) == 0
+    capsys.readouterr()
     state = said(capsys, ["status", str(folder)])
     assert (state["finished"], state["failed"]) == (6, 0)
     page = (folder / "report.html").read_text(encoding="utf-8")

@@ -30,8 +30,10 @@ def bounds(resolution=(3.0, 6.0, 12.0, 24.0)):
                 "expected": (("target", "n"), deviation * 2.0 / np.sqrt(np.pi)),
                 "resolution": ("n", np.array(resolution)),
                 "exponent": ("target", [-0.25, *[np.nan] * 4, -0.375, -0.5]),
+                "lower": ("target", [-0.3, *[np.nan] * 4, -0.375, np.nan]),
             },
             coords={"target": np.array(TARGETS, dtype=object), "n": list(SIZES)},
+            attrs={"share": "lam", "share_parameter": "lam"},
         )
     }
 
@@ -113,6 +115,7 @@ def test_local_range_is_what_the_resolution_says(comparison):
     assert row["local_slope"] == pytest.approx(-0.5, abs=row["local_high"] - row["local_low"])
     assert row["local_high"] - row["local_low"] > row["high"] - row["low"]
     assert row["exponent"] == -0.25
+    assert row["exponent_lower"] == -0.3
     nuts = row_of(comparison.rates, method="nuts", parameter="lam")
     assert nuts["local_sizes"] == 1
     assert np.isnan(nuts["local_slope"])

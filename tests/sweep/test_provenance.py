@@ -122,8 +122,10 @@ def test_the_variants_own_code_counts(monkeypatch):
     monkeypatch.setattr(provenance, "variant_named", lambda name: replace(variant))
     assert truth_of(design, NEAR) != before
     monkeypatch.undo()
-    module = provenance._module(variant.build)
-    assert provenance._text(module) == (ROOT / "models" / f"{variant.name}.py").read_text()
+    regime = variant.regime(NEAR.regime)
+    expert = EXPERTS[regime.expert]
+    own = provenance._code([ROOT / "models" / f"{variant.name}.py"])
+    assert provenance._source(variant, regime, expert) == own
 
 
 def test_an_experts_form_counts_and_not_its_name_alone(same_name):

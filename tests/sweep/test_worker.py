@@ -134,7 +134,7 @@ def test_a_failed_fit_is_a_row_with_its_code(error, monkeypatch):
 
     monkeypatch.setattr(worker, "find_map", sometimes)
     table = run_task(Design("one", (FAR,), MapPlan((300,), 3)), Task("map", FAR, 300, 0, 3))
-    assert table["status"].to_numpy().tolist() == ["converged", "failed", "converged"]
+    assert table["status"].to_numpy().tolist() == ["local", "failed", "local"]
     message = table["message"].to_numpy()[1]
     assert message.startswith(type(error).__name__)
     assert "\n" not in message
@@ -212,7 +212,7 @@ def check_efficiency(setting, n, replications):
     """Errors over the bound are chi-squared, and twice the log-likelihood gap too (Wilks)."""
     design = Design("bound", (setting,), MapPlan((n,), replications))
     table = run_task(design, Task("map", setting, n, 0, replications))
-    assert (table["status"] == "converged").all()
+    assert (table["status"] == "local").all()
     bound = cramer_rao(setting, n)
     size = len(bound)
     errors = table["error"].to_numpy()[:, :size]

@@ -236,6 +236,7 @@ def test_published_table_holds_every_rate() -> None:
     derived = published(CONSTANT, "linear-merging-b")
     assert set(derived["mark"].values) == {"derived"}
     assert np.isnan(derived.lower).all()
+    assert set(derived["boundary"].values) == {"sqrt(n) lam Delta^4 -> infinity"}
 
 
 def test_theory_rows_join_published_and_computed() -> None:
@@ -244,7 +245,10 @@ def test_theory_rows_join_published_and_computed() -> None:
     assert [row["parameter"] for row in rows] == ["lam", "a", "b", "nu", "expert"]
     by_name = {row["parameter"]: row for row in rows}
     assert by_name["lam"]["exponent"] == -0.25
-    assert by_name["a"]["exponent"] is None
+    assert by_name["lam"]["lower"] == -0.25
+    assert by_name["a"]["exponent"] is by_name["a"]["lower"] is by_name["a"]["mark"] is None
+    assert by_name["lam"]["mark"] == "published"
+    assert by_name["lam"]["boundary"] == "sqrt(n) lam Delta^2 -> infinity"
     assert "2410.12258" in by_name["expert"]["source"]
     lam = by_name["lam"]
     slope = np.log(lam["bound"][1] / lam["bound"][0]) / np.log(10.0)

@@ -388,8 +388,6 @@ def test_several_prompts_are_simulated_and_fitted_in_the_order_of_their_shares(t
     fit = [*command[:2], file, *command[3:-2]]
     assert_refused(capsys, [*fit, "--prompts", 0], "--prompts 0")
     assert_refused(capsys, [*fit, "--prompts", 9], "--prompts 9")
-    one = [command[0], SOFTMAX, file, *command[3:-2]]
-    assert_refused(capsys, [*one, "--prompts", 2], "--prompts 2", "has one prompt")
     assert_refused(capsys, ["diagnose", *fit[1:]], "one prompt and the model has 2")
 
 

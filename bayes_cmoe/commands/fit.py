@@ -158,7 +158,7 @@ def fit(
         return 0
     if status == "edge":
         at_edge = tree["optimizer_result"].attrs["at_edge"]
-        print(f"bayes-cmoe: warning: edge ({at_edge}): {REMEDIES[Status.EDGE]}", file=sys.stderr)
+        print(f"bayes-cmoe: warning: edge in {at_edge}: {REMEDIES[Status.EDGE]}", file=sys.stderr)
         return 0
     remedy = UNMIXED if status == "unmixed" else REMEDIES[Status(status)]
     print(f"bayes-cmoe: not converged ({status}): {remedy}", file=sys.stderr)

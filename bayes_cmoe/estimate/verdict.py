@@ -38,6 +38,7 @@ REMEDIES = {
     Status.STALLED: "no point was found at which the gradient is zero: allow more starts, or use "
     "fewer parameters, or an expert without kinks",
     Status.NON_FINITE: "the log-density is not finite: look at the scale of the data",
+    Status.FAILED: "the computation broke off: look at the scale of the data",
 }
 """What a status other than converged means and what to try."""
 

@@ -33,7 +33,9 @@ def rows(regime, rmse, bound, share):
 
 
 def theory():
-    return xr.Dataset(coords={"target": np.array(["lam", "expert"], dtype=object)})
+    return xr.Dataset(
+        coords={"target": np.array(["lam", "expert"], dtype=object)}, attrs={"share": "lam"}
+    )
 
 
 def comparison(times):

@@ -1,7 +1,7 @@
 """Rounds of starts until nothing better is to be expected: multistart with a rule to stop.
 
-After N starts that led to W different optima the posterior mean of the share of starts that would
-lead to an optimum not seen yet is W (W + 1) / (N (N - 1)), whatever the basins' sizes, under a
+After N starts that led to W different good optima the posterior mean of the share of starts that
+would lead to one not seen yet is W (W + 1) / (N (N - 1)), whatever the basins' sizes, under a
 uniform prior on them (Boender and Rinnooy Kan 1987, doi:10.1007/BF02591684). The rounds end
 when this is small and the best optimum was found several times, or at the most starts that they may
 take; hops from the best optima follow, to those that lie close to them.
@@ -24,6 +24,9 @@ __all__ = ["SAME", "Search", "counted", "search"]
 SAME = 0.02
 """Ends whose summed log posteriors are within this of one another are one optimum."""
 UNSEEN = 0.005
+RIVAL = 10.0
+"""Optima that are worse than the best by more than this, in the log posterior, are none of its
+rivals: how many there are says nothing of a better one."""
 AGAIN, OFTEN = 3, 40
 """How often the best optimum is to be found before the search may end; and how often is enough,
 
@@ -45,7 +48,7 @@ class Search:
     found : int
         How many starts, or hops from other optima, ended at the best.
     distinct : int
-        Number of different optima.
+        Number of different optima within RIVAL of the best.
     """
 
     ends: tuple[Optimum, ...]
@@ -122,7 +125,7 @@ def counted(ends: Sequence[Optimum], rows: int) -> Search:
     values = np.array([end.value if np.isfinite(end.value) else np.inf for end in ends]) * rows
     order = np.argsort(values, kind="stable")
     ranked = values[order]
-    gaps = np.diff(ranked[np.isfinite(ranked)])
+    gaps = np.diff(ranked[np.isfinite(ranked) & (ranked <= ranked[0] + RIVAL)])
     return Search(
         tuple(ends[i] for i in order),
         int(np.sum(ranked <= ranked[0] + SAME)) if np.isfinite(ranked[0]) else 0,

@@ -21,6 +21,7 @@ def formula(exponent: Exponent | None) -> str:
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> formula(Exponent(Fraction(-1, 2), Fraction(1), Fraction(2)))
     '-1/2 + alpha + 2 gamma'
     """

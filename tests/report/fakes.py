@@ -35,6 +35,7 @@ def theory(sizes):
             "lower": ("target", [EXPONENTS[name] for name in names]),
         },
         coords={"target": np.array(names, dtype=object), "n": sizes},
+        attrs={"share": "lam", "share_parameter": "lam"},
     )
 
 

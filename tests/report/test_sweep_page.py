@@ -76,7 +76,8 @@ def a_rate(regime, method, parameter, verdict="agrees with the bound", local=Tru
     unknown = dict.fromkeys(known, nan) | {"local_sizes": 0, "local_verdict": ""}
     return {
         "regime": regime, "method": method, "parameter": parameter, "slope": -0.4321, "low": -0.5,
-        "high": -0.3, "bound_slope": nan, "exponent": -0.375, "efficiency": 0.987,
+        "high": -0.3, "bound_slope": nan, "exponent": -0.375, "exponent_lower": -0.375,
+        "efficiency": 0.987,
         "verdict": verdict, "efficiency_low": 0.9, "efficiency_high": 1.1, "median_slope": -0.4,
         **(known if local else unknown),
     }  # fmt: skip

@@ -114,7 +114,7 @@ def test_spiked_data_are_called_so() -> None:
 
 
 def test_empty_data_are_called_so() -> None:
-    x, mean, y = without_prompt(1000, 2)
+    x, mean, y = without_prompt(1000, 3)
     found = diagnose(linear(x, mean, y))
     assert found.attrs["standing"] in ("empty", "spike")
     assert float(found.null_pvalue) > 0.05

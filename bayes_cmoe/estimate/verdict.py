@@ -140,6 +140,6 @@ def verdict(
         return Status.UNIDENTIFIED
     if len(found.ends) == 1:
         return Status.LOCAL
-    if found.found == 1 or found.unseen > DOUBTFUL:
+    if found.found == 1 or (found.unseen > DOUBTFUL and not found.settled):
         return Status.UNCONFIRMED
     return Status.CONVERGED

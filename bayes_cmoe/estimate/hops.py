@@ -60,7 +60,7 @@ def hop(
         points.append(bases[own].w + size * (root @ rng.standard_normal(len(root))))
     bounds = (working.lower, working.upper)
     flock = descend_together(
-        starts.function(), np.clip(points, *bounds), bounds, inverses[0], TOGETHER, PROMISE / rows
+        starts.everything, np.clip(points, *bounds), bounds, inverses[0], TOGETHER, PROMISE / rows
     )
     ends = []
     for w, value in zip(flock.w, flock.value, strict=True):

@@ -83,14 +83,13 @@ def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) 
     seeds = SeedSequence(seed).spawn(1 + -(-most // LANES))
     first = np.random.default_rng(seeds[0])
     inverse = starts.inverse_hessian(starts.draw(first, LANES))
-    everything = starts.function()
     ends = list(known)
     result = Search((), 0, 0)
     for spawned in seeds[1:]:
         points = starts.round(np.random.default_rng(spawned), inverse)
         bounds = (objective.working.lower, objective.working.upper)
         enough = PROMISE / objective.rows.n
-        flock = descend_together(everything, points, bounds, inverse, TOGETHER, enough)
+        flock = descend_together(starts.everything, points, bounds, inverse, TOGETHER, enough)
         ends += [descend(objective, w) for w in flock.w]
         result = counted(ends, objective.rows.n)
         if result.settled:

@@ -70,6 +70,11 @@ class Starts:
 
         return value_and_gradient
 
+    @cached_property
+    def everything(self) -> Callable[[NDArray], tuple]:
+        """The objective a row at many points, on all rows; laid out once for rounds and hops."""
+        return self.function()
+
     def draw(self, rng: Generator, count: int) -> NDArray:
         """Points on all scales about the prior's middle, shape (count, parameter), in w."""
         lower, middle, upper = self._region

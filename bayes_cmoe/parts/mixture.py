@@ -34,6 +34,7 @@ __all__ = [
     "contaminated_response",
     "mixture_of",
     "with_fewer_prompts",
+    "with_response",
 ]
 
 
@@ -105,6 +106,18 @@ def with_fewer_prompts(model: pm.Model) -> pm.Model | None:
     None when it has one prompt, is not one of the suite's, or gives each prompt a prior of its own.
     """
     return _FEWER[model]() if model in _FEWER else None
+
+
+_AGAIN: WeakKeyDictionary[pm.Model, Callable[[NDArray], pm.Model]] = WeakKeyDictionary()
+
+
+def with_response(model: pm.Model, response: NDArray) -> pm.Model | None:
+    """The same model of another response at the rows that it was built with, shape (n,).
+
+    A prior that is scaled by the response is scaled by the new one. None when the model is not one
+    of the suite's.
+    """
+    return _AGAIN[model](response) if model in _AGAIN else None
 
 
 def contaminated_response(
@@ -237,6 +250,20 @@ def contaminated_model(
         log_weights = gate.log_weights(x, **gate_values)
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
     _MIXTURES[model] = mixture
+
+    def again(response: NDArray) -> pm.Model:
+        other = Data(data.x, response, data.features, data.classes)
+        return contaminated_model(
+            other,
+            frozen=frozen,
+            gate=gate,
+            expert=form,
+            prior=prior,
+            prompt=prompt,
+            prompts=prompts,
+        )
+
+    _AGAIN[model] = again
     alike = all(priors[own.name].rank < len(own.dims) for own in mixture.parameters)
     if prompts > 1 and alike:
         _FEWER[model] = partial(

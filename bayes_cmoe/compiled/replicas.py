@@ -1,4 +1,4 @@
-"""Many responses at the same inputs, side by side: the likelihood and the scores of a share at zero.
+"""Many responses at the same inputs, side by side: likelihoods, and scores of a share at zero.
 
 A parametric bootstrap fits hundreds of data sets that differ in their response alone. They lie
 beside one another, and a call evaluates many pairs of (theta, data set): an optimiser that moves
@@ -33,8 +33,8 @@ from bayes_cmoe.compiled.types import Array
 
 __all__ = ["Replicas", "Table"]
 
-PAIRS = 64
-"""Pairs a call; fewer are filled up, more are taken in turn."""
+PAIRS, FEW = 64, 16
+"""Pairs a call; fewer are filled up to either number, more are taken in turn."""
 STEEPEST = 150.0
 """Largest log f/f0 that is told apart, so that its square is a number."""
 ROUNDED = 1e-8
@@ -115,7 +115,7 @@ class Replicas:
     ) -> tuple[NDArray, NDArray]:
         """The same with the log prior density added, without Jacobian."""
         value, gradient = self.log_density(theta, which, table)
-        prior, slope = (np.asarray(part) for part in self._prior(theta))
+        prior, slope = self._in_turn(self._prior, table, theta)
         return value + prior, gradient + slope
 
     def score(self, theta: NDArray, which: NDArray, table: Table) -> tuple[NDArray, NDArray]:
@@ -153,7 +153,7 @@ class Replicas:
         for first in range(0, len(pairs[0]), PAIRS):
             own = [part[first : first + PAIRS] for part in pairs]
             count = len(own[0])
-            lanes = np.minimum(np.arange(PAIRS), count - 1)
+            lanes = np.minimum(np.arange(FEW if count <= FEW else PAIRS), count - 1)
             filled = [part[lanes] for part in own]
             parts = function(table.n, table.shared, table.responses, *filled)
             found.append([np.asarray(part)[:count] for part in parts])
@@ -192,8 +192,9 @@ class Replicas:
         return jax.jit(total)
 
     @cached_property
-    def _prior(self) -> Callable[[NDArray], tuple[Array, Array]]:
-        return jax.jit(jax.vmap(jax.value_and_grad(self.posterior.log_prior)))
+    def _prior(self) -> Callable[..., tuple[Array, Array]]:
+        each = jax.vmap(jax.value_and_grad(self.posterior.log_prior))
+        return jax.jit(lambda n, shared, responses, theta: each(theta))
 
     @cached_property
     def _log_density(self) -> Callable[..., Any]:
@@ -240,9 +241,9 @@ class Replicas:
         def rows(n: Array, shared: Any, responses: Array, theta: Array, which: Array) -> Any:
             def block(i: Array) -> Array:
                 own = [column[i] for column in shared]
-                return jax.vmap(
-                    lambda point, y: self._g(point, self._columns(own, y))[0]
-                )(theta, responses[which, i])
+                return jax.vmap(lambda point, y: self._g(point, self._columns(own, y))[0])(
+                    theta, responses[which, i]
+                )
 
             found = jax.lax.map(block, jnp.arange(responses.shape[1]))
             return (jnp.moveaxis(found, 0, 1),)

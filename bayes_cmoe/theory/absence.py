@@ -48,13 +48,19 @@ class AbsenceTest:
     Raises
     ------
     InputError
-        When the model is no contaminated mixture of the suite.
+        When the model is no contaminated mixture of the suite, or has several prompts.
     """
 
     def __init__(self, model: pm.Model, seed: int = 0) -> None:
-        if mixture_of(model) is None:
+        mixture = mixture_of(model)
+        if mixture is None:
             raise InputError(
                 "a test for a prompt needs a contaminated mixture: build it by a variant's factory"
+            )
+        if mixture.prompts > 1:
+            raise InputError(
+                f"a test for a prompt asks for the first and the model has {mixture.prompts}: "
+                "give a model with one"
             )
         first, ground, cover, self._rng = np.random.default_rng(seed).spawn(4)
         columns = columns_of(model)
@@ -146,7 +152,8 @@ def absence_test(
     Raises
     ------
     InputError
-        When the model is no contaminated mixture of the suite, or `draws` is below 19.
+        When the model is no contaminated mixture of the suite or has several prompts, or `draws`
+        is below 19.
 
     References
     ----------

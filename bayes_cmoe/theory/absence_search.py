@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.replicas import Replicas, Table
-from bayes_cmoe.estimate.flock import descend_together
+from bayes_cmoe.estimate.flock import descend_together, skipping
 from bayes_cmoe.theory.cover import SHUT, Ground, minus_log_density
 
 __all__ = ["Found", "Search"]
@@ -129,31 +129,29 @@ class Search:
         scores = self.replicas.scores(pairs, which, table).reshape(len(responses), -1)
         return np.argsort(-np.nan_to_num(scores, nan=-np.inf), axis=1, kind="stable")[:, :ASCENTS]
 
-    def _ascended(
-        self, start: NDArray, which: NDArray, table: Table
-    ) -> tuple[NDArray, NDArray]:
+    def _ascended(self, start: NDArray, which: NDArray, table: Table) -> tuple[NDArray, NDArray]:
         """S and the points after its ascent with the share held at zero."""
         working = self.ground.working
 
-        def minus_score(w: NDArray) -> tuple[NDArray, NDArray]:
+        def minus_score(w: NDArray, moved: NDArray) -> tuple[NDArray, NDArray]:
             theta = working.natural(w)
-            value, gradient = self.replicas.score(theta, which, table)
+            value, gradient = self.replicas.score(theta, which[moved], table)
             return -value, -working.gradient(theta, gradient)
 
         bounds = self.ground.shut_bounds()
         found = descend_together(
-            minus_score, start, bounds, self.ground.inverse, SCORE_STEPS, SMALL
+            skipping(minus_score), start, bounds, self.ground.inverse, SCORE_STEPS, SMALL
         )
         return -found.value, found.w
 
     def _climbed(self, w: NDArray, which: NDArray, table: Table) -> tuple[NDArray, NDArray]:
-        """Log-likelihoods and points after an ascent of all parameters from points without share."""
+        """Log-likelihoods and points after an ascent of all parameters, share included."""
         ground = self.ground
         theta = ground.working.natural(w)
         newton = self.replicas.newton_share(theta, which, table)
         start = ground.with_share(w, np.clip(SHUT * np.nan_to_num(newton), LEAST, MOST))
         function = minus_log_density(self.replicas, ground.working, which, table)
         found = descend_together(
-            function, start, ground.bounds, ground.inverse, RATIO_STEPS, SMALL / table.n
+            skipping(function), start, ground.bounds, ground.inverse, RATIO_STEPS, SMALL / table.n
         )
         return -found.value * table.n, found.w

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.replicas import PAIRS, Replicas, Table
 from bayes_cmoe.estimate.coordinates import Working, working_coordinates
-from bayes_cmoe.estimate.flock import descend_together
+from bayes_cmoe.estimate.flock import descend_together, skipping
 from bayes_cmoe.estimate.gating import Gating, gating_of
 from bayes_cmoe.estimate.region import prior_region
 from bayes_cmoe.study.targets import Targets, targets_of
 
-__all__ = ["Ground", "ground_of"]
+__all__ = ["Ground", "ground_of", "inverse_information", "minus_log_density"]
 
 NARROWEST = 0.02
 """Smallest scale of the points, as a share of the prior's own."""
@@ -31,6 +31,8 @@ SHUT = 1e-9
 """The gate's level share is multiplied by it where a share stands for zero."""
 FLAT = 1e-4
 """Least eigenvalue of an information that is inverted, as a share of the largest."""
+FEW = 4096
+"""Rows on which the nearest prompt is looked for."""
 ITERATIONS = 80
 CONVERGED = 1e-9
 """A step that promises less than this in a row's log-density is the end."""
@@ -160,14 +162,21 @@ def ground_of(
     return replace(ground, inverse=_inverse(np.concatenate(found)))
 
 
+def inverse_information(
+    ground: Ground, replicas: Replicas, columns: Mapping[str, NDArray], w: NDArray
+) -> NDArray:
+    """About the inverse information of one row at a point in w, positive definite."""
+    return _inverse(_scores(ground, replicas, columns, w))
+
+
 def minus_log_density(
     replicas: Replicas, working: Working, which: NDArray, table: Table
-) -> Callable[[NDArray], tuple[NDArray, NDArray]]:
-    """Minus the mean log-density at points in working coordinates, with gradients."""
+) -> Callable[[NDArray, NDArray], tuple[NDArray, NDArray]]:
+    """Minus the mean log-density at points in w, with gradients; as `skipping` takes it."""
 
-    def function(w: NDArray) -> tuple[NDArray, NDArray]:
+    def function(w: NDArray, moved: NDArray) -> tuple[NDArray, NDArray]:
         theta = working.natural(w)
-        value, gradient = replicas.log_density(theta, which, table)
+        value, gradient = replicas.log_density(theta, which[moved], table)
         return -value / table.n, -working.gradient(theta, gradient) / table.n
 
     return function
@@ -176,16 +185,35 @@ def minus_log_density(
 def _nearest(
     ground: Ground, replicas: Replicas, columns: Mapping[str, NDArray], rng: Generator
 ) -> NDArray:
-    """The prompt that explains responses of the frozen expert best, without the frozen expert."""
-    gate = ground.gating.entries
-    rows = replicas.table(columns, np.asarray(columns[replicas.response])[None])
+    """The prompt that explains responses of the frozen expert best, without the frozen expert.
+
+    Many starts on a part of the rows, and the best of them on all.
+    """
+    gate, working = ground.gating.entries, ground.working
+    stride = -(-len(columns["x"]) // FEW)
+    part = {name: column[::stride] for name, column in columns.items()}
+    few = replicas.table(part, np.asarray(part[replicas.response])[None])
     opened = np.where(gate, ground.gating.opened, ground.spread(rng, PAIRS))
     lower, upper = (np.where(gate, opened[0], edge) for edge in ground.bounds)
-    which = np.zeros(PAIRS, dtype=int)
-    function = minus_log_density(replicas, ground.working, which, rows)
     inverse = np.diag(np.where(gate, 1.0, 0.1 * (upper - lower)) ** 2)
-    flock = descend_together(function, opened, (lower, upper), inverse, ITERATIONS, CONVERGED)
-    return flock.w[int(np.argmin(flock.value))]
+    function = minus_log_density(replicas, working, np.zeros(PAIRS, dtype=int), few)
+    flock = descend_together(
+        skipping(function), opened, (lower, upper), inverse, ITERATIONS, CONVERGED
+    )
+    best = flock.w[int(np.argmin(flock.value))]
+    likelihood = replicas.posterior.likelihood
+    rows = likelihood.rows(columns)
+
+    def on_all(w: NDArray) -> tuple[NDArray, NDArray]:
+        theta = working.natural(w[0])
+        value, gradient = likelihood.value_and_gradient(theta, rows)
+        slope = working.gradient(theta, gradient)
+        return np.array([-value / rows.n]), -slope[None] / rows.n
+
+    metric = inverse_information(ground, replicas, part, best)
+    return descend_together(
+        on_all, best[None], (lower, upper), metric, ITERATIONS, CONVERGED * 1e-2
+    ).w[0]
 
 
 def _scores(

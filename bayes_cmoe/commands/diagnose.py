@@ -110,7 +110,8 @@ def diagnose(
         f"{float(found.hellinger_se):.2g}; root of twice the gain in "
         f"log-likelihood over it: {float(found.frozen_distance):.2f}, not to be read in normal "
         "standard deviations\n"
-        f"score test of no prompt: {float(found.null_statistic):.2f}, without one 95 % stay below "
+        f"{found.attrs['null_test']} test of no prompt: "
+        f"{float(found.null_statistic):.2f}, without one 95 % stay below "
         f"{float(found.null_quantile):.2f}; p = {float(found.null_pvalue):.2g}\n"
         f"condition number: {float(found.condition):.3g}; not told apart: {confused}\n"
         f"hardest combination: {found.attrs['hardest']}\n{found.attrs['advice']}",

@@ -80,18 +80,11 @@ class Search:
         """A search with a cover of its own."""
         return cls(replicas, ground, columns, ground.cover(rng, POINTS))
 
-    def __call__(self, responses: NDArray, *, ratio: bool = True) -> Found:
-        """Search.
-
-        Parameters
-        ----------
-        responses : array, shape (response, n)
-        ratio : bool
-            Whether the likelihood is looked at; else its ratios are NaN.
-        """
+    def __call__(self, responses: NDArray) -> Found:
+        """Search in responses, shape (response, n)."""
         # Always whole batches, so that one compilation serves them all.
         parts = [
-            self._batch(responses[first : first + TOGETHER], ratio)
+            self._batch(responses[first : first + TOGETHER])
             for first in range(0, len(responses), TOGETHER)
         ]
         return Found(
@@ -100,7 +93,7 @@ class Search:
             np.concatenate([part.theta for part in parts]),
         )
 
-    def _batch(self, responses: NDArray, ratio: bool) -> Found:
+    def _batch(self, responses: NDArray) -> Found:
         count = len(responses)
         lanes = np.minimum(np.arange(TOGETHER), count - 1)
         table = self.replicas.table(self.columns, responses[lanes])
@@ -108,9 +101,6 @@ class Search:
         which = np.repeat(np.arange(count), ASCENTS)
         score, w = self._ascended(self.points[best.ravel()], which, table)
         scores = np.maximum(score.reshape(count, ASCENTS).max(axis=1), 0.0)
-        if not ratio:
-            theta = np.full((count, len(self.ground.center)), np.nan)
-            return Found(scores, np.full(count, np.nan), theta)
         likelihood, top = self._climbed(w, which, table)
         own = likelihood.reshape(count, ASCENTS)
         place = np.arange(count) * ASCENTS + own.argmax(axis=1)

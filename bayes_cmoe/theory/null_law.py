@@ -1,4 +1,4 @@
-"""The law of the score of a share at zero when there is no prompt, and the data's own score.
+"""What tells a prompt from none on the data at hand, beside its law when there is no prompt.
 
 With pi = 0 the trainable expert's parameters are lost, and twice the gain in log-likelihood over
 the frozen expert tends not to a chi-square but to
@@ -6,10 +6,10 @@ the frozen expert tends not to a chi-square but to
     sup_theta max(0, Z(theta))²,   Z Gaussian with the correlation of
     g(theta) = s(x) (f(y | h(x; eta), nu) / f0(y|x) - 1),
 
-the score of a share at zero. Where f0 can be drawn from, the supremum of the score over prompts is
-drawn itself: the response from f0 at the inputs at hand, the search the same as on the data. Where
-it cannot (f0 known at the rows' own responses only), and on many rows, Z is drawn from the
-correlation of g over the rows at hand, on a cover of the prompts.
+the score of a share at zero. Where f0 can be drawn from, the ratio is drawn itself: the response
+from f0 at the inputs at hand, the search the same as on the data. Where it cannot (f0 known at the
+rows' own responses only), and on many rows, Z is drawn from the correlation of g over the rows at
+hand, on a cover of the prompts, and the data are judged by their score.
 
 References
 ----------
@@ -24,57 +24,59 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.components import Components
-from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.replicas import Replicas
 from bayes_cmoe.theory.absence_search import Search
 from bayes_cmoe.theory.cover import ground_of
 from bayes_cmoe.theory.nodes import Columns
 
-__all__ = ["LEVEL", "NullLaw", "exceedance", "null_law", "process_law"]
+__all__ = ["LEVEL", "NullLaw", "exceedance", "null_law", "process_law", "suprema"]
 
 LEVEL = 0.05
 EXACT = 2**13
 """Up to this many rows responses are drawn; above, the Gaussian process is."""
-DRAWS = 199
+DRAWS = 99
 PROCESS_DRAWS = 999
+RATIO, SCORE = "likelihood ratio", "score"
 CHUNK = 2**13
 
 
 @dataclass(frozen=True, eq=False)
 class NullLaw:
-    """The supremum of the data's scores beside its law without a prompt.
+    """A statistic of a prompt beside its law without one.
 
     Parameters
     ----------
     statistic : float
-        max(0, sup S), see `bayes_cmoe.compiled.replicas`.
+        The root of the likelihood ratio, or max(0, max S) over a cover of the prompts, with S the
+        score of `bayes_cmoe.compiled.replicas`.
     quantile : float
         The statistic exceeds it with probability `LEVEL` when there is no prompt.
     pvalue : float
         Probability of as large a statistic when there is no prompt.
+    kind : str
+        Which it is, in words.
     """
 
     statistic: float
     quantile: float
     pvalue: float
+    kind: str = RATIO
 
 
 def null_law(
-    posterior: Posterior,
-    components: Components,
+    replicas: Replicas,
     columns: Columns,
     frozen: Callable[[Columns, Generator], Columns] | None = None,
     seed: int = 0,
 ) -> NullLaw:
-    """The score test of no prompt on the data at hand.
+    """The test of no prompt on the data at hand: quick, for `diagnose`.
+
+    `bayes_cmoe.theory.absence.absence_test` draws more, and the prior's range anew.
 
     Parameters
     ----------
-    posterior : Posterior
-        Its prior is the range in which prompts are looked for.
-    components : Components
-        Of the same model.
+    replicas : Replicas
+        Their prior is the range in which prompts are looked for.
     columns : dict of str to array
         The rows.
     frozen : callable, optional
@@ -83,19 +85,18 @@ def null_law(
         Of the cover and the draws.
     """
     ground_rng, cover_rng, rng = np.random.default_rng(seed).spawn(3)
-    replicas = Replicas(posterior, components)
-    ground = ground_of(
-        posterior, replicas, columns if frozen is None else frozen(columns, ground_rng), ground_rng
-    )
+    known = columns if frozen is None else frozen(columns, ground_rng)
+    ground = ground_of(replicas.posterior, replicas, known, ground_rng)
     search = Search.of(replicas, ground, columns, cover_rng)
     response = np.asarray(columns[replicas.response], dtype=float)
     if frozen is None or len(response) > EXACT:
-        statistic, drawn = process_law(search, rng)
+        kind, (statistic, drawn) = SCORE, process_law(search, rng)
     else:
         null = [frozen(columns, rng)[replicas.response] for _ in range(DRAWS)]
-        found = search(np.array([response, *null]), ratio=False).score
-        statistic, drawn = float(found[0]), found[1:]
-    return NullLaw(statistic, float(np.quantile(drawn, 1.0 - LEVEL)), exceedance(drawn, statistic))
+        roots = np.sqrt(search(np.array([response, *null])).ratio)
+        kind, statistic, drawn = RATIO, float(roots[0]), roots[1:]
+    quantile = float(np.quantile(drawn, 1.0 - LEVEL))
+    return NullLaw(statistic, quantile, exceedance(drawn, statistic), kind)
 
 
 def exceedance(drawn: NDArray, value: float) -> float:
@@ -142,7 +143,12 @@ def process_law(search: Search, rng: Generator) -> tuple[float, NDArray]:
     if not used.any():
         return 0.0, np.zeros(PROCESS_DRAWS)
     correlation = covariance[np.ix_(used, used)] / np.outer(spread[used], spread[used])
+    return float(np.max(total[used] / size[used], initial=0.0)), suprema(correlation, rng)
+
+
+def suprema(correlation: NDArray, rng: Generator) -> NDArray:
+    """Draws of max(0, max_j Z_j), Z normal with a correlation (point, point); shape (draw,)."""
     eigenvalues, directions = np.linalg.eigh(correlation)
     root = directions * np.sqrt(np.maximum(eigenvalues, 0.0))
-    drawn = (rng.standard_normal((PROCESS_DRAWS, len(root))) @ root.T).max(axis=1, initial=0.0)
-    return float(np.max(total[used] / size[used], initial=0.0)), drawn
+    drawn = rng.standard_normal((PROCESS_DRAWS, len(root))) @ root.T
+    return drawn.max(axis=1, initial=0.0)

@@ -193,16 +193,18 @@ def intervals(
         test = Inversion.of(heights, own.simulator, columns, line, level, draws, rng)
         lower, upper, below, above = _inverted(test, curve, limit, rng)
     inside = curve.drop <= limit
+    best = curve.values[int(np.argmin(curve.drop))]
+    estimate, lower, upper = (float(end) for end in line.shown(np.array([best, lower, upper])))
     return xr.Dataset(
         {
-            "estimate": float(curve.values[int(np.argmin(curve.drop))]),
+            "estimate": estimate,
             "lower": lower,
             "upper": upper,
             "open_below": below,
             "open_above": above,
             "profile": ("value", curve.drop),
         },
-        coords={"value": curve.values},
+        coords={"value": line.shown(curve.values)},
         attrs={
             "name": name,
             "method": method,

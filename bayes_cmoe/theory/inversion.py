@@ -199,5 +199,10 @@ class Inversion:
         return rays
 
     def _inside(self, theta: NDArray, held: NDArray) -> NDArray:
-        w = np.clip(self.heights.ground.working.working(theta), *self.line.bounds(held))
-        return self.line.natural(w, held)
+        """The points with the value held; NaN where the box ends first."""
+        ground = self.heights.ground
+        lower, upper = (ground.working.natural(edge) for edge in ground.bounds)
+        inside = ((theta >= lower) & (theta <= upper)).all(axis=1)
+        w = ground.working.working(np.clip(theta, lower, upper))
+        points = self.line.natural(np.clip(w, *self.line.bounds(held)), held)
+        return np.where(inside[:, None], points, np.nan)

@@ -44,6 +44,10 @@ class Line(Protocol):
         """The target at theta, shape (..., parameter)."""
         ...
 
+    def shown(self, values: NDArray) -> NDArray:
+        """What is shown of values: an increasing function of them."""
+        ...
+
     def range(self) -> tuple[float, float]:
         """The values that the target may have."""
         ...
@@ -63,7 +67,7 @@ class Line(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """An entry of theta, or the share as a function of one.
+    """An entry of theta, or the share, which is an increasing function of one.
 
     Parameters
     ----------
@@ -71,7 +75,8 @@ class Entry:
     ground : Ground
     entry : int
     of_share : bool
-        Whether the target is the share's value, not the parameter itself.
+        Whether the share's value is shown, not the parameter itself; the values are the
+        parameter's, in which the likelihood changes evenly.
     """
 
     name: str
@@ -81,8 +86,11 @@ class Entry:
 
     def value(self, theta: NDArray) -> NDArray:
         """The target at theta, shape (..., parameter)."""
-        own = np.asarray(theta)[..., self.entry]
-        return _share(self.ground.targets, own) if self.of_share else own
+        return np.asarray(theta)[..., self.entry]
+
+    def shown(self, values: NDArray) -> NDArray:
+        """The parameter itself, or the share there."""
+        return _share(self.ground.targets, values) if self.of_share else values
 
     def range(self) -> tuple[float, float]:
         """The values that the target may have."""
@@ -92,7 +100,7 @@ class Entry:
     def bounds(self, values: NDArray) -> tuple[NDArray, NDArray]:
         """The box, with the entry held."""
         theta = np.tile(self.ground.working.natural(self.ground.center), (len(values), 1))
-        theta[:, self.entry] = parameter_of_share(self.ground, values) if self.of_share else values
+        theta[:, self.entry] = values
         held = self.ground.working.working(theta)[:, self.entry]
         lower, upper = (np.tile(edge, (len(values), 1)) for edge in self.ground.bounds)
         lower[:, self.entry] = upper[:, self.entry] = held
@@ -139,6 +147,10 @@ class Product:
         table = np.asarray(theta)
         share = _share(self.ground.targets, table[..., self._place])
         return share * (table[..., self.entry] - self._middle)
+
+    def shown(self, values: NDArray) -> NDArray:
+        """The product itself."""
+        return values
 
     def range(self) -> tuple[float, float]:
         """The values that the target may have."""

@@ -196,10 +196,9 @@ class Product:
 
 def line_names(targets: Targets) -> tuple[str, ...]:
     """Names of all targets that are one number, and of the products with the share."""
-    single = dict(zip(targets.names, targets.is_scalar, strict=True))
-    labels = targets.layout.labels
-    products = [f"{targets.share}{TIMES}{labels[i]}" for i in targets.expert_entries]
-    return tuple([name for name, one in single.items() if one] + products)
+    labels, share = targets.layout.labels, targets.share
+    products = [f"{share}{TIMES}{labels[i]}" for i in targets.expert_entries]
+    return tuple(dict.fromkeys([*labels, share, *products]))
 
 
 def line_named(ground: Ground, name: str) -> Line:
@@ -212,21 +211,21 @@ def line_named(ground: Ground, name: str) -> Line:
     """
     targets = ground.targets
     names = line_names(targets)
-    if name in targets.components and name not in names:
+    if len(targets.components.get(name, ())) > 1:
         raise InputError(
             f"{name} has several entries and an interval needs one number: name one of "
             + ", ".join(targets.layout.labels[i] for i in targets.components[name])
         )
-    chosen = choose("parameter", name, names)
+    one = targets.components.get(name, ())
+    # A vector of one entry goes by its own name too.
+    alone = len(one) == 1 and one[0] < targets.layout.size
+    chosen = choose("parameter", targets.layout.labels[one[0]] if alone else name, names)
     labels = targets.layout.labels
     share, times, label = chosen.partition(TIMES)
     if times and share == targets.share and label in labels:
         return Product(chosen, ground, labels.index(label))
     if chosen in labels:
         return Entry(chosen, ground, labels.index(chosen))
-    (entry,) = targets.components[chosen]
-    if entry < targets.layout.size:
-        return Entry(chosen, ground, entry)
     return Entry(chosen, ground, int(ground.share_entries.start), of_share=True)
 
 

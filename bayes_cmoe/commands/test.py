@@ -1,0 +1,141 @@
+"""`bayes-cmoe test`: is there a prompt at all?"""
+
+# A command, no test of pytest's.
+# ruff: noqa: PT028
+
+from __future__ import annotations
+
+import contextlib
+import json as json_format
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
+from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
+from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.lazy import xr
+
+__all__ = ["test"]
+
+FEWEST, MOST = 19, 10**5
+"""Data sets drawn: the least p-value of 19 is 0.05."""
+
+
+def test(
+    variant: str,
+    data: Place,
+    *,
+    y: Annotated[str, Parameter(name=["-y", "--response"])],
+    x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
+    expert: str | None = None,
+    bias: bool = True,
+    frozen_family: str | None = None,
+    frozen_mean: str | None = None,
+    frozen_scale: str | None = None,
+    frozen_df: str | None = None,
+    frozen_probs: str | None = None,
+    frozen_logp: str | None = None,
+    frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
+    gate: str | None = None,
+    prior: str = "flat",
+    draws: Whole = 199,
+    seed: Whole = 0,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Test whether there is a prompt at all, beside the frozen expert.
+
+    The likelihood ratio and the score of a share at zero, each beside its law without a prompt:
+    found by the same search in data drawn from the frozen expert at the same inputs.
+
+    Parameters
+    ----------
+    variant
+        Name of the variant.
+    data
+        The table: .csv, .tsv or .parquet.
+    y
+        Column of the response.
+    x
+        Columns of the inputs, separated by commas.
+    expert
+        Form of the trainable expert.
+    bias
+        Whether the trainable expert has an intercept.
+    frozen_family
+        Density of the frozen expert: gaussian, laplace, student_t.
+    frozen_mean
+        Column of the frozen expert's predictions.
+    frozen_scale
+        Column of their standard deviation (gaussian) or scale (laplace, student_t), or a number.
+    frozen_df
+        Column of degrees of freedom (student_t), or a number.
+    frozen_probs
+        Columns of the frozen expert's class probabilities, in the order of the labels.
+    frozen_logp
+        Column of log f0(y|x).
+    frozen_arguments
+        Columns of the arguments of another family, such as log_rate=COLUMN of a poisson, separated
+        by commas.
+    gate
+        constant or softmax, where the variant leaves a choice.
+    prior
+        flat or weak: the range in which prompts are looked for.
+    draws
+        Data sets drawn from the frozen expert.
+    seed
+        Seed of the random numbers.
+    json
+        Print one JSON object instead of a table.
+    """
+    check_seed(seed)
+    choose("prior", prior, ("flat", "weak"))
+    if not FEWEST <= draws <= MOST:
+        raise InputError(f"--draws {draws}: give a number from {FEWEST} to {MOST}")
+    frozen = FrozenColumns(
+        frozen_family,
+        frozen_mean,
+        frozen_scale,
+        frozen_df,
+        frozen_probs,
+        frozen_logp,
+        split_arguments(frozen_arguments),
+    )
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts=1)
+    with contextlib.redirect_stdout(sys.stderr):
+        found = _tested(setting, prior, draws, seed)
+    if json:
+        numbers = found.drop_vars(["drawn_ratio", "drawn_score"])
+        record = {"variant": setting.variant.name, **record_of(numbers)}
+        print(json_format.dumps(record, allow_nan=False))
+        return 0
+    view = plain_table("statistic", "value", "95 % without a prompt", "p-value", "95 % interval")
+    for name, words in (("ratio", "likelihood ratio"), ("score", "score of a share at zero")):
+        ends = [float(found[f"{name}_pvalue_{end}"]) for end in ("lower", "upper")]
+        view.add_row(
+            words,
+            f"{float(found[name]):.4g}",
+            f"{float(found[f'{name}_quantile']):.4g}",
+            f"{float(found[f'{name}_pvalue']):.3g}",
+            f"{ends[0]:.2g} to {ends[1]:.2g}",
+        )
+    how = (
+        f"{found.attrs['draws']} data sets drawn from the frozen expert"
+        if found.attrs["law"] == "drawn"
+        else "f0 is known at the rows' own responses only, so that the ratio has no law here and "
+        "the score's is that of a Gaussian process"
+    )
+    print_result(
+        f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
+        view,
+        note=f"{how}\n{found.attrs['advice']}",
+    )
+    return 0
+
+
+def _tested(setting: Setting, prior: str, draws: int, seed: int) -> xr.Dataset:
+    from bayes_cmoe.theory.absence import absence_test
+
+    return absence_test(setting.model(prior), draws=draws, seed=seed)

@@ -28,8 +28,8 @@ from scipy.stats import binomtest, chi2
 
 from bayes_cmoe import simulate, variant_named
 from bayes_cmoe.report.figure_style import COLORS, MARKERS, STYLE
+from bayes_cmoe.theory.confidence import Workshop
 from bayes_cmoe.theory.cover import Ground
-from bayes_cmoe.theory.intervals import Workshop
 from bayes_cmoe.theory.inversion import Inversion
 from bayes_cmoe.theory.lines import line_named
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.study.simulate import simulate
     from bayes_cmoe.study.variant import Variant, register_variant, variant_named, variants
     from bayes_cmoe.theory.absence import absence_test
-    from bayes_cmoe.theory.intervals import intervals
+    from bayes_cmoe.theory.confidence import intervals
 
 __all__ = [
     "Data",
@@ -98,7 +98,7 @@ _HOMES = {
     ),
     "study.simulate": ("simulate",),
     "theory.absence": ("absence_test",),
-    "theory.intervals": ("intervals",),
+    "theory.confidence": ("intervals",),
     "study.variant": (
         "Variant",
         "register_variant",

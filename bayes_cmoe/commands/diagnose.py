@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Number, Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import xr
 
@@ -36,7 +36,7 @@ def diagnose(
     gate: str | None = None,
     prior: str = "flat",
     intervals: str | None = None,
-    level: float = 0.9,
+    level: Number = 0.9,
     seed: Whole = 0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -154,8 +154,8 @@ def _diagnosed(
     if intervals is None:
         return diagnosis_of(model, seed=seed), {}
     from bayes_cmoe.estimate.map import fit_map
-    from bayes_cmoe.theory.intervals import Workshop
-    from bayes_cmoe.theory.intervals import intervals as intervals_of
+    from bayes_cmoe.theory.confidence import Workshop
+    from bayes_cmoe.theory.confidence import intervals as intervals_of
     from bayes_cmoe.theory.lines import line_names
 
     workshop = Workshop.of(model)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_cmoe.theory.absence import absence_test
+    from bayes_cmoe.theory.confidence import intervals
     from bayes_cmoe.theory.diagnosis import diagnose
-    from bayes_cmoe.theory.intervals import intervals
     from bayes_cmoe.theory.planner import plan
     from bayes_cmoe.theory.report import theory
 
@@ -15,7 +15,7 @@ __all__ = ["absence_test", "diagnose", "intervals", "plan", "theory"]
 _HOMES = {
     "absence_test": "absence",
     "diagnose": "diagnosis",
-    "intervals": "intervals",
+    "intervals": "confidence",
     "plan": "planner",
     "theory": "report",
 }

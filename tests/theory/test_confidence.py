@@ -8,7 +8,7 @@ from scipy.stats import binom, chi2, kstest, norm
 from bayes_cmoe import Data, InputError, frozen_log_density, frozen_predictions, variant_named
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.theory.intervals import Workshop, intervals
+from bayes_cmoe.theory.confidence import Workshop, intervals
 from bayes_cmoe.theory.inversion import FACTORS, Inversion
 from bayes_cmoe.theory.lines import line_named, line_names, parameter_of_share
 from bayes_cmoe.theory.profile import Curve, Heights, crossings
@@ -260,6 +260,21 @@ def test_a_false_value_is_refused_and_the_truth_is_not(
     assert found[0.4] > share_test.alpha > found[0.75]
     # Far from every draw: the draws end early, and the p-value is never zero.
     assert 0.0 < found[0.75] <= 1 / 33
+
+
+@pytest.mark.slow
+def test_where_all_is_identified_the_inverted_interval_is_the_profiles(setting: Setting) -> None:
+    profile, inverted = (
+        intervals(setting.model, "lam", tree=setting.tree, workshop=setting.workshop, method=method)
+        for method in ("profile", "inverted")
+    )
+    assert float(inverted.estimate) == float(profile.estimate)
+    # Critical values of 128 draws and of the least favourable of three points: wider, if not much.
+    for end in ("lower", "upper"):
+        shift = float(inverted[end] - profile[end]) / width_of(profile)
+        outward = -shift if end == "lower" else shift
+        assert -0.1 < outward < 0.35
+    assert not bool(inverted.open_below)
 
 
 def truths_held(regime: str, n: int, count: int) -> tuple[int, list[float]]:

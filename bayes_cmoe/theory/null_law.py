@@ -32,7 +32,7 @@ from bayes_cmoe.theory.nodes import Columns
 __all__ = ["LEVEL", "NullLaw", "exceedance", "null_law", "process_law", "suprema"]
 
 LEVEL = 0.05
-EXACT = 2**13
+EXACT = 2**12
 """Up to this many rows responses are drawn; above, the Gaussian process is."""
 DRAWS = 99
 PROCESS_DRAWS = 999

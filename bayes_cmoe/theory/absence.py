@@ -25,7 +25,8 @@ from bayes_cmoe.theory.null_law import LEVEL, exceedance, process_law
 
 __all__ = ["AbsenceTest", "absence_test", "bayes_factor"]
 
-FEWEST, MOST = 19, 10**5
+FEWEST, MOST = 39, 10**5
+"""Draws: the smaller p-value of 39 is 0.025 at least, and twice that the level."""
 
 
 class AbsenceTest:
@@ -153,7 +154,7 @@ def absence_test(
     ------
     InputError
         When the model is no contaminated mixture of the suite or has several prompts, or `draws`
-        is below 19.
+        is below 39.
 
     References
     ----------

@@ -57,7 +57,7 @@ def test_a_prompt_is_told(capsys, table) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--draws", "18"], "--draws 18"),
+        (["--draws", "38"], "--draws 38"),
         (["--prior", "flatt"], "did you mean 'flat'"),
         (["--seed", "-1"], "--seed"),
     ],

@@ -57,14 +57,16 @@ def scipy_ratio(x, mean, y) -> float:
 
 def test_the_ratio_is_scipys_where_there_is_a_prompt() -> None:
     x, mean, y = table(300, 2, share=0.4)
-    found = absence_test(linear(x, mean, y), draws=19, seed=3)
+    found = absence_test(linear(x, mean, y), draws=39, seed=3)
     assert float(found.ratio) == pytest.approx(scipy_ratio(x, mean, y), abs=0.05)
     assert float(found.log_null) == pytest.approx(norm.logpdf(y, mean, 1.0).sum(), rel=1e-12)
-    # 19 draws: the least that a p-value can be, and it is of both.
-    assert float(found.ratio_pvalue) == float(found.score_pvalue) == 0.05
-    assert found.attrs["draws"] == 19
-    assert found.sizes["draw"] == 19
-    assert "no prompt" in found.attrs["advice"]  # The smaller of two is doubled: 0.1.
+    # The least that a p-value of 39 draws can be; the smaller of two is doubled.
+    assert float(found.ratio_pvalue) == float(found.score_pvalue) == 0.025
+    assert float(found.ratio_pvalue_lower) == 0.0
+    assert float(found.ratio_pvalue_upper) == pytest.approx(1.0 - 0.025 ** (1 / 39))
+    assert found.attrs["draws"] == found.sizes["draw"] == 39
+    assert found.attrs["advice"].endswith("with probability 0.05")
+    assert np.quantile(found.drawn_ratio, 0.95) == pytest.approx(float(found.ratio_quantile))
     estimate = dict(zip(found.entry.values, found.estimate.values, strict=True))
     assert abs(estimate["lam"] - 0.4) < 0.15
     assert abs(estimate["b"] - 2.0) < 0.5
@@ -118,7 +120,7 @@ def test_log_densities_alone_are_judged_by_the_process() -> None:
     variant = variant_named("constant_contaminated")
     frozen = frozen_log_density(norm.logpdf(y, mean, 1.0))
     model = variant.build(Data(x, y), frozen=frozen, expert="linear", prior=BOX)
-    found = absence_test(model, draws=19, seed=7)
+    found = absence_test(model, draws=39, seed=7)
     assert found.attrs["law"] == "process"
     assert np.isnan(found.ratio_pvalue)
     assert float(found.score_pvalue) < 0.01
@@ -147,10 +149,16 @@ def test_bayes_factors() -> None:
 
 def test_what_is_refused() -> None:
     x, mean, y = table(N, 0)
-    with pytest.raises(InputError, match="18 draws"):
-        absence_test(linear(x, mean, y), draws=18)
+    with pytest.raises(InputError, match="38 draws"):
+        absence_test(linear(x, mean, y), draws=38)
     several = variant_named("softmax_several_prompts").build(
         Data(x, y), frozen=frozen_predictions("gaussian", mean=mean, scale=1.0), prompts=2
     )
     with pytest.raises(InputError, match="asks for the first and the model has 2"):
         absence_test(several)
+
+
+def test_without_a_prompt_none_is_claimed() -> None:
+    found = absence_test(linear(*table(N, 0)), draws=39, seed=1)
+    assert min(float(found.ratio_pvalue), float(found.score_pvalue)) > 0.025
+    assert found.attrs["advice"].startswith("no prompt shows")

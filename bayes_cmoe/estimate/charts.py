@@ -14,7 +14,13 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.estimate.importance import weights_of
 from bayes_cmoe.estimate.nested import Sample
-from bayes_cmoe.estimate.ridge import Node, complement, covariance_of, tilt_of
+from bayes_cmoe.estimate.ridge import (
+    Node,
+    complement,
+    covariance_of,
+    level_directions,
+    tilt_of,
+)
 
 __all__ = ["best_chart", "mapped", "ridge_chart", "unmapped"]
 
@@ -53,7 +59,7 @@ def unmapped(u: NDArray, chart: Chart) -> NDArray:
 
 
 def best_chart(posterior: Posterior, rows: Rows, sample: Sample, rng: Generator) -> Chart:
-    """Of whitening at the mode and the ridges, the chart that makes the posterior most normal.
+    """Of whitening at the mode and the gate's ridges, what makes the posterior most normal.
 
     Measured by the effective share of standard normal draws, weighted by the posterior.
 
@@ -68,7 +74,11 @@ def best_chart(posterior: Posterior, rows: Rows, sample: Sample, rng: Generator)
     mode = sample.modes[0]
     root = np.linalg.cholesky(covariance_of(mode.curvature))
     charts = [affine_chart(mode.u, root)]
-    charts += [ridge_chart(nodes, direction) for direction, nodes in sample.ridges if nodes[1:]]
+    # Along other flat directions too few normal draws reach the tails to tell the charts apart.
+    levels = len(level_directions(posterior))
+    charts += [
+        ridge_chart(nodes, direction) for direction, nodes in sample.ridges[:levels] if nodes[1:]
+    ]
     z = rng.standard_normal((TRIED, posterior.layout.size))
     base = -0.5 * np.sum(z**2, axis=1)
 

@@ -51,7 +51,7 @@ class Convergence:
         return (
             f"{self.chains} chains x {self.draws} draws, {self.divergences} divergences, "
             f"worst R-hat {self.rhat:.3f}, least ESS {self.ess_bulk:.0f} bulk, "
-            f"{self.ess_tail:.0f} tail, E-BFMI {self.bfmi:.2f}, {self.deepest} at the greatest depth"
+            f"{self.ess_tail:.0f} tail, E-BFMI {self.bfmi:.2f}, {self.deepest} at full depth"
         )
 
 
@@ -64,16 +64,22 @@ def convergence(tree: xr.DataTree) -> Convergence:
     """The worst convergence figures of a tree with ``posterior`` and ``sample_stats``."""
     posterior = tree["posterior"].to_dataset()
     stats = tree["sample_stats"].to_dataset()
+
+    def count(name: str) -> int:
+        return int(stats[name].sum()) if name in stats else 0
+
     several = posterior.sizes["chain"] > 1
     return Convergence(
         chains=posterior.sizes["chain"],
         draws=posterior.sizes["draw"],
-        divergences=int(stats["diverging"].sum()) if "diverging" in stats else 0,
+        divergences=count("diverging"),
         rhat=_extreme(az.rhat(posterior), "max") if several else float("nan"),
         ess_bulk=_extreme(az.ess(posterior), "min"),
         ess_tail=_extreme(az.ess(posterior, method="tail"), "min"),
         bfmi=_extreme(az.bfmi(stats), "min") if "energy" in stats else float("nan"),
-        deepest=int(stats["reached_max_treedepth"].sum()) if "reached_max_treedepth" in stats else 0,
+        deepest=int(stats["reached_max_treedepth"].sum())
+        if "reached_max_treedepth" in stats
+        else 0,
     )
 
 

@@ -18,6 +18,9 @@ __all__ = ["TRUSTED", "Weights", "resampled", "weights_of"]
 TRUSTED = 0.7
 """Pareto shape from which on importance weights are not to be believed."""
 
+SHORTEST = 100
+"""Draws below which a tail's shape is not known."""
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -65,15 +68,26 @@ def weights_of(log_target: NDArray, log_proposal: NDArray) -> Weights:
     if not np.isfinite(total):
         return Weights(np.full(count, 1.0 / count), np.inf, float("-inf"), np.inf)
     relative = np.exp(raw - total) * count
-    # A floor far below any weight that counts keeps the logarithms of the tail's fit finite.
-    smoothed, khat = array_stats.psislw(-np.maximum(raw - total, -700.0))
+    smoothed, khat = _smoothed(raw - total)
     share = np.exp(smoothed - logsumexp(smoothed))
     return Weights(
         share=share / share.sum(),
-        khat=float(khat),
+        khat=khat,
         log_evidence=float(total - np.log(count)),
         log_evidence_se=float(relative.std(ddof=1) / np.sqrt(count)),
     )
+
+
+def _smoothed(logged: NDArray) -> tuple[NDArray, float]:
+    """Log weights with a smoothed tail, and its Pareto shape."""
+    if len(logged) < SHORTEST:
+        return logged, np.inf
+    if np.ptp(np.sort(logged)[-len(logged) // 5 :]) < 1e-12:
+        # Equal weights have no tail to fit.
+        return logged, 0.0
+    # A floor far below any weight that counts keeps the logarithms of the fit finite.
+    smoothed, khat = array_stats.psislw(-np.maximum(logged, -700.0))
+    return smoothed, float(khat)
 
 
 def resampled(rng: Generator, share: NDArray, count: int) -> NDArray:

@@ -51,8 +51,8 @@ TAILS = 5.0
 ROUND = 2000
 """Draws to which the proposal is fitted, in each of at most ROUNDS rounds; they grow by half."""
 ROUNDS = 8
-GOOD = 0.5
-"""Efficiency at which the proposal needs no further fit."""
+GOOD, SOUND = 0.5, 0.5
+"""Efficiency and k-hat at which the proposal needs no further fit, once it had one."""
 MOST = 120_000
 """Draws of the final proposal at most."""
 FEWEST = 100
@@ -201,9 +201,9 @@ def importance_sample(
         return Sample(u, value, weights, tuple(modes), tuple(ridges[0]))
 
     count = ROUND
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         sample = weighted(count)
-        if sample.weights.efficiency > GOOD and sample.trusted:
+        if turn > 0 and sample.weights.efficiency > GOOD and sample.weights.khat < SOUND:
             break
         proposal = proposal.refitted(sample.u, sample.weights.share)
         count = int(1.5 * count)

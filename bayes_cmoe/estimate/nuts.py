@@ -72,7 +72,7 @@ def fit_nuts(
     chains: int = 4,
     seed: int = 0,
     cores: int | None = None,
-    target_accept: float = 0.8,
+    target_accept: float = 0.9,
     log_likelihood: bool = False,
     progress: bool = False,
     start: xr.DataTree | None = None,

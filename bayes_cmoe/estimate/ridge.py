@@ -138,7 +138,9 @@ def level_directions(posterior: Posterior) -> list[NDArray]:
     mixture = mixture_of(posterior.model)
     if mixture is None:
         return []
-    return list(np.eye(posterior.layout.size)[posterior.layout.slices[mixture.gate.share.parameter]])
+    return list(
+        np.eye(posterior.layout.size)[posterior.layout.slices[mixture.gate.share.parameter]]
+    )
 
 
 def ridge_directions(posterior: Posterior, mode: Node) -> list[NDArray]:

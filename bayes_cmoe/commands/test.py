@@ -42,6 +42,7 @@ def test(
     gate: str | None = None,
     prior: str = "flat",
     draws: Whole = 199,
+    bayes_factor: Annotated[bool, Parameter(negative=())] = False,
     seed: Whole = 0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -85,6 +86,9 @@ def test(
         flat or weak: the range in which prompts are looked for.
     draws
         Data sets drawn from the frozen expert.
+    bayes_factor
+        Give the Bayes factor of a prompt under the prior that is named, too: it depends on the
+        prior's width, and weak is the one to take.
     seed
         Seed of the random numbers.
     json
@@ -105,7 +109,7 @@ def test(
     )
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts=1)
     with contextlib.redirect_stdout(sys.stderr):
-        found = _tested(setting, prior, draws, seed)
+        found = _tested(setting, prior, draws, seed, bayes_factor)
     if json:
         numbers = found.drop_vars(["drawn_ratio", "drawn_score"])
         record = {"variant": setting.variant.name, **record_of(numbers)}
@@ -130,12 +134,32 @@ def test(
     print_result(
         f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
         view,
-        note=f"{how}\n{found.attrs['advice']}",
+        note=f"{how}\n{found.attrs['advice']}{_factor_words(found, prior)}",
     )
     return 0
 
 
-def _tested(setting: Setting, prior: str, draws: int, seed: int) -> xr.Dataset:
+def _tested(setting: Setting, prior: str, draws: int, seed: int, bayes_factor: bool) -> xr.Dataset:
     from bayes_cmoe.theory.absence import absence_test
 
-    return absence_test(setting.model(prior), draws=draws, seed=seed)
+    model = setting.model(prior)
+    if not bayes_factor:
+        return absence_test(model, draws=draws, seed=seed)
+    from bayes_cmoe.estimate.nested import fit_nested
+
+    tree = fit_nested(model, seed=seed)
+    found = absence_test(
+        model, draws=draws, seed=seed, log_evidence=float(tree.attrs["log_evidence"])
+    )
+    return found.assign_attrs(evidence_trusted=bool(tree.attrs["trusted"]))
+
+
+def _factor_words(found: xr.Dataset, prior: str) -> str:
+    """The Bayes factor, if it was asked for."""
+    if "log_bayes_factor" not in found:
+        return ""
+    doubt = "" if found.attrs["evidence_trusted"] else ", by an evidence that is not to be trusted"
+    return (
+        f"\nlog Bayes factor of a prompt, {prior} prior: {float(found.log_bayes_factor):.2f}, so "
+        f"that one in two beforehand is {float(found.probability):.3g} now{doubt}"
+    )

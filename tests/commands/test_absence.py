@@ -1,6 +1,7 @@
 """`bayes-cmoe test` and `diagnose --intervals`, in process."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.stats import norm
 
 import bayes_cmoe.commands.diagnose as diagnose_command
 import bayes_cmoe.commands.test as test_command
+import bayes_cmoe.estimate.nested as nested
 from bayes_cmoe.cli import main
 
 N = 60
@@ -34,7 +36,7 @@ def run(capsys, *words):
     return code, *capsys.readouterr()
 
 
-def test_a_prompt_is_told(capsys, table) -> None:
+def test_a_prompt_is_told(capsys, monkeypatch, table) -> None:
     file, x, y = table
     words = ["test", "constant_contaminated", file, *WORDS, *FROZEN, "--draws", "39"]
     code, out, _ = run(capsys, *words, "--json")
@@ -48,9 +50,15 @@ def test_a_prompt_is_told(capsys, table) -> None:
     assert record["ratio"] > record["ratio_quantile"]
     assert set(record["estimate"]) == {"lam", "a[x1]", "b", "nu"}
     assert "drawn_ratio" not in record
-    code, out, _ = run(capsys, *words)
+    doubted = SimpleNamespace(attrs={"log_evidence": record["log_null"] + 3.0, "trusted": False})
+    monkeypatch.setattr(nested, "fit_nested", lambda model, seed: doubted)
+    code, out, _ = run(capsys, *words, "--bayes-factor")
     assert code == 0
-    for said in ("likelihood ratio", "score of a share", "39 data sets drawn", "there is a prompt"):
+    out = " ".join(out.split())
+    # A Bayes factor of exp(3) makes one in two 0.953.
+    assert "flat prior: 3.00, so that one in two beforehand is 0.953 now" in out
+    assert "not to be trusted" in out
+    for said in ("likelihood ratio", "score of a", "39 data sets drawn", "there is a prompt"):
         assert said in out
 
 

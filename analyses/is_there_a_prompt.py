@@ -2,7 +2,9 @@
 # # Is there a prompt at all?
 # Draws what the tests of no prompt do (`bayes-cmoe test`): p-values where there is none, which are
 # to be uniform at 100, 1,000 and 10,000 rows, and how often a prompt is found, against
-# sqrt(n) lam Delta², for shares and sizes that lie apart. Constant gate, Gaussian f0 and prompt of
+# sqrt(n) lam Delta², at which its share begins to be known, and against sqrt(n) lam Delta, the
+# first moment of its departure, for shares and sizes that lie apart. The second is what decides:
+# that there is a prompt is seen long before what it is. Constant gate, Gaussian f0 and prompt of
 # the same tanh form. Takes about 25 minutes on two cores; --quick shows less in two minutes.
 # Usage: python analyses/is_there_a_prompt.py [-o FOLDER] [--quick], default out/.
 
@@ -139,35 +141,39 @@ def uniform_figure(pvalues: dict[int, dict[str, NDArray]], sizes: Sizes) -> Figu
 
 
 def power_figure(counts: dict[tuple[int, float], dict[str, NDArray]], sizes: Sizes) -> Figure:
-    """Share of the data sets whose prompt is found, 95 % binomial intervals; a panel a test."""
-    page, panels = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained", sharey=True)
-    for panel, (name, words) in zip(panels, TESTS.items(), strict=True):
-        for ((n, lam), own), color, mark in zip(counts.items(), COLORS, MARKERS, strict=False):
-            share = own[name] / sizes.data_sets
-            ends = np.array(
-                [
-                    binomtest(int(k), sizes.data_sets).proportion_ci(method="wilson")
-                    for k in own[name]
-                ]
-            ).T
-            panel.errorbar(
-                sizes.strengths,
-                share,
-                yerr=np.abs(ends - share),
-                color=color,
-                marker=mark,
-                capsize=2,
-                label=f"{n:,} rows, lam = {lam:g}",
-            )
-        panel.axhline(0.05, color="0.4", linestyle="--", label="level, 5 %")
-        panel.set_xscale("log", base=2)
-        panel.set_xticks(sizes.strengths, [f"{value:g}" for value in sizes.strengths])
-        panel.set_xlabel("strength sqrt(n) lam Delta²")
-        panel.set_title(words, loc="left")
-        panel.set_ylim(0.0, 1.02)
-    panels[0].set_ylabel("share of data sets found at 5 %")
-    panels[0].legend(loc="upper left")
-    page.suptitle("Power of the tests for a prompt along the detection boundary")
+    """Share of the data sets whose prompt is found, with 95 % binomial intervals.
+
+    Columns: tests; rows: against the second and the first moment of the prompt's departure.
+    """
+    page, grid = plt.subplots(2, 2, figsize=(10.5, 7.8), layout="constrained", sharey=True)
+    strengths = np.array(sizes.strengths)
+    for row, panels in enumerate(grid):
+        for panel, (name, words) in zip(panels, TESTS.items(), strict=True):
+            for ((n, lam), own), color, mark in zip(counts.items(), COLORS, MARKERS, strict=False):
+                share = own[name] / sizes.data_sets
+                ends = np.array(
+                    [binomtest(int(k), sizes.data_sets).proportion_ci() for k in own[name]]
+                ).T
+                panel.errorbar(
+                    # sqrt(n) lam Delta is the root of sqrt(n) lam times sqrt(n) lam Delta².
+                    strengths if row == 0 else np.sqrt(n**0.5 * lam * strengths),
+                    share,
+                    yerr=np.abs(ends - share),
+                    color=color,
+                    marker=mark,
+                    capsize=2,
+                    label=f"{n:,} rows, lam = {lam:g}",
+                )
+            panel.axhline(0.05, color="0.4", linestyle="--", label="level, 5 %")
+            panel.set_xscale("log", base=2)
+            ticks = 2.0 ** np.arange(-1, 6)
+            panel.set_xticks(ticks, [f"{value:g}" for value in ticks])
+            panel.set_xlabel(("sqrt(n) lam Delta²", "sqrt(n) lam Delta")[row])
+            panel.set_title(words, loc="left")
+            panel.set_ylim(0.0, 1.02)
+        panels[0].set_ylabel("share of data sets found at 5 %")
+    grid[0, 0].legend(loc="upper left")
+    page.suptitle("A prompt is found once the first moment of its departure is")
     return page
 
 

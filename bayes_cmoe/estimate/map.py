@@ -157,11 +157,11 @@ def fit_map(
     if near is not None:
         estimate = find_map(compiled, rows, compiled.layout.ravel(near))
     else:
-        estimate = _find_map_from_anywhere(compiled, columns, rows, starts, seed)
+        estimate = find_map_from_anywhere(compiled, columns, rows, starts, seed)
     return map_tree(estimate, model, compiled.layout, rows.n)
 
 
-def _find_map_from_anywhere(
+def find_map_from_anywhere(
     posterior: Posterior, columns: Mapping[str, NDArray], rows: Rows, most: int, seed: int
 ) -> MapEstimate:
     begun = time.perf_counter()
@@ -176,7 +176,7 @@ def _find_map_from_anywhere(
     floor: list[Optimum] = []
     if smaller is not None:
         own = smaller.likelihood.rows(columns)
-        fewer = _find_map_from_anywhere(smaller, columns, own, most, seed).theta
+        fewer = find_map_from_anywhere(smaller, columns, own, most, seed).theta
         split = split_ends(starts, smaller.layout, fewer, seed)
         floor = [_floor(objective, smaller, fewer)]
     found = search(starts, most, seed, split)
@@ -184,7 +184,7 @@ def _find_map_from_anywhere(
     if stride > 1:
         ends = [descend(objective, end.w) for end in ends]
     polished = [polish(objective, end) for end in ends]
-    best = min([*polished, *floor], key=lambda end: end.value if np.isfinite(end.value) else np.inf)
+    best = min([*polished, *floor], key=lambda end: end.cost)
     if best.status is Status.STALLED or not found.settled:
         best = sharpened(objective, lanes, columns, best, seed)
     labels = labels_of(posterior)

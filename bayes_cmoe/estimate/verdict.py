@@ -19,8 +19,6 @@ SINGULAR = 1e-13
 """Eigenvalue of the information, scaled to unit diagonal, that rounding may have made."""
 CLOSE = 1e-6
 """Difference of two log-densities below which a responsibility would be rounding."""
-DOUBTFUL = 0.05
-"""Share of starts that may lead to an optimum not seen yet above which a search decides nothing."""
 HANDFUL = 2.0
 """Rows a parameter of the prompt below which a prompt is a spike on a handful of rows."""
 
@@ -140,6 +138,6 @@ def verdict(
         return Status.UNIDENTIFIED
     if len(found.ends) == 1:
         return Status.LOCAL
-    if found.found == 1 or (found.unseen > DOUBTFUL and not found.settled):
+    if not found.confirmed:
         return Status.UNCONFIRMED
     return Status.CONVERGED

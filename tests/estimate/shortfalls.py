@@ -24,7 +24,7 @@ from tests.estimate.problem import Problem
 from tests.estimate.search import SAME
 from tests.estimate.uncompiled import estimate
 
-__all__ = ["fitted", "gaps", "off"]
+__all__ = ["COLUMN", "fitted", "gaps", "off", "stored"]
 
 COLUMN = {"weak": "weak_logp", "flat": "flat_loglik"}
 FOUND = {"weak": "logp", "flat": "loglik"}
@@ -64,14 +64,15 @@ def off(table: pd.DataFrame) -> pd.DataFrame:
     return table[~(table["gap"].abs() <= SAME)].sort_values("gap", ascending=False)
 
 
-def _stored(file: Path) -> list[dict[str, object]]:
+def stored(file: Path) -> list[dict[str, object]]:
+    """The fits in a file."""
     if not file.exists():
         return []
     return pd.read_csv(file, dtype={"name": str}).to_dict("records")  # type: ignore[return-value]
 
 
 def _missing(file: Path, names: Sequence[str]) -> Iterator[Problem]:
-    done = {row["name"] for row in _stored(file)}
+    done = {row["name"] for row in stored(file)}
     problems = [named(name) for name in names or every_problem() if name not in done]
     # Those that were named are fitted in the order given.
     yield from problems if names else sorted(problems, key=cost)
@@ -87,7 +88,7 @@ def main(prior: str, file: Path, names: Sequence[str], uncompiled: bool) -> None
             if new:
                 table.writeheader()
             table.writerow(fit)
-    known = gaps(_stored(file), prior).dropna(subset="reference")
+    known = gaps(stored(file), prior).dropna(subset="reference")
     below = int((~(known["gap"] <= SAME)).sum())
     interval = stats.binomtest(below, len(known)).proportion_ci(method="exact")
     print(off(known).drop(columns=["unseen", "seconds"]).to_string(index=False))

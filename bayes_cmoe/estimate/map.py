@@ -24,7 +24,7 @@ from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
 from bayes_cmoe.parts.mixture import mixture_of
 
-__all__ = ["MapEstimate", "find_map", "fit_map"]
+__all__ = ["MapEstimate", "find_map", "find_map_from_anywhere", "fit_map"]
 
 EXPLORE = 4096
 """Above this many rows the starts are compared on an evenly spaced part of them."""
@@ -164,6 +164,18 @@ def fit_map(
 def find_map_from_anywhere(
     posterior: Posterior, columns: Mapping[str, NDArray], rows: Rows, most: int, seed: int
 ) -> MapEstimate:
+    """MAP from as many starts as it takes, on rows that are laid out already: what `fit_map` does.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    columns : mapping of str to array
+    rows : Rows
+        The columns, laid out.
+    most : int
+        Starts at most.
+    seed : int
+    """
     begun = time.perf_counter()
     stride = -(-rows.n // EXPLORE)
     part = {name: column[::stride] for name, column in columns.items()}

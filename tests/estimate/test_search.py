@@ -87,3 +87,16 @@ def test_a_hop_back_to_its_base_is_no_other_start_that_found_it(
     found = search._hopped(starts, begun, np.random.default_rng(0))
     # From bases 0, 1, 2, 0, 1: two hops changed places, to 2 from 0 and to 0 from 2, one from 1.
     assert (found.found, len(found.ends)) == (3, 6)
+    assert len(list(landings)) == 12 - 4, "four idle rounds, as the search had not settled"
+
+
+def test_a_settled_search_hops_once_more_after_each_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: Any = SimpleNamespace(objective=OBJECTIVE)
+    begun = counted(ends(*[0.0] * 40), ROWS)
+    rounds = [ends(-1.0, *[0.0] * 31), ends(*[-1.0] * 32), ends(*[-1.0] * 32)]
+    landings = iter(rounds)
+    monkeypatch.setattr(search, "hop", lambda *_, **__: next(landings))
+    found = search._hopped(starts, begun, np.random.default_rng(0))
+    # The second round finds the new best again from the other base, in every other hop.
+    assert (found.ends[0].cost * ROWS, found.found) == (pytest.approx(-1.0), 1 + 16)
+    assert len(list(landings)) == 1

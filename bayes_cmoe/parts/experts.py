@@ -86,7 +86,9 @@ def _sigmoid(z: Tensor) -> Tensor:
 
 
 def _relu(z: Tensor) -> Tensor:
-    return pt.maximum(z, 0.0)
+    # Not a maximum, whose derivative JAX takes by comparing it with arguments that may be rounded
+    # differently there.
+    return pt.switch(pt.gt(z, 0.0), z, 0.0)
 
 
 def _gelu(z: Tensor) -> Tensor:

@@ -133,8 +133,9 @@ def _with_reference(logits: Tensor) -> Tensor:
 
 
 def _multinomial_logp(y: Tensor, logits: Tensor) -> Tensor:
-    full = _with_reference(logits)
-    return _one_hot_pick(y, full) - pt.logsumexp(full, axis=-1)
+    # Not logits less their logsumexp: JAX derives the maximum within by comparing it with its
+    # arguments, which a fused multiplication and addition may round differently: 0/0 then.
+    return _one_hot_pick(y, pt.special.log_softmax(_with_reference(logits), axis=-1))
 
 
 def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:

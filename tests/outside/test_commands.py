@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import variant_named
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from tests.outside.conftest import HERE
 
 DESIGN = """

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from bayes_cmoe import InputError, expert_named, load_plugin, variant_named, variants
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.parts import outside
 from bayes_cmoe.parts.experts import EXPERTS
 from bayes_cmoe.sweep.design import Design, MapPlan, Setting

@@ -13,8 +13,9 @@ from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.images import HEAVY, drawn
 from bayes_cmoe.report.sweep_page import sweep_page
 from bayes_cmoe.report.sweep_parts import failed_fits, kind_of, progress
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.presets import preset
+from bayes_cmoe.sweep.setting import Setting
 from tests.report.browser import browser, looked_at
 
 __all__ = ["browser"]

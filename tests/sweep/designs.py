@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import xarray as xr
 
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
+from bayes_cmoe.sweep.setting import Setting
 
 FAR = Setting("constant_contaminated", "distinguishable")
 FADING = Setting("constant_contaminated", "distinguishable", alpha=Fraction(1, 8))

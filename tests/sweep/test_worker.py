@@ -11,9 +11,10 @@ from bayes_cmoe import simulate, variant_named
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting, Task
+from bayes_cmoe.sweep.design import Design, MapPlan, Task
 from bayes_cmoe.sweep.numerical import is_numerical
 from bayes_cmoe.sweep.rows import VARIABLES
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.sweep.worker import redraw, run_task
 from tests.sweep.designs import BOTH, FADING, FAR, measured

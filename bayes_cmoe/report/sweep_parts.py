@@ -72,6 +72,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
                 "kind": kind_of(setting),
                 "summary": regime.summary,
                 "expert": regime.expert,
+                "prompts": regime.prompts,
                 "frozen": regime.frozen.description,
                 "features": regime.features,
                 "alpha": alpha,

@@ -19,7 +19,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
-from bayes_cmoe.parts.parameter import Parameter, variance
+from bayes_cmoe.parts.parameter import Parameter, identity, variance
 
 __all__ = [
     "FAMILIES",
@@ -35,10 +35,6 @@ __all__ = [
 ]
 
 Draw = Callable[..., NDArray]
-
-
-def _itself(h: NDArray) -> NDArray:
-    return h
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,7 @@ class Family:
     response: str = "number"
     own: Mapping[str, Parameter] = MappingProxyType({})
     unit: bool = False
-    expected: Callable[[NDArray], NDArray] = _itself
+    expected: Callable[[NDArray], NDArray] = identity
 
     @property
     def trainable(self) -> bool:

@@ -21,7 +21,7 @@ from tests.estimate.shortfalls import fitted, gaps, off
 SMALL = ("80", "372", "56", "325", "305", "397", "250", "378", "86", "243", "219", "307")
 NARROW = ("264", "228", "88")
 UNDER = {"weak": SMALL, "flat": SMALL[::3]}
-"""Under the weak prior, the default, all of them; under the flat one, one of each variant and gate."""
+"""Under the weak prior, the default, all; under the flat one, one of each variant and gate."""
 PARTS = 10
 
 # Each gate with a scalar and a class response meets every activation, with and without bias.

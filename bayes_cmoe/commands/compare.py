@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bayes_cmoe.commands.report import WORKER_DIED, check_workers, report_of
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.sweep.presets import design_named
@@ -46,6 +46,7 @@ def compare(
     check_workers(workers)
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster exclude each other: leave one out")
+    recall(output)
     chosen = design_named(design)
     check_folder_writable(output)
     _check_own(output)

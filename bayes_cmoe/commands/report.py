@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bayes_cmoe.commands.words import Place, Whole, program
+from bayes_cmoe.commands.words import Place, Whole, program, recall
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 
@@ -31,6 +31,7 @@ def report(folder: Place, *, workers: Whole | None = None) -> int:
         when left out.
     """
     check_workers(workers)
+    recall(folder)
     return report_of(folder, workers)
 
 

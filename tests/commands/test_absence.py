@@ -10,7 +10,7 @@ from scipy.stats import norm
 import bayes_cmoe.commands.diagnose as diagnose_command
 import bayes_cmoe.commands.test as test_command
 import bayes_cmoe.estimate.nested as nested
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 
 N = 60
 WORDS = ["-y", "y", "-x", "x1", "--expert", "linear"]

@@ -112,10 +112,9 @@ _AGAIN: WeakKeyDictionary[pm.Model, Callable[[NDArray], pm.Model]] = WeakKeyDict
 
 
 def with_response(model: pm.Model, response: NDArray) -> pm.Model | None:
-    """The same model of another response at the rows that it was built with, shape (n,).
+    """The same model of another response, shape (n,), by which the prior is scaled too.
 
-    A prior that is scaled by the response is scaled by the new one. None when the model is not one
-    of the suite's.
+    None when the model is not one of the suite's.
     """
     return _AGAIN[model](response) if model in _AGAIN else None
 
@@ -250,32 +249,15 @@ def contaminated_model(
         log_weights = gate.log_weights(x, **gate_values)
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
     _MIXTURES[model] = mixture
-
-    def again(response: NDArray) -> pm.Model:
-        other = Data(data.x, response, data.features, data.classes)
-        return contaminated_model(
-            other,
-            frozen=frozen,
-            gate=gate,
-            expert=form,
-            prior=prior,
-            prompt=prompt,
-            prompts=prompts,
-        )
-
-    _AGAIN[model] = again
+    rebuilt = partial(
+        contaminated_model, frozen=frozen, gate=gate, expert=form, prior=prior, prompt=prompt
+    )
+    _AGAIN[model] = lambda response: rebuilt(
+        Data(data.x, response, data.features, data.classes), prompts=prompts
+    )
     alike = all(priors[own.name].rank < len(own.dims) for own in mixture.parameters)
     if prompts > 1 and alike:
-        _FEWER[model] = partial(
-            contaminated_model,
-            data,
-            frozen=frozen,
-            gate=gate,
-            expert=form,
-            prior=prior,
-            prompt=prompt,
-            prompts=prompts - 1,
-        )
+        _FEWER[model] = partial(rebuilt, data, prompts=prompts - 1)
     return model
 
 

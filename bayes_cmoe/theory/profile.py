@@ -224,7 +224,7 @@ def _swept(heights: Heights, table: Table, line: Line, curve: Curve) -> Curve:
     working, count = heights.ground.working, len(curve.values)
     for _ in range(SWEEPS):
         w = working.working(curve.theta)
-        near = np.concatenate([w[np.maximum(np.arange(count) - 1, 0)], w[_next(count)]])
+        near = np.concatenate([w[[0, *range(count - 1)]], w[[*range(1, count), count - 1]]])
         height, theta = heights.ascend(
             near,
             np.zeros(len(near), dtype=int),
@@ -243,10 +243,6 @@ def _swept(heights: Heights, table: Table, line: Line, curve: Curve) -> Curve:
         if gain < GAIN:
             break
     return curve
-
-
-def _next(count: int) -> NDArray:
-    return np.minimum(np.arange(count) + 1, count - 1)
 
 
 def _merged(first: Curve, second: Curve) -> Curve:

@@ -5,7 +5,7 @@
 # and test inversion with critical values drawn at the least favourable identification. A truth is
 # held when its likelihood ratio is not refused, so no interval has to be traced to its ends. Beside
 # the parameters themselves stand their products with the share, which are identified always.
-# Takes about a minute for every ten data sets and regime on one core; the default is 200 at 1,000
+# Takes about a minute for every 30 data sets and regime on one core; the default is 200 at 1,000
 # rows. Results go to a CSV file row by row, and the same command goes on from there.
 # Usage: python analyses/interval_coverage.py [-o FOLDER] [-n ROWS] [--sets COUNT] [--regime NAME]
 

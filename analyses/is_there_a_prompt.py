@@ -5,7 +5,7 @@
 # sqrt(n) lam Delta², at which its share begins to be known, and against sqrt(n) lam Delta, the
 # first moment of its departure, for shares and sizes that lie apart. The second is what decides:
 # that there is a prompt is seen long before what it is. Constant gate, Gaussian f0 and prompt of
-# the same tanh form. Takes about 25 minutes on two cores; --quick shows less in two minutes.
+# the same tanh form. Takes about ten minutes on one core; --quick shows less in two minutes.
 # Usage: python analyses/is_there_a_prompt.py [-o FOLDER] [--quick], default out/.
 
 # %%

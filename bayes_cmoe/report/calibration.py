@@ -73,15 +73,11 @@ class Calibration:
         return own[(own["regime"] == regime) & (own["n"] == n)]
 
     @property
-    def rejected(self) -> list[dict[str, Any]]:
+    def rejected(self) -> pd.DataFrame:
         """Rows of the quantities of which uniformity is rejected, over all fits or the trusted."""
         if self.quantities.empty:
-            return []
-        own = self.quantities
-        chosen = own[own["rejected"] | own["trusted_rejected"]]
-        return [
-            {str(key): value for key, value in row.items()} for row in chosen.to_dict("records")
-        ]
+            return self.quantities
+        return self.quantities[self.quantities["rejected"] | self.quantities["trusted_rejected"]]
 
 
 def _of(table: xr.Dataset, regime: str, n: int) -> NDArray:

@@ -146,7 +146,7 @@ def calibration_page(found: Calibration, pictures: Mapping[str, Picture]) -> str
             regimes=regimes,
             prior={name: _spelled(value) for name, value in prior.items()},
             verdict=verdict_of(found),
-                quantities=found.quantities.to_dict("records"),
+            quantities=found.quantities.to_dict("records"),
             counts=found.counts.to_dict("records"),
             doubts=found.doubts.head(SHOWN_DOUBTS).to_dict("records"),
             doubt_count=len(found.doubts),

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from bayes_cmoe.errors import choose
 from bayes_cmoe.parts.fixed_prior import priors_of
-from bayes_cmoe.parts.mixture import Mixture, mixture_of
+from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.parameter import REALS, Parameter, Role
 from bayes_cmoe.parts.prior import Box, Weak, spread_out
 from bayes_cmoe.study.regime import Regime
@@ -116,6 +116,4 @@ def fixed_prior(variant: Variant, regime: Regime, kind: str, n: int, seed: int) 
     own = KINDS[choose("kind of prior", kind, KINDS)]
     reference = simulate(variant, regime, REFERENCE, seed)
     model = variant.model(regime, reference, "weak")
-    mixture = mixture_of(model)
-    assert mixture is not None  # a variant's factory makes models of the suite
-    return priors_of(model) | own(mixture, regime, n)
+    return priors_of(model) | own(variant.mixture(regime), regime, n)

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.simulator import Simulator
-from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.engines import Engine, engine_named
 from bayes_cmoe.estimate.ranks import Quantities, effective_draws, placed, thinned
 from bayes_cmoe.lazy import pm
@@ -59,12 +58,6 @@ def _bench(name: str, regime: str, prior: str) -> _Bench:
     x = setting.draw_inputs(np.random.default_rng(0), 2)
     model = variant.model(setting, Data(x, np.zeros(2), classes=setting.classes), value)
     posterior = Posterior(model)
-    lacking = set(posterior.layout.names) - set(value or posterior.layout.names)
-    if lacking:
-        raise InputError(
-            f"the prior lacks {', '.join(sorted(lacking))}: what it does not name would be scaled "
-            "on each data set, and nothing could be calibrated: name all parameters"
-        )
     quantities = Quantities(posterior, setting.path.center)
     return _Bench(variant, setting, value, Simulator(model), posterior, quantities)
 

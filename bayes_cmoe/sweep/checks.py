@@ -1,12 +1,13 @@
 """What the values of a design may be."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.prior import prior_of
 
-__all__ = ["check_counts", "check_name", "check_prior", "check_sizes", "shown"]
+__all__ = ["check_counts", "check_name", "check_prior", "check_sizes", "check_whole", "shown"]
 
 MOST = 1_000_000
 """Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
@@ -42,6 +43,16 @@ def check_prior(prior: Any) -> None:
         raise InputError(f"prior: not a JSON object: {error}: mend it") from None
     for name, value in content.items():
         prior_of(name, value)
+
+
+def check_whole(prior: str, names: Sequence[str]) -> None:
+    """Refuse a prior in JSON that leaves out a parameter, whose prior would follow the data."""
+    lacking = [name for name in names if name not in json.loads(prior)]
+    if lacking:
+        raise InputError(
+            f"the prior lacks {', '.join(lacking)}: what it does not name would be scaled on each "
+            "data set, and nothing could be calibrated: name all parameters"
+        )
 
 
 def check_counts(where: str, **counts: Any) -> None:

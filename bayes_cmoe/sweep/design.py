@@ -15,8 +15,16 @@ from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.engines import engine_named
+from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.sweep.checks import check_counts, check_name, check_prior, check_sizes, shown
+from bayes_cmoe.sweep.checks import (
+    check_counts,
+    check_name,
+    check_prior,
+    check_sizes,
+    check_whole,
+    shown,
+)
 
 __all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Setting", "Task"]
 
@@ -24,6 +32,8 @@ METHODS = ("map", "nuts", "calibrate")
 ENTROPY = 20240817
 ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
+LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
+"""Rows that a fit counts for at least: a sampler takes its seconds on few rows too."""
 PURPOSES = {
     "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),
 }  # fmt: skip
@@ -256,6 +266,10 @@ class Design:
                 f"design {self.name!r} is to be calibrated: give a prior that is fixed beforehand, "
                 "as a JSON object of values or 'flat' (`bayes-cmoe calibrate` makes one)"
             )
+        if self.prior != "flat":
+            for setting in self.settings:
+                variant = variant_named(setting.variant)
+                check_whole(self.prior, variant.mixture(setting.regime).names(*Role))
 
     @property
     def plans(self) -> dict[str, MapPlan | NutsPlan | CalibratePlan]:
@@ -313,7 +327,8 @@ class Design:
         for method, plan in self.plans.items():
             for setting in self.settings:
                 for n in reversed(plan.sizes):
-                    chunks = math.ceil(plan.replications * n / ROWS_A_TASK[method])
+                    rows = max(n, LEAST_ROWS[method])
+                    chunks = math.ceil(plan.replications * rows / ROWS_A_TASK[method])
                     count = math.ceil(plan.replications / min(chunks, plan.replications))
                     for first in range(0, plan.replications, count):
                         size = min(count, plan.replications - first)

@@ -76,6 +76,8 @@ def calibrate(
     json
         Print one JSON object instead of a table.
     """
+    from bayes_cmoe.study.simulate import simulate
+
     check_workers(workers)
     check_seed(seed)
     chosen = variant_named(variant)
@@ -91,6 +93,9 @@ def calibrate(
     name = f"{chosen.name} {setting.name}, {kind if prior is None else prior.name}, {engine}"
     own = (Setting(chosen.name, setting.name),)
     design = Design(name, own, prior=text, entropy=seed, calibrate=plan)
+    if prior is not None:
+        # Before anything is written: only a model knows how many entries a parameter has.
+        chosen.model(setting, simulate(chosen, setting, 2, seed), json_format.loads(text))
     return run_design(design, output, workers=workers, json=json)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose, shortened
@@ -46,7 +47,7 @@ class Box:
         """The random variable of this prior in the model on the stack."""
         lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
         # An initial value has the variable's own shape: PyMC does not spread a number over it.
-        shape = tuple(len(pm.modelcontext(None).coords[dim]) for dim in dims)
+        shape = _shape(name, dims, lower, upper)
         start = self.start if self.start is None or not shape else np.full(shape, self.start)
         return pm.Uniform(name, lower, upper, dims=dims, initval=start)
 
@@ -67,12 +68,27 @@ class Weak:
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""
         center, sd = np.asarray(self.center, dtype=float), np.asarray(self.sd, dtype=float)
+        _shape(name, dims, center, sd)
         if self.kind == "normal":
             return pm.Normal(name, center, sd, dims=dims)
         if self.kind == "lognormal":
             return pm.LogNormal(name, np.log(center), sd, dims=dims)
         shape = np.asarray(1.5)  # an array: PyTensor would take a bare 1.5 for single precision
         return pm.Beta(name, shape, shape, dims=dims)
+
+
+def _shape(name: str, dims: tuple[str, ...], *values: NDArray) -> tuple[int, ...]:
+    """The parameter's shape in the model on the stack, which the prior's numbers fit into."""
+    shape = tuple(len(pm.modelcontext(None).coords[dim]) for dim in dims)
+    for value in values:
+        own = value.shape[::-1]
+        fits = all(size in (1, there) for size, there in zip(own, shape[::-1], strict=False))
+        if value.ndim > len(shape) or not fits:
+            raise InputError(
+                f"the prior of {name} has numbers of shape {value.shape}, the parameter has "
+                f"{shape}: give one number, or as many as it has entries"
+            )
+    return shape
 
 
 def spread_out(values: Any) -> Numbers:

@@ -15,7 +15,7 @@ from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.parameter import Parameter, Reference
 from bayes_cmoe.parts.prior import Box, Weak, prior_of, spread_out
 
-__all__ = ["Box", "Prior", "Weak", "priors_for"]
+__all__ = ["Box", "Prior", "Weak", "checked_prior", "priors_for"]
 
 WIDTH = 10.0
 """Half-width of the flat box, in standard deviations of the weak prior."""
@@ -81,11 +81,22 @@ def priors_for(
         return {name: _flat(own) if chosen == "flat" else own for name, own in weak.items()}
     for name in prior:
         choose("parameter", name, declared)
-    return {**weak, **{name: _checked(declared[name], value) for name, value in prior.items()}}
+    return {**weak, **{name: checked_prior(declared[name], value) for name, value in prior.items()}}
 
 
-def _checked(parameter: Parameter, prior: Any) -> Box | Weak:
-    """One parameter's prior, of a kind there is and inside the parameter's support."""
+def checked_prior(parameter: Parameter, prior: Any) -> Box | Weak:
+    """One parameter's prior, of a kind there is and inside the parameter's support.
+
+    Parameters
+    ----------
+    parameter : Parameter
+    prior : Box, Weak, (lower, upper), or mapping with the plain form of one
+
+    Raises
+    ------
+    InputError
+        When it is of no known kind, reversed, not bounded, or leaves the support.
+    """
     name, (lowest, highest) = parameter.name, parameter.support
     if isinstance(prior, Mapping):
         prior = prior_of(name, prior)

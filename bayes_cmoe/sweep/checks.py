@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.parts.prior import prior_of
+from bayes_cmoe.parts.parameter import Parameter
+from bayes_cmoe.parts.priors import checked_prior
 
-__all__ = ["check_counts", "check_name", "check_prior", "check_sizes", "check_whole", "shown"]
+__all__ = ["check_counts", "check_name", "check_prior", "check_sizes", "check_values", "shown"]
 
 MOST = 1_000_000
 """Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
@@ -38,17 +39,26 @@ def check_prior(prior: Any) -> None:
         choose("prior", text, ("flat", "weak"))
         return
     try:
-        content = json.loads(text)
+        json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"prior: not a JSON object: {error}: mend it") from None
+
+
+def check_values(prior: str, parameters: Sequence[Parameter], *, whole: bool) -> None:
+    """Refuse a prior in JSON that does not fit a regime's parameters.
+
+    Parameters
+    ----------
+    prior : str
+    parameters : sequence of Parameter
+    whole : bool
+        Whether it is to name all of them: what it does not name follows the data.
+    """
+    content, declared = json.loads(prior), {own.name: own for own in parameters}
     for name, value in content.items():
-        prior_of(name, value)
-
-
-def check_whole(prior: str, names: Sequence[str]) -> None:
-    """Refuse a prior in JSON that leaves out a parameter, whose prior would follow the data."""
-    lacking = [name for name in names if name not in json.loads(prior)]
-    if lacking:
+        checked_prior(declared[choose("parameter of the prior", name, declared)], value)
+    lacking = [name for name in declared if name not in content]
+    if whole and lacking:
         raise InputError(
             f"the prior lacks {', '.join(lacking)}: what it does not name would be scaled on each "
             "data set, and nothing could be calibrated: name all parameters"

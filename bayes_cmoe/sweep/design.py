@@ -15,14 +15,13 @@ from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.engines import engine_named
-from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
     check_counts,
     check_name,
     check_prior,
     check_sizes,
-    check_whole,
+    check_values,
     shown,
 )
 
@@ -249,7 +248,11 @@ class Design:
         if len({setting.label for setting in self.settings}) < len(self.settings):
             raise InputError(f"design {self.name!r} names a regime twice: leave one out")
         for setting in self.settings:
-            regime = variant_named(setting.variant).regime(setting.regime)
+            variant = variant_named(setting.variant)
+            regime = variant.regime(setting.regime)
+            if self.prior not in ("flat", "weak"):
+                own = variant.mixture(regime).parameters
+                check_values(self.prior, own, whole=self.calibrate is not None)
             for n in sorted({n for plan in self.plans.values() for n in plan.sizes}):
                 regime.truth(n, setting.alpha, setting.gamma)
 
@@ -266,10 +269,6 @@ class Design:
                 f"design {self.name!r} is to be calibrated: give a prior that is fixed beforehand, "
                 "as a JSON object of values or 'flat' (`bayes-cmoe calibrate` makes one)"
             )
-        if self.prior != "flat":
-            for setting in self.settings:
-                variant = variant_named(setting.variant)
-                check_whole(self.prior, variant.mixture(setting.regime).names(*Role))
 
     @property
     def plans(self) -> dict[str, MapPlan | NutsPlan | CalibratePlan]:

@@ -30,6 +30,7 @@ VALID = {
     "diagnose": [VARIANT, "{folder}/good.csv", *TABLE],
     "theory": [VARIANT, "--regime", REGIME],
     "plan": [VARIANT, "--regime", REGIME, "-n", "1000"],
+    "calibrate": [VARIANT, "-o", "{folder}/calibration"],
     "compare": ["quick", "-o", "{folder}/run"],
     "report": ["{folder}/none"],
     "status": ["{folder}/none"],
@@ -38,7 +39,8 @@ OPTIONS = (
     "--seed", "--draws", "--starts", "--tune", "--chains", "-n", "--alpha", "--gamma", "--error",
     "--at", "--truth", "--workers", "--json", "--expert", "--no-bias", "--gate", "--prior",
     "--method", "--frozen-scale", "--frozen-df", "--frozen-logp", "--frozen-probs", "-x", "-y",
-    "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help", "--version", "--",
+    "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help",
+    "--kind", "--engine", "--datasets", "--ranked", "--version", "--",
     "--seed.a", "--x.0", "--features.0", "--empty-features", "--no-json", "--colour",
 )  # fmt: skip
 NASTY = (
@@ -144,6 +146,7 @@ NUMBERS = {
     "--frozen-scale": ("fit", lambda arguments, options: frozen_column(arguments[0], "scale")),
     "-n": ("simulate", lambda arguments, options: arguments[2]),
     "--gamma": ("simulate", lambda arguments, options: options["gamma"]),
+    "--datasets": ("calibrate", lambda arguments, options: arguments[0].calibrate.replications),
     "--workers": ("compare", lambda arguments, options: options["workers"]),
 }
 

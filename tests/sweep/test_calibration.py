@@ -129,6 +129,8 @@ def test_what_cannot_be_calibrated_is_refused():
         Design("d", setting, map=MapPlan((100,), 1), calibrate=plan)
     with pytest.raises(InputError, match="unknown engine 'nut': did you mean 'nuts'"):
         CalibratePlan((ROWS,), 10, "nut")
+    with pytest.raises(InputError, match="the prior lacks lam, b, nu"):
+        design("nuts", prior={"a": {"kind": "normal", "center": 0, "sd": 1}})
     with pytest.raises(InputError, match="lacks 'sd'"):
         design("nuts", prior={"a": {"kind": "normal", "center": 0}})
 
@@ -184,6 +186,9 @@ def test_the_command_writes_the_page_and_goes_on(capsys, tmp_path):
         (["constant_contaminated", "--prior", "list.json"], "not a JSON object"),
         (["constant_contaminated", "--prior", "part.json"], "the prior lacks a, b, nu"),
         (["constant_contaminated", "--prior", "part.json", "--kind", "merging"], "exclude"),
+        (["constant_contaminated", "--prior", "other.json"], "unknown parameter of the prior"),
+        (["constant_contaminated", "--prior", "nan.json"], "give a finite center"),
+        (["constant_contaminated", "--prior", "long.json"], "has numbers of shape (2,)"),
     ],
     ids=lambda case: "-".join(case[1:]) if isinstance(case, list) else "",
 )
@@ -192,9 +197,15 @@ def test_a_slip_ends_with_one_line(capsys, tmp_path, monkeypatch, words, expecte
     (tmp_path / "bad.json").write_text("{")
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "part.json").write_text(json.dumps({"lam": {"kind": "beta"}}))
+    for name, changed in {
+        "other": {"c": {"kind": "beta"}},
+        "nan": {"b": {"kind": "normal", "center": float("nan"), "sd": 1.0}},
+        "long": {"a": {"kind": "normal", "center": [0.0, 0.0], "sd": 1.0}},
+    }.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(PRIOR | changed))
     code, out, err = run(capsys, *words, "-o", "out")
     lines = [line for line in err.splitlines() if line.startswith("bayes-cmoe: ")]
     assert (code, out, len(lines)) == (2, "", 1)
     assert expected in lines[0]
     assert "Traceback" not in err
-    assert not list((tmp_path / "out").glob("*.html"))
+    assert not (tmp_path / "out").exists()

@@ -56,7 +56,7 @@ def _merging(mixture: Mixture, regime: Regime, n: int) -> Priors:
 def _shares(mixture: Mixture, regime: Regime, n: int, share: float) -> Priors:
     """The gate about one that hardly depends on x and whose share is so much of the regime's."""
     gate, path = mixture.gate, regime.path
-    alpha = -np.log(share) / np.log(n)
+    alpha = -np.log(share) / np.log(max(n, 2))
     full = np.asarray(path.gate[gate.share.parameter], dtype=float)
     center: Mapping[str, ArrayLike] = {
         **gate.shut,

@@ -14,6 +14,9 @@ from bayes_cmoe.report.calibration_page import (
 )
 from bayes_cmoe.report.images import drawn
 from bayes_cmoe.sweep.design import CalibratePlan, Design, Setting
+from tests.report.browser import browser, looked_at
+
+__all__ = ["browser"]
 
 LABEL = "constant_contaminated/merging"
 HOSTILE = "<script>alert('x')</script>"
@@ -132,3 +135,14 @@ def test_few_fits_say_nothing():
     assert calibration_figures(found) == {}
     assert calibration_record(found)["quantities"][0]["p"] is None
     assert "Fewer than 10 fits are finished" in calibration_page(found, {})
+
+
+def test_a_browser_shows_the_page_whole(browser, tmp_path):
+    places = np.random.default_rng(7).random((60, 6))
+    found = calibrated(DESIGN, table(places, ["doubted"] * 20 + ["sampled"] * 40))
+    page = calibration_page(found, drawn(calibration_figures(found)))
+    for width in (360, 1200):
+        seen = looked_at(browser, page, tmp_path, width)
+        assert (seen["overflow"], seen["loose"], seen["asked"]) == (0, [], [])
+        assert (seen["dead"], seen["scopeless"], seen["twice"]) == ([], 0, 0)
+        assert all(across > 0 and alt for across, _, alt in seen["images"])

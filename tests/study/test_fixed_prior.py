@@ -54,6 +54,10 @@ def test_every_kind_is_a_prior_of_every_variant(variant, kind):
         assert np.isfinite(pm.draw(rv, random_seed=1, mode="FAST_COMPILE")).all()
 
 
+def test_a_share_of_one_row_is_a_number():
+    assert prior("constant_contaminated", "merging", "no-prompt", n=1)["lam"].upper > 0.0
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match="unknown kind of prior 'merged': did you mean 'merging'"):
         prior("constant_contaminated", "merging", "merged")

@@ -15,7 +15,7 @@ from bayes_cmoe.sweep.design import CalibratePlan, Design, MapPlan, Setting
 from bayes_cmoe.sweep.presets import read_design, toml_of
 from bayes_cmoe.sweep.run import run_sweep, state_of
 from bayes_cmoe.sweep.store import Store
-from bayes_cmoe.sweep.worker import redraw
+from bayes_cmoe.sweep.worker import redraw, run_task
 from tests.outside.conftest import nothing_left
 from tests.sweep.designs import measured
 
@@ -88,6 +88,23 @@ def test_doubted_fits_are_counted_and_the_trusted_ones_judged_alone(tmp_path):
     assert found.quantities["rejected"].any()
     assert not found.quantities["trusted_rejected"].any()
     assert (found.quantities["fits"] == 100).all()
+
+
+def test_draws_that_are_no_draws_are_doubted():
+    """An engine may trust itself with ten effective draws; ranks among 99 cannot."""
+    own = design("stuck", 2)
+    (task,) = own.tasks()
+    found = run_task(own, task)
+    assert list(found["status"].to_numpy()) == ["doubted", "doubted"]
+    assert (found["ess_bulk"] < 60).all()
+    assert "effective draws, fewer than the 99 ranked among" in found["message"].item(0)
+
+
+def test_a_chunk_is_a_few_fits_also_of_few_rows():
+    """A sampler takes its seconds on four rows too, and a stopped run loses a chunk at most."""
+    assert [task.count for task in design("nuts").tasks()] == [5] * 20
+    thousand = Design("d", (Setting.parse(FAR),), prior="flat", calibrate=CalibratePlan((1000,), 3))
+    assert [task.count for task in thousand.tasks()] == [1, 1, 1]
 
 
 def test_a_stopped_run_resumes_to_the_same_bits(exact, tmp_path):

@@ -263,7 +263,7 @@ def redraw(
     variant, regime : str
         The regime may carry exponents in brackets, as in the row's ``setting``.
     n, replicate : int
-    method : {"map", "nuts"}
+    method : {"map", "nuts", "calibrate"}
 
     Returns
     -------

@@ -39,7 +39,7 @@ def test_a_record_is_whole_and_its_chains_agreed(name):
     assert made["rhat"] < RHAT
     assert min(made["ess_bulk"], made["ess_tail"]) > 0.9 * KEPT
     assert made["chains"] >= 4
-    assert made["divergences"] == 0
+    assert made["divergences"] <= 1e-4 * made["chains"] * made["draws"]
 
 
 def test_the_records_are_small():

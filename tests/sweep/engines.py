@@ -72,14 +72,15 @@ def honest(model, seed, posterior):
     return tree
 
 
-for name, power in (("resampled", 1.0), ("tempered", 2.0), ("unweighted", 0.0)):
-    register_engine(
-        Engine(
-            name,
-            lambda model, seed, posterior, power=power: fitted(model, seed, power),
-            lambda tree: "",
-        )
-    )
+def weighing(name, power):
+    def fit(model, seed, posterior):
+        return fitted(model, seed, power)
+
+    return Engine(name, fit, lambda tree: "")
+
+
+for own in (weighing("resampled", 1.0), weighing("tempered", 2.0), weighing("unweighted", 0.0)):
+    register_engine(own)
 register_engine(
     Engine("honest", honest, lambda tree: "first response positive" if tree.attrs["wrong"] else "")
 )

@@ -11,7 +11,7 @@ import json as json_format
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -21,7 +21,10 @@ from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
-from bayes_cmoe.lazy import xr
+from bayes_cmoe.lazy import pm, xr
+
+if TYPE_CHECKING:
+    from bayes_cmoe.compiled.posterior import Posterior
 
 __all__ = ["fit"]
 
@@ -102,23 +105,24 @@ def fit(
         weak (default; proper, on the scale of the data) or flat (uniform on a wide box, so that map
         is maximum likelihood).
     method
-        map or nuts.
+        map, nuts, or nested (nested Laplace with importance sampling: faster, gives the evidence;
+        nuts takes its place where its weights are not to be trusted).
     seed
         Seed of the random numbers.
     starts
         Starts of the optimiser at most; it takes as many rounds of 32 as it needs.
     draws
-        Kept draws of each chain (nuts).
+        Kept draws of each chain (nuts, nested).
     tune
         Warm-up draws of each chain (nuts).
     chains
-        Number of chains (nuts).
+        Number of chains (nuts, nested).
     json
         Print one JSON object instead of a table.
     output
         Folder for the results (fit.nc) and figures (PNG).
     """
-    choose("method", method, ("map", "nuts"))
+    choose("method", method, ("map", "nuts", "nested"))
     choose("prior", prior, ("flat", "weak"))
     counts = {"starts": starts, "draws": draws, "tune": tune, "chains": chains}
     for name, count in counts.items():
@@ -175,20 +179,8 @@ def _fitted(
     model = setting.model(prior)
     posterior = Posterior(model)
     tree = fit_map(model, starts=counts["starts"], seed=seed, posterior=posterior)
-    if method == "nuts":
-        from bayes_cmoe.estimate.nuts import fit_nuts
-
-        point = tree
-        tree = fit_nuts(
-            model,
-            draws=counts["draws"],
-            tune=counts["tune"],
-            chains=counts["chains"],
-            seed=seed,
-            start=point,
-            posterior=posterior,
-        )
-        tree["standard_error"] = point["standard_error"].copy()
+    if method != "map":
+        tree = _sampled(model, method, seed, counts, tree, posterior)
     tree.attrs |= {
         "variant": setting.variant.name,
         "expert": setting.expert.name,
@@ -197,9 +189,39 @@ def _fitted(
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
         "prior": prior,
-        "method": method,
+        "method": tree.attrs.get("engine", "map"),
         "seconds": time.perf_counter() - begun,
     }
+    return tree
+
+
+def _sampled(
+    model: pm.Model,
+    method: str,
+    seed: int,
+    counts: dict[str, int],
+    point: xr.DataTree,
+    posterior: Posterior,
+) -> xr.DataTree:
+    """The posterior by the engine asked for, or by NUTS where that is not to be trusted."""
+    from bayes_cmoe.estimate.nested import fit_nested
+    from bayes_cmoe.estimate.nuts import fit_nuts
+
+    draws, chains = counts["draws"], counts["chains"]
+    tree = None
+    if method == "nested":
+        tree = fit_nested(
+            model, draws=draws, chains=chains, seed=seed, start=point, posterior=posterior
+        )
+        if not tree.attrs["trusted"]:
+            print("bayes-cmoe: nested Laplace is not to be trusted: NUTS instead", file=sys.stderr)
+            tree = None
+    if tree is None:
+        tree = fit_nuts(
+            model, draws=draws, tune=counts["tune"], chains=chains, seed=seed, start=point,
+            posterior=posterior,
+        )  # fmt: skip
+    tree["standard_error"] = point["standard_error"].copy()
     return tree
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.chart import Chart, charted
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import jaxify
-from bayes_cmoe.compiled.lanes import Lanes
+from bayes_cmoe.compiled.lanes import LANES, Lanes
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.compiled.private import (
@@ -26,6 +27,10 @@ from bayes_cmoe.compiled.types import Array, Tensor
 from bayes_cmoe.lazy import pm, pt
 
 __all__ = ["Posterior"]
+
+PRIOR_STEPS = 50
+FLATTEST = 1e-2
+"""Newton steps to the prior's mode at most, and the smallest curvature that they believe."""
 
 
 class Posterior:
@@ -137,6 +142,79 @@ class Posterior:
         """Log posterior density (up to a constant) and its gradient on the unconstrained scale."""
         size = self.layout.size
         return self.whitened(u, (np.zeros(size), np.eye(size)), rows)
+
+    @cached_property
+    def prior_laplace(self) -> tuple[NDArray, NDArray]:
+        """The prior's mode on the unconstrained scale, and its curvature there."""
+        slope = jax.jit(jax.grad(self.log_prior_unconstrained))
+        bend = jax.jit(jax.hessian(self.log_prior_unconstrained))
+        u = np.zeros(self.layout.size)
+        for _ in range(PRIOR_STEPS):
+            eigenvalues, directions = np.linalg.eigh(-np.asarray(bend(u)))
+            size = np.maximum(np.abs(eigenvalues), FLATTEST)
+            step = directions @ ((directions.T @ np.asarray(slope(u))) / size)
+            u = u + step
+            if np.abs(step).max() < 1e-3:
+                break
+        return u, -np.asarray(bend(u))
+
+    @cached_property
+    def _charted(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
+        def natural_scale(at: Any) -> tuple[Array, Callable[[Any], Any]]:
+            z, chart = at
+            theta, pull = jax.vjp(lambda z: self.natural(charted(z, chart)[0]), z)
+            return theta, lambda sums: (sums[0], pull(sums[1])[0])
+
+        def prior(z: Array, chart: Chart) -> Array:
+            u, volume = charted(z, chart)
+            return self.log_prior_unconstrained(u) + volume
+
+        return blocked_sum(
+            jax.value_and_grad(self.likelihood.block_sum),
+            self.likelihood.count_compilation,
+            once=lambda at: jax.value_and_grad(prior)(*at),
+            change=natural_scale,
+        )
+
+    def charted(self, z: ArrayLike, chart: Chart, rows: Rows) -> tuple[float, NDArray]:
+        """Log posterior density of a chart's z, its log-Jacobian included, and its gradient.
+
+        Parameters
+        ----------
+        z : array, shape (parameter,)
+        chart : Chart
+        rows : Rows
+        """
+        value, gradient = self._charted((np.asarray(z), chart), rows)
+        return float(value), gradient
+
+    @cached_property
+    def _many(self) -> Callable[[Any, Rows], NDArray]:
+        def natural_scale(u: Array) -> tuple[Array, Callable[[Any], Any]]:
+            return jax.vmap(self.natural)(u), lambda sums: sums
+
+        return blocked_sum(
+            jax.vmap(self.likelihood.block_sum, in_axes=(0, None, None)),
+            self.likelihood.count_compilation,
+            once=jax.vmap(self.log_prior_unconstrained),
+            change=natural_scale,
+        )
+
+    def unconstrained_many(self, u: ArrayLike, rows: Rows) -> NDArray:
+        """Log posterior density (up to a constant) at many u, shape (point,), side by side.
+
+        Parameters
+        ----------
+        u : array, shape (point, parameter)
+        rows : Rows
+        """
+        points = np.asarray(u, dtype=float)
+        values = []
+        for first in range(0, len(points), LANES):
+            part = points[first : first + LANES]
+            full = np.concatenate([part, np.repeat(part[:1], LANES - len(part), axis=0)])
+            values.append(self._many(full, rows)[: len(part)])
+        return np.concatenate(values) if values else np.zeros(0)
 
     @cached_property
     def _curvature_unconstrained(self) -> Callable[[Array, Array, Array], Array]:

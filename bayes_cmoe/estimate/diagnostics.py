@@ -1,4 +1,4 @@
-"""How a sampling went: divergences, R-hat and effective draws, in one line, with a remedy."""
+"""How a sampling went, by the checks of `arviz.diagnose`, in one line, with a remedy."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ __all__ = ["Convergence", "SamplingWarning", "convergence", "remedy"]
 
 WORST_RHAT = 1.01
 FEWEST_EFFECTIVE = 100
+LEAST_BFMI = 0.3
 
 
 class SamplingWarning(UserWarning):
@@ -28,6 +29,11 @@ class Convergence:
         Largest rank-normalised split R-hat (Vehtari et al. 2021, doi:10.1214/20-BA1221).
     ess_bulk, ess_tail : float
         Smallest effective number of draws.
+    bfmi : float
+        Smallest energy Bayesian fraction of missing information of a chain (Betancourt 2016,
+        arXiv:1604.00695); NaN where the engine has no energies.
+    deepest : int
+        Draws whose tree reached the greatest depth.
     """
 
     chains: int
@@ -36,6 +42,8 @@ class Convergence:
     rhat: float
     ess_bulk: float
     ess_tail: float
+    bfmi: float
+    deepest: int
 
     @property
     def line(self) -> str:
@@ -43,7 +51,7 @@ class Convergence:
         return (
             f"{self.chains} chains x {self.draws} draws, {self.divergences} divergences, "
             f"worst R-hat {self.rhat:.3f}, least ESS {self.ess_bulk:.0f} bulk, "
-            f"{self.ess_tail:.0f} tail"
+            f"{self.ess_tail:.0f} tail, E-BFMI {self.bfmi:.2f}, {self.deepest} at full depth"
         )
 
 
@@ -55,15 +63,23 @@ def _extreme(dataset: xr.Dataset, pick: str) -> float:
 def convergence(tree: xr.DataTree) -> Convergence:
     """The worst convergence figures of a tree with ``posterior`` and ``sample_stats``."""
     posterior = tree["posterior"].to_dataset()
-    diverging = tree["sample_stats"]["diverging"]
+    stats = tree["sample_stats"].to_dataset()
+
+    def count(name: str) -> int:
+        return int(stats[name].sum()) if name in stats else 0
+
     several = posterior.sizes["chain"] > 1
     return Convergence(
         chains=posterior.sizes["chain"],
         draws=posterior.sizes["draw"],
-        divergences=int(diverging.sum()),
+        divergences=count("diverging"),
         rhat=_extreme(az.rhat(posterior), "max") if several else float("nan"),
         ess_bulk=_extreme(az.ess(posterior), "min"),
         ess_tail=_extreme(az.ess(posterior, method="tail"), "min"),
+        bfmi=_extreme(az.bfmi(stats), "min") if "energy" in stats else float("nan"),
+        deepest=int(stats["reached_max_treedepth"].sum())
+        if "reached_max_treedepth" in stats
+        else 0,
     )
 
 
@@ -79,5 +95,15 @@ def remedy(report: Convergence) -> str:
         return (
             f"worst R-hat {report.rhat:.3f}, least ESS {report.ess_bulk:.0f}: the chains have not "
             "mixed; draw more (draws, tune), or use the weak prior"
+        )
+    if report.bfmi < LEAST_BFMI:
+        return (
+            f"E-BFMI {report.bfmi:.2f}: the energies mix slowly, so the tails may be missed; draw "
+            "more (draws, tune)"
+        )
+    if report.deepest:
+        return (
+            f"{report.deepest} draws reached the greatest tree depth: the steps are small for the "
+            "posterior's length; warm up longer (tune)"
         )
     return ""

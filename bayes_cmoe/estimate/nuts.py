@@ -1,8 +1,9 @@
-"""The No-U-Turn sampler, started and scaled from the MAP on the compiled posterior.
+"""The No-U-Turn sampler on the compiled posterior, in coordinates that make it nearly normal.
 
-nutpie does the sampling; what it samples is z, the unconstrained parameters whitened by the
-Hessian at the posterior mode, so that a short warm-up is enough. The gradient comes from the
-blocked likelihood, and XLA lets go of Python's lock while it works: chains run in threads.
+nutpie does the sampling; what it samples is z, the parameters in that chart (whitening at the mode,
+or along a ridge, see `bayes_cmoe.estimate.charts`) in which the posterior is most normal, so that a
+short warm-up is enough. The gradient comes from the blocked likelihood, and XLA lets go of Python's
+lock while it works: chains run in threads. Nested Laplace, from which the charts come, checks it.
 """
 
 import os
@@ -12,24 +13,30 @@ import warnings
 import numpy as np
 import pymc as pm
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.private import sampled_by_nutpie
+from bayes_cmoe.estimate.agreement import disagreements
+from bayes_cmoe.estimate.charts import best_chart, mapped, unmapped
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
+from bayes_cmoe.estimate.draws import draws_tree, starting_points
+from bayes_cmoe.estimate.importance import resampled
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.estimate.nested import Sample, importance_sample
 from bayes_cmoe.estimate.relabel import labels_of
-from bayes_cmoe.estimate.result import data_groups, parameter_dataset
-from bayes_cmoe.estimate.threads import one_blas_thread
 
-__all__ = ["fit_nuts", "whitening_frame"]
+__all__ = ["fit_nuts"]
 
-Frame = tuple[NDArray, NDArray]
-
-FLATTEST = 1e-2
-"""Smallest curvature that the whitening believes; the unconstrained prior's is of order one."""
+CHECKED = 1000.0
+"""Effective draws that nested Laplace is asked for, to find the chart and to check the chains."""
+MATTERS = 0.01
+"""Share of the best mode's mass, by Laplace, from which on a chain begins at a mode."""
+JITTER = 0.1
+"""How far from there, in the chart's units."""
+FEWEST = 100
+"""Draws a chain from which on the two engines are compared."""
 STATISTICS = {
     "diverging": "diverging",
     "energy": "energy",
@@ -42,46 +49,19 @@ STATISTICS = {
 """nutpie's names of the sampler's statistics, and ArviZ's."""
 
 
-def whitening_frame(posterior: Posterior, rows: Rows, theta: NDArray) -> Frame:
-    """Centre and scale at the posterior mode on the unconstrained scale.
+def _beginnings(sample: Sample, chains: int, rng: Generator) -> NDArray:
+    """Where the chains begin, shape (chain, parameter): at the modes that matter, then at draws.
 
-    Parameters
-    ----------
-    posterior : Posterior
-    rows : Rows
-    theta : array, shape (parameter,)
-        Where to look for the mode from: the MAP estimate, natural scale.
-
-    Returns
-    -------
-    (center, scale), shapes (parameter,) and (parameter, parameter): u = center + scale z has
-    about unit covariance in z.
+    So that R-hat can see a mode that the chains do not leave.
     """
-    margin = 1e-3
-    width = posterior.upper - posterior.lower
-    inset = np.where(np.isfinite(width), margin * width, 0.0)
-    inside = np.clip(theta, posterior.lower + inset, posterior.upper - inset)
-
-    def negative(u: NDArray) -> tuple[float, NDArray]:
-        value, gradient = posterior.unconstrained(u, rows)
-        return -value, -gradient
-
-    with one_blas_thread():
-        found = minimize(
-            negative, posterior.unconstrained_from(inside), jac=True, method="L-BFGS-B",
-            options={"maxiter": 200},
-        )  # fmt: skip
-    curvature = -posterior.hessian_unconstrained(found.x, rows)
-    eigenvalues, directions = np.linalg.eigh(curvature)
-    scale = directions / np.sqrt(np.maximum(np.abs(eigenvalues), FLATTEST))
-    return found.x, scale
-
-
-def _log_likelihood(posterior: Posterior, rows: Rows, theta: NDArray) -> xr.Dataset:
-    flat = theta.reshape(-1, theta.shape[-1])
-    logp = np.array([posterior.likelihood.logp(draw, rows) for draw in flat])
-    shaped = logp.reshape((*theta.shape[:-1], rows.n))
-    return xr.Dataset({"y": (("chain", "draw", "obs"), shaped)}, coords={"obs": np.arange(rows.n)})
+    mass = np.array([mode.marginal(np.eye(len(mode.u))) for mode in sample.modes])
+    weighty = [
+        mode.u
+        for mode, height in zip(sample.modes, mass, strict=True)
+        if height > mass.max() + np.log(MATTERS)
+    ]
+    drawn = sample.u[resampled(rng, sample.weights.share, chains)]
+    return np.array([*weighty, *drawn])[:chains]
 
 
 def fit_nuts(
@@ -92,7 +72,7 @@ def fit_nuts(
     chains: int = 4,
     seed: int = 0,
     cores: int | None = None,
-    target_accept: float = 0.8,
+    target_accept: float = 0.9,
     log_likelihood: bool = False,
     progress: bool = False,
     start: xr.DataTree | None = None,
@@ -126,12 +106,15 @@ def fit_nuts(
         ``posterior`` (chain, draw, ...; each draw's prompts in the order nearest to the point
         estimate's, see `bayes_cmoe.estimate.relabel`), ``sample_stats``, ``observed_data``,
         ``constant_data``, the MAP fit's ``point_estimate`` and ``optimizer_result``, on request
-        ``log_likelihood``; ``attrs["summary"]`` says in one line how the sampling went.
+        ``log_likelihood``. ``attrs``: ``engine``, ``summary`` (how the sampling went, in one line),
+        ``trusted``, ``disagreements`` (with nested Laplace, beyond Monte-Carlo error),
+        ``log_evidence`` and ``log_evidence_se`` where nested Laplace is to be believed.
 
     Warns
     -----
     SamplingWarning
-        On divergences, R-hat above 1.01 or fewer than 100 effective draws a chain, with a remedy.
+        On any of the checks of `bayes_cmoe.estimate.diagnostics`, with a remedy, and when the draws
+        disagree with nested Laplace.
 
     References
     ----------
@@ -141,38 +124,62 @@ def fit_nuts(
     compiled = Posterior(model) if posterior is None else posterior
     point = fit_map(model, seed=seed, posterior=compiled) if start is None else start
     layout, rows = compiled.layout, compiled.rows_of(model)
-    theta = layout.ravel({name: point["point_estimate"][name].to_numpy() for name in layout.names})
-    frame = whitening_frame(compiled, rows, theta)
-    settings = {
-        "draws": draws, "tune": tune, "chains": chains, "seed": seed,
-        "cores": min(chains, cores or os.cpu_count() or 1), "target_accept": target_accept,
-    }  # fmt: skip
+    seeds = np.random.SeedSequence(seed).spawn(2)
+    rng = np.random.default_rng(seeds[0])
+    sample = importance_sample(compiled, rows, starting_points(layout, point), rng, CHECKED)
+    if not sample.modes:
+        raise FloatingPointError("the posterior density is no number wherever the starts ended")
+    chart = best_chart(compiled, rows, sample, rng)
+    z = unmapped(_beginnings(sample, chains, rng), chart)
     sampled = sampled_by_nutpie(
-        layout.size,
-        lambda z: compiled.whitened(z, frame, rows),
+        lambda z: compiled.charted(z, chart, rows),
+        # At a mode itself nutpie would refuse a gradient of zero.
+        z + JITTER * rng.standard_normal(z.shape),
+        seeds=[int(own) for own in seeds[1].generate_state(chains)],
+        cores=min(chains, cores or os.cpu_count() or 1),
         progress=progress,
-        settings=settings,
+        settings={"draws": draws, "tune": tune, "target_accept": target_accept},
     )
-    u = frame[0] + sampled["posterior"]["z"].to_numpy() @ frame[1].T
-    natural, prompts = compiled.natural_many(u), labels_of(compiled)
-    if prompts is not None:
-        # Chains may sit in different orders of the same prompts, and R-hat would see disagreement.
-        natural = prompts.matched(natural, theta)
-    labels = {"chain": np.arange(chains), "draw": np.arange(natural.shape[1])}
-    stats = sampled["sample_stats"].to_dataset()
-    groups = {
-        "posterior": parameter_dataset(layout, natural, labels),
-        "sample_stats": stats[list(STATISTICS)].rename(STATISTICS),
-        "point_estimate": point["point_estimate"].to_dataset(),
-        "optimizer_result": point["optimizer_result"].to_dataset(),
-        **data_groups(model),
-    }
-    if log_likelihood:
-        groups["log_likelihood"] = _log_likelihood(compiled, rows, natural)
-    tree = xr.DataTree.from_dict(groups)
+    z = sampled["posterior"]["z"].to_numpy()
+    u = mapped(z.reshape(-1, layout.size), chart)[0].reshape(z.shape)
+    stats = sampled["sample_stats"]
+    kept = {theirs: stats[ours].to_numpy() for ours, theirs in STATISTICS.items()}
+    tree = draws_tree(model, compiled, rows, u, kept, point, log_likelihood=log_likelihood)
     report = convergence(tree)
-    tree.attrs = {"summary": report.line, "seconds": time.perf_counter() - begun}
+    apart = _disagreements(compiled, tree, sample)
+    tree.attrs = {
+        "engine": "nuts",
+        "summary": report.line,
+        "trusted": int(not remedy(report) and not apart),
+        "disagreements": "; ".join(apart),
+        "seconds": time.perf_counter() - begun,
+    }
+    if sample.trusted:
+        tree.attrs["log_evidence"] = sample.weights.log_evidence
+        tree.attrs["log_evidence_se"] = sample.weights.log_evidence_se
     advice = remedy(report)
+    if apart:
+        advice = f"NUTS and nested Laplace disagree: {'; '.join(apart)}. {advice}".strip()
     if advice:
         warnings.warn(advice, SamplingWarning, stacklevel=2)
     return tree
+
+
+def _disagreements(posterior: Posterior, tree: xr.DataTree, sample: Sample) -> list[str]:
+    """What differs from the importance sample; nothing when that is not to be believed itself."""
+    if not sample.trusted or tree["posterior"].sizes["draw"] < FEWEST:
+        return []
+    layout = posterior.layout
+    draws = np.concatenate(
+        [
+            tree["posterior"][name].to_numpy().reshape(*tree["sample_stats"]["lp"].shape, size)
+            for name, size in zip(layout.names, layout.sizes, strict=True)
+        ],
+        axis=-1,
+    )
+    others, labels = posterior.natural_many(sample.u), labels_of(posterior)
+    if labels is not None:
+        point = tree["point_estimate"]
+        theta = layout.ravel({name: point[name].to_numpy() for name in layout.names})
+        others = labels.matched(others, theta)
+    return disagreements(layout.labels, draws, others, sample.weights)

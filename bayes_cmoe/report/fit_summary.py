@@ -45,9 +45,10 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
 
     Returns
     -------
-    dict with variant, n, method, status, loglik, logp, estimate, stderr, seconds; for nuts also
+    dict with variant, n, method, status, loglik, logp, estimate, stderr, seconds; of draws also
     posterior (mean, sd, interval as [lower, upper], rhat, ess_bulk of each parameter), interval
-    (which one) and divergences.
+    (which one), divergences, log_evidence (None where it is not to be trusted) and disagreements
+    (of the two engines).
     """
     result = tree["optimizer_result"].to_dataset()
     record = {
@@ -71,10 +72,15 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
         name: {figure: _plain(values) for figure, values in figures.items()}
         for name, figures in posterior.items()
     }
-    divergences = int(tree["sample_stats"]["diverging"].sum())
+    stats = tree["sample_stats"]
+    evidence = tree.attrs.get("log_evidence", float("nan"))
     return record | {
-        "posterior": plain, "interval": INTERVAL_NAME, "divergences": divergences
-    }  # fmt: skip
+        "posterior": plain,
+        "interval": INTERVAL_NAME,
+        "divergences": int(stats["diverging"].sum()) if "diverging" in stats else 0,
+        "log_evidence": float(evidence) if np.isfinite(evidence) else None,
+        "disagreements": tree.attrs.get("disagreements", ""),
+    }
 
 
 def _posterior_figures(posterior: xr.Dataset) -> dict[str, dict[str, xr.DataArray]]:

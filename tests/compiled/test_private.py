@@ -173,13 +173,36 @@ def test_nutpie_draws_from_a_density_in_numpy() -> None:
     def density(z: np.ndarray) -> tuple[float, np.ndarray]:
         return float(-0.5 * np.sum((z - center) ** 2 / variance)), -(z - center) / variance
 
-    settings = {"draws": 1000, "tune": 300, "chains": 2, "seed": 3, "cores": 1}
-    tree = private.sampled_by_nutpie(2, density, progress=False, settings=settings)
+    tree = private.sampled_by_nutpie(
+        density,
+        np.array([[0.0, 0.0], [2.0, 1.0]]),
+        seeds=[3, 4],
+        cores=1,
+        progress=False,
+        settings={"draws": 1000, "tune": 300},
+    )
     z = tree["posterior"]["z"].to_numpy()
     assert z.shape == (2, 1000, 2)
     error = 5.0 * np.sqrt(variance / 1000.0)
     assert np.all(np.abs(z.mean(axis=(0, 1)) - center) < error)
     assert np.all(np.abs(z.var(axis=(0, 1)) / variance - 1.0) < 5.0 * np.sqrt(2.0 / 1000.0))
+
+
+def test_each_chain_begins_where_it_is_told_to() -> None:
+    """Without warm-up a first step of a steep density cannot take a chain to the other mode."""
+    modes = np.array([[-50.0], [50.0]])
+
+    def density(z: np.ndarray) -> tuple[float, np.ndarray]:
+        own = modes[np.argmin(np.abs(modes[:, 0] - z[0]))]
+        return float(-0.5 * np.sum((z - own) ** 2)), own - z
+
+    settings = {"draws": 50, "tune": 50}
+    for cores in (1, 2):
+        tree = private.sampled_by_nutpie(
+            density, modes + 0.5, seeds=[1, 2], cores=cores, progress=False, settings=settings
+        )
+        middle = tree["posterior"]["z"].mean(("draw", "z_dim_0")).to_numpy()
+        assert middle == pytest.approx([-50.0, 50.0], abs=2.0)
 
 
 def _killed() -> None:

@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import arviz as az
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from bayes_cmoe.estimate.diagnostics import Convergence, SamplingWarning, remedy
+from bayes_cmoe.estimate.diagnostics import Convergence, SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from tests.estimate.studies import STUDIES, Study
@@ -29,8 +30,8 @@ def test_posterior_agrees_with_importance_sampling_of_an_independent_density(
     """Flat prior on the box: the posterior is the NumPy likelihood; a multivariate t covers it."""
     names = SMALL.posterior.layout.names
     flat = np.column_stack([sampled["posterior"][name].to_numpy().ravel() for name in names])
-    proposal = stats.multivariate_t(flat.mean(axis=0), 1.5 * np.cov(flat.T), df=5, seed=1)
-    draws = proposal.rvs(6000)
+    proposal = stats.multivariate_t(flat.mean(axis=0), 2.0 * np.cov(flat.T), df=4, seed=1)
+    draws = proposal.rvs(20_000)
     bounds = np.array(SMALL.bounds)
     inside = ((draws > bounds[:, 0]) & (draws < bounds[:, 1])).all(axis=1)
     log_weight = np.full(len(draws), -np.inf)
@@ -111,10 +112,24 @@ def test_a_higher_wanted_acceptance_takes_shorter_steps() -> None:
 
 
 def test_remedy_names_divergences_first() -> None:
-    good = Convergence(4, 1000, 0, 1.001, 2000.0, 1500.0)
+    good = Convergence(4, 1000, 0, 1.001, 2000.0, 1500.0, 0.9, 0)
     assert remedy(good) == ""
-    assert "target_accept" in remedy(Convergence(4, 1000, 3, 1.001, 2000.0, 1500.0))
-    assert "draw more" in remedy(Convergence(4, 1000, 0, 1.2, 2000.0, 1500.0))
+    assert "target_accept" in remedy(replace(good, divergences=3, rhat=1.2))
+    assert "draw more" in remedy(replace(good, rhat=1.2))
+    assert "draw more" in remedy(replace(good, ess_bulk=399.0))
+    assert "energies" in remedy(replace(good, bfmi=0.29))
+    assert "tree depth" in remedy(replace(good, deepest=1))
+
+
+def test_energies_are_judged_by_betancourts_fraction(sampled: xr.DataTree) -> None:
+    """E-BFMI = sum (E_i - E_{i-1})^2 / sum (E_i - mean E)^2, up to (n - 1) / n of ArviZ's own."""
+    energy = sampled["sample_stats"]["energy"].to_numpy()
+    steps = (np.diff(energy, axis=1) ** 2).mean(axis=1)
+    expected = (steps / energy.var(axis=1, ddof=1)).min()
+    assert convergence(sampled).bfmi == pytest.approx(expected, rel=1e-6)
+    assert convergence(sampled).deepest == 0
+    assert sampled.attrs["trusted"] == 1
+    assert sampled.attrs["disagreements"] == ""
 
 
 def test_tree_survives_netcdf(sampled: xr.DataTree, tmp_path) -> None:

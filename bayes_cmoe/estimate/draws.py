@@ -1,0 +1,114 @@
+"""Posterior draws of any engine as one kind of tree."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.estimate.relabel import labels_of
+from bayes_cmoe.estimate.result import data_groups, parameter_dataset
+
+__all__ = ["draws_tree", "starting_points"]
+
+RIVAL = 10.0
+"""Optima that are worse than the best by more, in nats, are no modes that matter."""
+SAME = 0.02
+
+
+def starting_points(layout: Layout, point: xr.DataTree) -> NDArray:
+    """Where a MAP fit found optima, best first, shape (point, parameter), natural scale.
+
+    Parameters
+    ----------
+    layout : Layout
+    point : DataTree
+        From `fit_map`; without a group ``starts`` its estimate alone.
+    """
+    best = layout.ravel({name: point["point_estimate"][name].to_numpy() for name in layout.names})
+    if "starts" not in point.children:
+        return best[None]
+    starts = point["starts"]
+    height = starts["logp"].to_numpy()
+    table = np.concatenate(
+        [
+            starts[name].to_numpy().reshape(len(height), size)
+            for name, size in zip(layout.names, layout.sizes, strict=True)
+        ],
+        axis=1,
+    )
+    kept, last = [best], np.nanmax(height, initial=-np.inf)
+    lowest = last - RIVAL
+    for i in np.argsort(np.where(np.isfinite(height), -height, np.inf), kind="stable"):
+        if not height[i] >= lowest:
+            break
+        if last - height[i] > SAME and np.isfinite(table[i]).all():
+            kept.append(table[i])
+            last = height[i]
+    return np.array(kept)
+
+
+def draws_tree(
+    model: pm.Model,
+    posterior: Posterior,
+    rows: Rows,
+    u: NDArray,
+    statistics: Mapping[str, NDArray],
+    point: xr.DataTree,
+    *,
+    log_likelihood: bool,
+) -> xr.DataTree:
+    """Draws as ArviZ expects them, with the data and the MAP fit that they began from.
+
+    Parameters
+    ----------
+    model : pm.Model
+    posterior : Posterior
+    rows : Rows
+    u : array, shape (chain, draw, parameter)
+        Unconstrained scale.
+    statistics : mapping of str to array, shape (chain, draw)
+        For ``sample_stats``.
+    point : DataTree
+        From `fit_map`.
+    log_likelihood : bool
+        Whether to add each row's log-likelihood at each draw.
+    """
+    layout = posterior.layout
+    natural, labels = posterior.natural_many(u), labels_of(posterior)
+    if labels is not None:
+        # Chains may sit in different orders of the same prompts, and R-hat would see disagreement.
+        theta = layout.ravel(
+            {name: point["point_estimate"][name].to_numpy() for name in layout.names}
+        )
+        natural = labels.matched(natural, theta)
+    sampled = {"chain": np.arange(u.shape[0]), "draw": np.arange(u.shape[1])}
+    groups = {
+        "posterior": parameter_dataset(layout, natural, sampled),
+        "sample_stats": xr.Dataset(
+            {name: (("chain", "draw"), value) for name, value in statistics.items()},
+            coords=sampled,
+        ),
+        "point_estimate": point["point_estimate"].to_dataset(),
+        "optimizer_result": point["optimizer_result"].to_dataset(),
+        **data_groups(model),
+    }
+    if log_likelihood:
+        groups["log_likelihood"] = _log_likelihood(posterior, rows, natural)
+    return xr.DataTree.from_dict(groups)
+
+
+def _log_likelihood(posterior: Posterior, rows: Rows, theta: NDArray) -> xr.Dataset:
+    flat = theta.reshape(-1, theta.shape[-1])
+    logp = np.array([posterior.likelihood.logp(draw, rows) for draw in flat])
+    shaped = logp.reshape((*theta.shape[:-1], rows.n))
+    coords = {
+        "chain": np.arange(theta.shape[0]),
+        "draw": np.arange(theta.shape[1]),
+        "obs": np.arange(rows.n),
+    }
+    return xr.Dataset({"y": (("chain", "draw", "obs"), shaped)}, coords=coords)

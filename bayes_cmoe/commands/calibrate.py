@@ -62,7 +62,7 @@ def calibrate(
     prior
         A JSON file with a prior of your own instead: an object with an entry for every parameter.
     engine
-        nuts, or one of your own.
+        nuts, nested, or one of your own.
     n
         Rows of a data set.
     datasets

@@ -42,13 +42,20 @@ def _nuts(model: pm.Model, seed: int, posterior: Posterior) -> xr.DataTree:
     return fit_nuts(model, seed=seed, posterior=posterior, cores=1)
 
 
-def _nuts_doubt(tree: xr.DataTree) -> str:
-    from bayes_cmoe.estimate.diagnostics import convergence, remedy
+def _nested(model: pm.Model, seed: int, posterior: Posterior) -> xr.DataTree:
+    from bayes_cmoe.estimate.nested import fit_nested
 
-    return remedy(convergence(tree))
+    return fit_nested(model, seed=seed, posterior=posterior)
 
 
-ENGINES = {"nuts": Engine("nuts", _nuts, _nuts_doubt)}
+def _doubt(tree: xr.DataTree) -> str:
+    """Where the engines of the suite say themselves that they are not to be trusted."""
+    if tree.attrs["trusted"]:
+        return ""
+    return "; ".join(filter(None, (tree.attrs.get("disagreements"), tree.attrs["summary"])))
+
+
+ENGINES = {"nuts": Engine("nuts", _nuts, _doubt), "nested": Engine("nested", _nested, _doubt)}
 
 REGISTRIES.append(ENGINES)
 

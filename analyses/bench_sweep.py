@@ -24,9 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bayes_cmoe.sweep import worker
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
 from bayes_cmoe.sweep.presets import preset
 from bayes_cmoe.sweep.run import run_sweep
+from bayes_cmoe.sweep.setting import Setting
 
 WORKERS = 2
 PAPER = replace(
@@ -138,7 +139,8 @@ def memory() -> float:
 import json, resource, sys
 from bayes_cmoe.sweep.worker import limit_threads
 limit_threads()
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting, Task
+from bayes_cmoe.sweep.design import Design, MapPlan, Task
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.worker import run_task
 setting = Setting("softmax_contaminated", "paper-b-a")
 design = Design("memory", (setting,), MapPlan((1_000_000,), 2))

@@ -26,8 +26,9 @@ from rich.table import Table
 
 from bayes_cmoe.report.comparison import RESOLVED, Comparison, compare
 from bayes_cmoe.sweep.bounds import all_bounds
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.run import run_sweep
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.theory.modulus import modulus
 

@@ -44,8 +44,9 @@ from rich.table import Table
 from bayes_cmoe.report.comparison import RESOLVED, Comparison, compare
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.bounds import all_bounds
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan
 from bayes_cmoe.sweep.run import run_sweep
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.theory.exponents import phase_diagram
 
 VARIANT, REGIME = "constant_contaminated", "merging"

@@ -2,7 +2,7 @@
 
 import sys
 
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 import bayes_cmoe.commands.fit as fit_command
 import bayes_cmoe.report.fit_figures as fit_figures
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.files.tables import read_table
 from bayes_cmoe.study.variant import variants
 

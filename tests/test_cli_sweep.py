@@ -19,7 +19,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 import bayes_cmoe.report.sweep_files as sweep_files
 import bayes_cmoe.sweep.run as sweep_run
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.report.sweep_files import COLUMNS
 from bayes_cmoe.sweep import bounds

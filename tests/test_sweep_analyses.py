@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.report.rates import Measured
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan
+from bayes_cmoe.sweep.setting import Setting
 from tests.test_analyses import check_figures, script
 
 

@@ -11,13 +11,14 @@ from cyclopts import Parameter
 from bayes_cmoe.commands.compare import run_design
 from bayes_cmoe.commands.report import check_workers
 from bayes_cmoe.commands.tabular import check_seed
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
-from bayes_cmoe.sweep.design import ENTROPY, CalibratePlan, Design, Setting
+from bayes_cmoe.sweep.design import ENTROPY, CalibratePlan, Design
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["calibrate"]
 
@@ -80,6 +81,7 @@ def calibrate(
 
     check_workers(workers)
     check_seed(seed)
+    recall(output)
     chosen = variant_named(variant)
     setting = _regime(chosen, regime, kind)
     plan = CalibratePlan((n,), datasets, engine, ranked)

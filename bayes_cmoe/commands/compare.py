@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bayes_cmoe.commands.report import WORKER_DIED, check_workers, report_of
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.sweep.design import Design
@@ -47,6 +47,7 @@ def compare(
     check_workers(workers)
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster exclude each other: leave one out")
+    recall(output)
     return run_design(
         design_named(design), output, workers=workers, cluster=cluster, retry_failed=retry_failed
     )

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
+from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
+from bayes_cmoe.commands.inputs import Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.lazy import xr
@@ -25,13 +26,7 @@ def diagnose(
     x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
     expert: str | None = None,
     bias: bool = True,
-    frozen_family: str | None = None,
-    frozen_mean: str | None = None,
-    frozen_scale: str | None = None,
-    frozen_df: str | None = None,
-    frozen_probs: str | None = None,
-    frozen_logp: str | None = None,
-    frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
+    frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
     prior: str = "flat",
     seed: Whole = 0,
@@ -53,23 +48,8 @@ def diagnose(
         Form of the trainable expert.
     bias
         Whether the trainable expert has an intercept.
-    frozen_family
-        Density of the frozen expert: gaussian, laplace, student_t.
-    frozen_mean
-        Column of the frozen expert's predictions.
-    frozen_scale
-        Column of their standard deviation (gaussian) or scale (laplace, student_t), or a number.
-    frozen_df
-        Column of degrees of freedom (student_t), or a number.
-    frozen_probs
-        Columns of the frozen expert's class probabilities, in the order of the labels.
-    frozen_logp
-        Column of log f0(y|x).
-    frozen_arguments
-        Columns of the arguments of another family, such as log_rate=COLUMN of a poisson, separated
-        by commas.
     gate
-        constant or softmax, where the variant leaves a choice.
+        Name of a gate, where the variant leaves a choice; `bayes-cmoe variants` lists them.
     prior
         flat or weak.
     seed
@@ -78,15 +58,6 @@ def diagnose(
         Print one JSON object instead of a table.
     """
     check_seed(seed)
-    frozen = FrozenColumns(
-        frozen_family,
-        frozen_mean,
-        frozen_scale,
-        frozen_df,
-        frozen_probs,
-        frozen_logp,
-        split_arguments(frozen_arguments),
-    )
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
     with contextlib.redirect_stdout(sys.stderr):
         found = _diagnosed(setting, prior, seed)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
-from bayes_cmoe.commands.inputs import FrozenColumns, Setting, read_setting, split_arguments
+from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
+from bayes_cmoe.commands.inputs import Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
@@ -45,13 +46,7 @@ def fit(
     x: Annotated[list[str], Parameter(name=["-x", "--features"], negative=())],
     expert: str | None = None,
     bias: bool = True,
-    frozen_family: str | None = None,
-    frozen_mean: str | None = None,
-    frozen_scale: str | None = None,
-    frozen_df: str | None = None,
-    frozen_probs: str | None = None,
-    frozen_logp: str | None = None,
-    frozen_arguments: Annotated[list[str] | None, Parameter(negative=())] = None,
+    frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
     prompts: Whole | None = None,
     prior: str = "weak",
@@ -82,23 +77,8 @@ def fit(
         Form of the trainable expert: linear, tanh, sigmoid, gelu, relu, or one of your own.
     bias
         Whether the trainable expert has an intercept.
-    frozen_family
-        Density of the frozen expert: gaussian, laplace, student_t, or another with its arguments.
-    frozen_mean
-        Column of the frozen expert's predictions.
-    frozen_scale
-        Column of their standard deviation (gaussian) or scale (laplace, student_t), or a number.
-    frozen_df
-        Column of degrees of freedom (student_t), or a number.
-    frozen_probs
-        Columns of the frozen expert's class probabilities, in the order of the labels.
-    frozen_logp
-        Column of log f0(y|x), the frozen expert's log-density at the response.
-    frozen_arguments
-        Columns of the arguments of another family, such as log_rate=COLUMN of a poisson, separated
-        by commas.
     gate
-        constant or softmax, where the variant leaves a choice.
+        Name of a gate, where the variant leaves a choice; `bayes-cmoe variants` lists them.
     prompts
         Number of prompts, where the variant takes several.
     prior
@@ -130,15 +110,6 @@ def fit(
         if not fewest <= count <= most:
             raise InputError(f"--{name} {count}: give a number from {fewest} to {most}")
     check_seed(seed)
-    frozen = FrozenColumns(
-        frozen_family,
-        frozen_mean,
-        frozen_scale,
-        frozen_df,
-        frozen_probs,
-        frozen_logp,
-        split_arguments(frozen_arguments),
-    )
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
     if output is not None:
         check_folder_writable(output)

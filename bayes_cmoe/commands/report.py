@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bayes_cmoe.commands.words import Place, Whole, program
+from bayes_cmoe.commands.words import Place, Whole, program, recall
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 from bayes_cmoe.lazy import xr
@@ -39,6 +39,7 @@ def report(folder: Place, *, workers: Whole | None = None) -> int:
         when left out.
     """
     check_workers(workers)
+    recall(folder)
     return report_of(folder, workers)
 
 

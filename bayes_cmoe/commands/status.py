@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.tabular import plain_table, print_result
-from bayes_cmoe.commands.words import Place, program
+from bayes_cmoe.commands.words import Place, program, recall
 from bayes_cmoe.files.outputs import settle
 
 __all__ = ["status"]
@@ -28,6 +28,7 @@ def status(folder: Place, *, json: Annotated[bool, Parameter(negative=())] = Fal
     from bayes_cmoe.sweep.store import Store
 
     settle(folder)
+    recall(folder)
     store = Store(folder)
     design = store.design()
     from bayes_cmoe.sweep.run import state_of

@@ -5,6 +5,7 @@ empty name of a file; what is used here is what was written, or it is refused.
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from cyclopts import Parameter
 
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.parts.outside import plugins
+from bayes_cmoe.sweep.plugins import recall_plugins
 
 __all__ = [
     "Exponent",
@@ -25,6 +27,7 @@ __all__ = [
     "check_words",
     "number_of",
     "program",
+    "recall",
     "take_plugin_words",
 ]
 
@@ -163,6 +166,18 @@ def take_plugin_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
             raise InputError(f"{PLUGIN}: give the name of a Python file")
         files.append(name)
     return [*left, *words[end:]], files
+
+
+def recall(folder: Path) -> None:
+    """Load the plugins that the run in a folder began with, and say which.
+
+    Raises
+    ------
+    InputError
+        When one of them is missing, is another text than it was, or fails.
+    """
+    for file in recall_plugins(folder):
+        print(f"bayes-cmoe: plugin {file}, as when the run began", file=sys.stderr)
 
 
 def program() -> list[str]:

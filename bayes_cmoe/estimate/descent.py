@@ -61,6 +61,11 @@ class Optimum:
     iterations: int
     curvature: NDArray | None = None
 
+    @property
+    def cost(self) -> float:
+        """The value, infinite where it is no number: what optima are put in order by."""
+        return self.value if np.isfinite(self.value) else np.inf
+
 
 LOSS = 1e-7
 """A Newton step that promises less than this in the summed log posterior is the end."""
@@ -83,8 +88,9 @@ def descend(objective: Objective, start: NDArray) -> Optimum:
         return Optimum(start, value, np.inf, Status.NON_FINITE, 0)
     natural = objective.natural_hessian(working.natural(start))
     diagonal = np.abs(np.diag(objective.hessian(start, gradient, natural)))
-    usable = np.isfinite(diagonal) & (diagonal > 1e-8 * np.nanmax(diagonal))
-    scale = 1.0 / np.sqrt(np.where(usable, diagonal, np.nanmax(diagonal) or 1.0))
+    diagonal = np.where(np.isfinite(diagonal), diagonal, 0.0)
+    largest = diagonal.max() or 1.0
+    scale = 1.0 / np.sqrt(np.where(diagonal > 1e-8 * largest, diagonal, largest))
 
     def scaled(z: NDArray) -> tuple[float, NDArray]:
         value, gradient = objective.value_and_gradient(z * scale)

@@ -1,7 +1,11 @@
-"""Hops: descents from points about the optima found, near and far in their own units of error.
+"""Hops: descents from the optima found, moved in their own units of error or by other rows.
 
 Starts that know nothing rarely fall into the narrow basins beside a good optimum: another few rows
-taken in, the other side of an expert's kink.
+taken in, the other side of an expert's kink. Half of the hops set out from a point near by, or far,
+in standard errors. The others first go downhill on rows that are weighted anew at random, as in the
+Bayesian bootstrap (Rubin 1981, doi:10.1214/aos/1176345338): the optima of weighted rows lie where
+those of a few rows more or less do (Elidan, Ninio, Friedman and Schuurmans 2002, Data perturbation
+for escaping local maxima in learning, AAAI).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +18,9 @@ from bayes_cmoe.compiled.lanes import LANES, Lanes
 from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.objective import Objective
-from bayes_cmoe.estimate.starts import Starts
+from bayes_cmoe.estimate.starts import SIGHT, Starts
 
-__all__ = ["PROMISE", "TOGETHER", "hop", "sharpened"]
+__all__ = ["PROMISE", "RIVAL", "TOGETHER", "hop", "sharpened"]
 
 TOGETHER = 80
 """Iterations of the descents side by side, before each end is finished alone."""
@@ -24,8 +28,9 @@ PROMISE = 1e-4
 """A step that promises less than this in the summed log posterior is not worth a call."""
 NEAREST, FARTHEST = 0.3, 10.0
 """How far hops go, in standard errors, where nothing else is said."""
-WORTH = 5.0
-"""Ends worse than the best base by more than this, in the log posterior, stay unfinished."""
+RIVAL = 5.0
+"""Optima that are worse than the best by more than this, in the log posterior, are none of its
+rivals: they stay unfinished, and how many there are says nothing of a better one."""
 ROUNDS = 5
 SMALL = 1e-3
 """A gain in the summed log posterior that asks for no further round."""
@@ -34,7 +39,7 @@ SMALL = 1e-3
 def hop(
     starts: Starts, bases: Sequence[Optimum], rng: Generator, farthest: float = FARTHEST
 ) -> list[Optimum]:
-    """Ends of LANES descents from points about some optima.
+    """Ends of LANES hops from some optima, from each in turn.
 
     Parameters
     ----------
@@ -47,24 +52,33 @@ def hop(
 
     Returns
     -------
-    list of Optimum; finished are those that may be as good as the best base.
+    list of Optimum, shape (LANES,), end i of base i modulo their number; finished are those that
+    may be as good as the best base.
     """
     objective = starts.objective
     working, rows = objective.working, objective.rows.n
     inverses = [starts.inverse_hessian(base.w[None]) for base in bases]
     sizes = np.geomspace(NEAREST, max(farthest, NEAREST), LANES)
-    points = []
+    points, weights = np.empty((LANES, len(working.lower))), np.ones((rows, LANES))
     for lane, size in enumerate(sizes):
-        own = lane % len(bases)
-        root = np.linalg.cholesky(inverses[own] / rows)
-        points.append(bases[own].w + size * (root @ rng.standard_normal(len(root))))
+        turn, own = divmod(lane, len(bases))
+        points[lane] = bases[own].w
+        if turn % 2 == 0:
+            root = np.linalg.cholesky(inverses[own] / rows)
+            points[lane] += size * (root @ rng.standard_normal(len(root)))
+        else:
+            drawn = rng.exponential(size=rows)
+            weights[:, lane] = drawn / drawn.mean()
     bounds = (working.lower, working.upper)
+    first = descend_together(
+        starts.function(weights), np.clip(points, *bounds), bounds, inverses[0], SIGHT, 0.0
+    )
     flock = descend_together(
-        starts.everything, np.clip(points, *bounds), bounds, inverses[0], TOGETHER, PROMISE / rows
+        starts.everything, first.w, bounds, inverses[0], TOGETHER, PROMISE / rows
     )
     ends = []
     for w, value in zip(flock.w, flock.value, strict=True):
-        worth = (value - bases[0].value) * rows < WORTH
+        worth = (value - bases[0].value) * rows < RIVAL
         ends.append(descend(objective, w) if worth else _unfinished(w, value))
     return ends
 
@@ -94,9 +108,9 @@ def sharpened(
     """
     starts, rng = Starts(objective, lanes, columns, None), np.random.default_rng(seed)
     for _ in range(ROUNDS):
-        landed = sorted(hop(starts, [best], rng), key=lambda end: end.value)
-        polished = polish(objective, landed[0])
-        gain = (best.value - polished.value) * objective.rows.n
+        landed = min(hop(starts, [best], rng), key=lambda end: end.cost)
+        polished = polish(objective, landed)
+        gain = (best.cost - polished.cost) * objective.rows.n
         best = polished if gain > 0 else best
         if not gain > SMALL:
             break

@@ -24,7 +24,7 @@ from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
 from bayes_cmoe.parts.mixture import mixture_of
 
-__all__ = ["MapEstimate", "find_map", "fit_map"]
+__all__ = ["MapEstimate", "find_map", "find_map_from_anywhere", "fit_map"]
 
 EXPLORE = 4096
 """Above this many rows the starts are compared on an evenly spaced part of them."""
@@ -157,13 +157,25 @@ def fit_map(
     if near is not None:
         estimate = find_map(compiled, rows, compiled.layout.ravel(near))
     else:
-        estimate = _find_map_from_anywhere(compiled, columns, rows, starts, seed)
+        estimate = find_map_from_anywhere(compiled, columns, rows, starts, seed)
     return map_tree(estimate, model, compiled.layout, rows.n)
 
 
-def _find_map_from_anywhere(
+def find_map_from_anywhere(
     posterior: Posterior, columns: Mapping[str, NDArray], rows: Rows, most: int, seed: int
 ) -> MapEstimate:
+    """MAP from as many starts as it takes, on rows that are laid out already: what `fit_map` does.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    columns : mapping of str to array
+    rows : Rows
+        The columns, laid out.
+    most : int
+        Starts at most.
+    seed : int
+    """
     begun = time.perf_counter()
     stride = -(-rows.n // EXPLORE)
     part = {name: column[::stride] for name, column in columns.items()}
@@ -176,7 +188,7 @@ def _find_map_from_anywhere(
     floor: list[Optimum] = []
     if smaller is not None:
         own = smaller.likelihood.rows(columns)
-        fewer = _find_map_from_anywhere(smaller, columns, own, most, seed).theta
+        fewer = find_map_from_anywhere(smaller, columns, own, most, seed).theta
         split = split_ends(starts, smaller.layout, fewer, seed)
         floor = [_floor(objective, smaller, fewer)]
     found = search(starts, most, seed, split)
@@ -184,7 +196,7 @@ def _find_map_from_anywhere(
     if stride > 1:
         ends = [descend(objective, end.w) for end in ends]
     polished = [polish(objective, end) for end in ends]
-    best = min([*polished, *floor], key=lambda end: end.value if np.isfinite(end.value) else np.inf)
+    best = min([*polished, *floor], key=lambda end: end.cost)
     if best.status is Status.STALLED or not found.settled:
         best = sharpened(objective, lanes, columns, best, seed)
     labels = labels_of(posterior)

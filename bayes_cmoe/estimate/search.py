@@ -16,7 +16,7 @@ from numpy.random import Generator, SeedSequence
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.estimate.descent import Optimum, descend
 from bayes_cmoe.estimate.flock import descend_together
-from bayes_cmoe.estimate.hops import PROMISE, TOGETHER, hop
+from bayes_cmoe.estimate.hops import PROMISE, RIVAL, TOGETHER, hop
 from bayes_cmoe.estimate.starts import Starts
 
 __all__ = ["SAME", "Search", "counted", "search"]
@@ -24,15 +24,14 @@ __all__ = ["SAME", "Search", "counted", "search"]
 SAME = 0.02
 """Ends whose summed log posteriors are within this of one another are one optimum."""
 UNSEEN = 0.005
-RIVAL = 10.0
-"""Optima that are worse than the best by more than this, in the log posterior, are none of its
-rivals: how many there are says nothing of a better one."""
 AGAIN, OFTEN = 3, 40
 """How often the best optimum is to be found before the search may end; and how often is enough,
 
 however many poor optima there are besides."""
 HOPS = 12
-"""Rounds of hops from the optima found, as long as they gain or the best was not found again."""
+"""Rounds of hops from the optima found, at most."""
+IDLE, IDLE_UNSETTLED = 1, 4
+"""How many rounds of hops in turn gain nothing before they end."""
 BASES = 8
 """Optima, the best first, from which a round of hops begins."""
 
@@ -66,6 +65,16 @@ class Search:
         """Whether nothing better is to be expected."""
         return (self.found >= AGAIN and self.unseen < UNSEEN) or self.found >= OFTEN
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether the best was found again, and by more starts than what is unseen may get.
+
+        Else an optimum no harder to find than the best one may well have been missed.
+        """
+        if self.found < 2:
+            return False
+        return self.settled or self.unseen <= self.found / len(self.ends)
+
 
 def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) -> Search:
     """Descend from rounds of starts until the search is settled.
@@ -98,15 +107,25 @@ def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) 
 
 
 def _hopped(starts: Starts, result: Search, rng: Generator) -> Search:
-    """The search with hops from its best optima, until they only find the best one again."""
+    """The search with hops from its best optima, until they gain nothing any more.
+
+    A hop that leads back to where it began is no start that found it again.
+    """
     rows = starts.objective.rows.n
+    idle, enough = 0, IDLE if result.settled else IDLE_UNSETTLED
     for _ in range(HOPS):
-        landed = hop(starts, _different(result, rows)[:BASES], rng, farthest=0.5 * rows**0.5)
-        best = min(end.value for end in landed)
-        gained = (result.ends[0].value - best) * rows > SAME
-        if not gained and result.found >= AGAIN:
-            return result
-        result = counted([*result.ends, *landed], rows)
+        bases = _different(result, rows)[:BASES]
+        landed = hop(starts, bases, rng, farthest=0.5 * rows**0.5)
+        gained = (bases[0].cost - min(end.cost for end in landed)) * rows > SAME
+        idle = 0 if gained else idle + 1
+        moved = [
+            end
+            for lane, end in enumerate(landed)
+            if not abs(end.cost - bases[lane % len(bases)].cost) * rows <= SAME
+        ]
+        result = counted([*result.ends, *moved], rows)
+        if idle >= enough and result.found >= AGAIN:
+            break
     return result
 
 
@@ -121,7 +140,7 @@ def _different(result: Search, rows: int) -> list[Optimum]:
 
 def counted(ends: Sequence[Optimum], rows: int) -> Search:
     """Ends in order, and how many optima they are."""
-    values = np.array([end.value if np.isfinite(end.value) else np.inf for end in ends]) * rows
+    values = np.array([end.cost for end in ends]) * rows
     order = np.argsort(values, kind="stable")
     ranked = values[order]
     gaps = np.diff(ranked[np.isfinite(ranked) & (ranked <= ranked[0] + RIVAL)])

@@ -21,7 +21,7 @@ from bayes_cmoe.estimate.gating import Gating
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.region import prior_region
 
-__all__ = ["Starts"]
+__all__ = ["SIGHT", "Starts"]
 
 NARROWEST = 0.02
 """Smallest scale of the draws, as a share of the prior's own: a wide box is mostly empty."""

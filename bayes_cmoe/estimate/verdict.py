@@ -10,8 +10,10 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.descent import Optimum, Status
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.region import prior_region
 from bayes_cmoe.estimate.search import Search
 from bayes_cmoe.parts.mixture import mixture_of
+from bayes_cmoe.parts.parameter import Role
 
 __all__ = ["REMEDIES", "prompt_rows", "standard_error", "verdict"]
 
@@ -19,10 +21,13 @@ SINGULAR = 1e-13
 """Eigenvalue of the information, scaled to unit diagonal, that rounding may have made."""
 CLOSE = 1e-6
 """Difference of two log-densities below which a responsibility would be rounding."""
-DOUBTFUL = 0.05
-"""Share of starts that may lead to an optimum not seen yet above which a search decides nothing."""
-HANDFUL = 2.0
-"""Rows a parameter of the prompt below which a prompt is a spike on a handful of rows."""
+HANDFUL, NARROW_HANDFUL = 2.0, 5.0
+"""Rows a parameter of the prompt below which a prompt is a spike on a handful of rows; the second
+
+where its variance is LOW: so many rows lie on some line by chance, in many ways."""
+LOW = 1 / 6
+"""Part of the prior's range, of the logarithm, in which a variance is low: two standard deviations
+or more below the mode."""
 
 REMEDIES = {
     Status.LOCAL: "a maximum near the one start that was given; a better one may lie elsewhere: "
@@ -110,6 +115,18 @@ def _prompts(objective: Objective) -> int:
     return 1 if mixture is None else mixture.prompts
 
 
+def _is_narrow(objective: Objective, w: NDArray) -> bool:
+    """Whether a variance is LOW."""
+    posterior = objective.posterior
+    mixture = mixture_of(posterior.model)
+    if mixture is None:
+        return False
+    names = np.repeat(posterior.layout.names, posterior.layout.sizes)
+    scales = np.isin(names, mixture.names(Role.SCALE))
+    lower, _, upper = prior_region(posterior, objective.working)
+    return bool(np.any((w < lower + LOW * (upper - lower))[scales]))
+
+
 def verdict(
     objective: Objective, best: Optimum, found: Search, errors: NDArray, resting: float
 ) -> Status:
@@ -131,7 +148,8 @@ def verdict(
         return best.status
     gating = gating_of(objective.posterior, objective.working)
     of_prompt = 0 if gating is None else int(np.sum(~gating.entries))
-    if np.isfinite(resting) and 0 < resting < HANDFUL * of_prompt / _prompts(objective):
+    handful = NARROW_HANDFUL if _is_narrow(objective, best.w) else HANDFUL
+    if np.isfinite(resting) and 0 < resting < handful * of_prompt / _prompts(objective):
         return Status.SPIKE
     if best.status is Status.EDGE:
         return Status.EDGE
@@ -140,6 +158,6 @@ def verdict(
         return Status.UNIDENTIFIED
     if len(found.ends) == 1:
         return Status.LOCAL
-    if found.found == 1 or (found.unseen > DOUBTFUL and not found.settled):
+    if not found.confirmed:
         return Status.UNCONFIRMED
     return Status.CONVERGED

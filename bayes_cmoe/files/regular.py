@@ -30,10 +30,7 @@ def regular_content(file: Path, most: int) -> bytes:
     OSError, ValueError
         When it cannot be opened or read, is a folder, or its name is none.
     """
-    # Without waiting for the other end of a pipe; on a regular file the flag changes nothing.
-    with open(
-        file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
-    ) as stream:
+    with open(file, "rb", opener=_without_waiting) as stream:
         kind = os.fstat(stream.fileno())
         if not stat.S_ISREG(kind.st_mode):
             raise InputError(f"{file}: not a file: give the name of a file")

@@ -21,7 +21,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
-from bayes_cmoe.parts.parameter import Parameter, intercept, location, slopes
+from bayes_cmoe.parts.parameter import Parameter, identity, intercept, location, slopes
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
 
@@ -73,10 +73,6 @@ def _declared(name: str, dims: tuple[str, ...]) -> Parameter:
     return location(name, dims) if dims else intercept(name)
 
 
-def _identity(z: Tensor) -> Tensor:
-    return z
-
-
 def _tanh(z: Tensor) -> Tensor:
     return pt.tanh(z)
 
@@ -86,7 +82,9 @@ def _sigmoid(z: Tensor) -> Tensor:
 
 
 def _relu(z: Tensor) -> Tensor:
-    return pt.maximum(z, 0.0)
+    # Not a maximum, whose derivative JAX takes by comparing it with arguments that may be rounded
+    # differently there.
+    return pt.switch(pt.gt(z, 0.0), z, 0.0)
 
 
 def _gelu(z: Tensor) -> Tensor:
@@ -102,7 +100,7 @@ def _without_bias(activation: Callable[[Tensor], Tensor], x: Tensor, a: Tensor) 
 
 
 _ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
-    "linear": (_identity, False),
+    "linear": (identity, False),
     "tanh": (_tanh, True),
     "sigmoid": (_sigmoid, True),
     "gelu": (_gelu, False),

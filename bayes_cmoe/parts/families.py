@@ -19,7 +19,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
-from bayes_cmoe.parts.parameter import Parameter, variance
+from bayes_cmoe.parts.parameter import Parameter, identity, variance
 
 __all__ = [
     "FAMILIES",
@@ -35,10 +35,6 @@ __all__ = [
 ]
 
 Draw = Callable[..., NDArray]
-
-
-def _itself(h: NDArray) -> NDArray:
-    return h
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,7 @@ class Family:
     response: str = "number"
     own: Mapping[str, Parameter] = MappingProxyType({})
     unit: bool = False
-    expected: Callable[[NDArray], NDArray] = _itself
+    expected: Callable[[NDArray], NDArray] = identity
 
     @property
     def trainable(self) -> bool:
@@ -133,8 +129,9 @@ def _with_reference(logits: Tensor) -> Tensor:
 
 
 def _multinomial_logp(y: Tensor, logits: Tensor) -> Tensor:
-    full = _with_reference(logits)
-    return _one_hot_pick(y, full) - pt.logsumexp(full, axis=-1)
+    # Not logits less their logsumexp: JAX derives the maximum within by comparing it with its
+    # arguments, which a fused multiplication and addition may round differently: 0/0 then.
+    return _one_hot_pick(y, pt.special.log_softmax(_with_reference(logits), axis=-1))
 
 
 def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:

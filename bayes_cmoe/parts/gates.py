@@ -19,7 +19,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, load_outside
-from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, share
+from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, identity, share
 
 __all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
 
@@ -130,10 +130,6 @@ def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, ...]:
     return -total, *(score - total for score in scores)
 
 
-def _itself(value: Any) -> Any:
-    return value
-
-
 def _exp(value: Any) -> Any:
     return np.exp(value) if isinstance(value, np.ndarray | float) else jnp.exp(value)
 
@@ -153,7 +149,7 @@ constant = Gate(
     level={"lam": 0.5},
     shut={"lam": 0.0},
     opened={"lam": 1.0},
-    share=Share("lam", "lam", _itself, _scaled),
+    share=Share("lam", "lam", identity, _scaled),
     several=True,
     atoms=_stick_shares,
     stuck=_stick,

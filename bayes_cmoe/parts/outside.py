@@ -28,7 +28,9 @@ __all__ = [
     "Plugin",
     "load_outside",
     "load_plugin",
+    "load_read",
     "plugins",
+    "read_plugin",
     "source_of",
     "take_plugins",
 ]
@@ -57,6 +59,11 @@ class Plugin:
         """The name of its module."""
         return f"bayes_cmoe_plugin_{sha256(self.file.encode()).hexdigest()[:12]}"
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return sha256(self.source.encode()).hexdigest()
+
 
 _FILES: dict[str, Plugin] = {}
 """Those that are loaded, or being loaded, by their files."""
@@ -81,14 +88,25 @@ def load_plugin(file: str | Path) -> ModuleType:
         When the file cannot be read or fails; it and the line that failed are named.
     """
     path = os.path.abspath(file)
-    if os.pathsep in path:
-        raise InputError(f"{path}: a plugin's name cannot hold {os.pathsep!r}: rename it")
     if path not in _FILES:
-        _load(_read(path))
+        return load_read(read_plugin(path))
+    _name(path)
+    return sys.modules[_FILES[path].module]
+
+
+def load_read(plugin: Plugin) -> ModuleType:
+    """Load a plugin from its text as it was read, as `load_plugin` does from a file."""
+    if plugin.file not in _FILES:
+        _load(plugin)
+    _name(plugin.file)
+    return sys.modules[plugin.module]
+
+
+def _name(path: str) -> None:
+    """Let processes that are started from here load the file as well."""
     named = _environment()
     if path not in map(os.path.abspath, named):
         os.environ[ENVIRONMENT] = os.pathsep.join([*named, path])
-    return sys.modules[_FILES[path].module]
 
 
 def load_outside() -> None:
@@ -103,7 +121,7 @@ def load_outside() -> None:
     """
     for path in map(os.path.abspath, _environment()):
         if path not in _FILES:
-            _load(_read(path))
+            _load(read_plugin(path))
     for entry in _entry_points():
         if entry.name not in _ENTRIES:
             _import(entry)
@@ -151,7 +169,17 @@ def _entry_points() -> tuple[EntryPoint, ...]:
     return _FOUND[0]
 
 
-def _read(path: str) -> Plugin:
+def read_plugin(file: str) -> Plugin:
+    """A plugin file's text, nothing of it run.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or is no text.
+    """
+    path = os.path.abspath(file)
+    if os.pathsep in path:
+        raise InputError(f"{path}: a plugin's name cannot hold {os.pathsep!r}: rename it")
     try:
         return Plugin(path, regular_content(Path(path), LARGEST).decode("utf-8-sig"))
     except OSError as error:

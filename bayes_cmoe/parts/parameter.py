@@ -20,6 +20,7 @@ __all__ = [
     "Role",
     "gate_level",
     "gate_slopes",
+    "identity",
     "intercept",
     "location",
     "share",
@@ -28,6 +29,11 @@ __all__ = [
 ]
 
 REALS = (-np.inf, np.inf)
+
+
+def identity[Value](value: Value) -> Value:
+    """What a part does with a value that it uses as it is."""
+    return value
 
 
 class Role(StrEnum):

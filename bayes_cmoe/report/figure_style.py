@@ -1,6 +1,6 @@
 """One style for all figures of a sweep: sizes, tones, and a frame with room for the legends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import AutoLocator, FuncFormatter, LogLocator, NullFormatter
 
 __all__ = [
     "COLORS",
@@ -84,9 +84,21 @@ def heading(panel: Axes, title: str, subtitle: str) -> None:
     panel.text(0.0, 1.025, subtitle, transform=panel.transAxes, fontsize=8, color="0.35")
 
 
+class _Decades(LogLocator):
+    """The decades, and numbers between them where fewer than two decades are in sight."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        found = super().tick_values(vmin, vmax)
+        for finer in (LogLocator(subs=(1.0, 2.0, 5.0)), AutoLocator()):
+            if sum(vmin <= tick <= vmax for tick in found) > 1:
+                break
+            found = finer.tick_values(vmin, vmax)
+        return found
+
+
 def log_ticks(axis: Axis, form: Callable[[float, int], str]) -> None:
-    """Ticks of a logarithmic axis: at the decades only, labelled by `form`."""
-    axis.set_major_locator(LogLocator(numticks=12))
+    """Ticks of a logarithmic axis: at the decades where it spans two, labelled by `form`."""
+    axis.set_major_locator(_Decades(numticks=12))
     axis.set_major_formatter(FuncFormatter(form))
     axis.set_minor_formatter(NullFormatter())
 
@@ -96,10 +108,14 @@ def power_of_ten(value: float, _: int = 0) -> str:
 
     Examples
     --------
-    >>> power_of_ten(1e-3)
-    '10⁻³'
+    >>> power_of_ten(1e-3), power_of_ten(200.0), power_of_ten(5e6)
+    ('10⁻³', '200', '5·10⁶')
     """
-    return f"10{str(round(np.log10(value))).translate(SUPERSCRIPTS)}"
+    power = int(np.floor(np.log10(value) + 1e-9))
+    times = f"{value / 10.0**power:.3g}"
+    if times != "1" and 1e-3 <= value < 1e5:
+        return plain(value)
+    return f"{'' if times == '1' else f'{times}·'}10{str(power).translate(SUPERSCRIPTS)}"
 
 
 def plain(value: float, _: int = 0) -> str:

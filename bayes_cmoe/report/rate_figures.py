@@ -27,7 +27,7 @@ from bayes_cmoe.report.regime_panels import (
     rows_of,
     say_nothing_yet,
 )
-from bayes_cmoe.sweep.design import Setting
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["contraction_figure", "error_figure"]
 

@@ -24,7 +24,7 @@ from bayes_cmoe.report.regime_panels import (
     rows_of,
     say_nothing_yet,
 )
-from bayes_cmoe.sweep.design import Setting
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["efficiency_figure", "spread_figure"]
 

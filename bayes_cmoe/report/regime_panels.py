@@ -25,7 +25,7 @@ from bayes_cmoe.report.figure_style import (
 )
 from bayes_cmoe.report.numbers import fraction
 from bayes_cmoe.report.sweep_parts import KINDS, kind_of
-from bayes_cmoe.sweep.design import Setting
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = [
     "OFF_SCALE_MEANING",

@@ -13,8 +13,9 @@ import xarray as xr
 
 from bayes_cmoe.report.numbers import vector
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.sweep.design import Design, Setting
+from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.rows import FAILURES
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["KINDS", "environment", "failed_fits", "kind_of", "progress", "regimes", "status_table"]
 
@@ -71,6 +72,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
                 "kind": kind_of(setting),
                 "summary": regime.summary,
                 "expert": regime.expert,
+                "prompts": regime.prompts,
                 "frozen": regime.frozen.description,
                 "features": regime.features,
                 "alpha": alpha,

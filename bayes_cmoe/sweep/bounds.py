@@ -16,10 +16,13 @@ from bayes_cmoe.study.rates import Exponent
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.sweep.design import Design, Setting
+from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import THEORY_ROOMS, truth_of, versions
-from bayes_cmoe.theory.information import DRAWS, Information, information_along
+from bayes_cmoe.sweep.setting import Setting
+from bayes_cmoe.theory.draws import DRAWS
+from bayes_cmoe.theory.fisher import Information
+from bayes_cmoe.theory.information import information_along
 from bayes_cmoe.theory.published import formula, rate_of
 from bayes_cmoe.theory.scores import scores_of
 

@@ -27,7 +27,8 @@ from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
-from bayes_cmoe.sweep.design import CalibratePlan, Design, Setting, Task
+from bayes_cmoe.sweep.design import CalibratePlan, Design, Task
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["DOUBTED", "TRUSTED", "calibration", "prior_draws"]
 

@@ -1,12 +1,10 @@
-"""The design of a sweep: what is to be measured, as a small frozen value; its presets."""
+"""The design of a sweep: what is to be measured, as a small frozen value."""
 
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 from zlib import crc32
@@ -24,8 +22,9 @@ from bayes_cmoe.sweep.checks import (
     check_values,
     shown,
 )
+from bayes_cmoe.sweep.setting import Setting
 
-__all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Setting", "Task"]
+__all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task"]
 
 METHODS = ("map", "nuts", "calibrate")
 ENTROPY = 20240817
@@ -37,84 +36,11 @@ PURPOSES = {
     "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),
 }  # fmt: skip
 """What random numbers are for -> the end of their spawn key."""
-STEEPEST = 10
-"""Exponents at most, in absolute value."""
-_LABEL = re.compile(r"(?P<variant>[\w-]+)/(?P<regime>[\w-]+)(\[(?P<exponents>[^\]]*)\])?")
-_NUMBER = re.compile(r"-?[0-9]{1,9}(/[1-9][0-9]{0,8}|\.[0-9]{1,9})?")
 
 
 def _identity(name: str) -> int:
     """A number for a name that depends on the name alone."""
     return crc32(name.encode())
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A regime of a variant, with its own exponents or others.
-
-    Examples
-    --------
-    >>> Setting.parse("constant_contaminated/merging[gamma=1/8]").gamma
-    Fraction(1, 8)
-    """
-
-    variant: str
-    regime: str
-    alpha: Fraction | None = None
-    gamma: Fraction | None = None
-
-    @cached_property
-    def label(self) -> str:
-        """``variant/regime``, with the exponents in brackets where they are not the regime's."""
-        given = {"alpha": self.alpha, "gamma": self.gamma}
-        marks = ",".join(f"{name}={value}" for name, value in given.items() if value is not None)
-        return f"{self.variant}/{self.regime}" + (f"[{marks}]" if marks else "")
-
-    @property
-    def name(self) -> str:
-        """The label without its variant."""
-        return self.label.removeprefix(f"{self.variant}/")
-
-    @property
-    def powers(self) -> tuple[Fraction, Fraction]:
-        """alpha and gamma along the truth path: its own, or the regime's."""
-        path = variant_named(self.variant).regime(self.regime).path
-        return (
-            path.alpha if self.alpha is None else self.alpha,
-            path.gamma if self.gamma is None else self.gamma,
-        )
-
-    @cached_property
-    def slug(self) -> str:
-        """The label as part of a file name."""
-        return re.sub(r"[\[,]", ".", self.label.replace("=", "")).replace("/", "-").rstrip("]")
-
-    @classmethod
-    def parse(cls, label: str) -> "Setting":
-        """A setting from its label.
-
-        Raises
-        ------
-        InputError
-            When it is not of the form ``variant/regime[alpha=1/8,gamma=1/16]``.
-        """
-        match = _LABEL.fullmatch(label) if isinstance(label, str) else None
-        if match is None:
-            raise InputError(
-                f"regime {label!r}: write variant/regime, or variant/regime[alpha=1/8,gamma=1/16]"
-            )
-        exponents: dict[str, Fraction] = {}
-        for mark in filter(None, (match["exponents"] or "").split(",")):
-            name, _, value = (part.strip() for part in mark.partition("="))
-            if choose("exponent", name, ("alpha", "gamma")) in exponents:
-                raise InputError(f"regime {label!r} gives {name} twice: leave one out")
-            if not _NUMBER.fullmatch(value) or abs(Fraction(value)) > STEEPEST:
-                raise InputError(
-                    f"regime {label!r}: {mark!r} is no exponent: write {name}=1/8, or another "
-                    f"number up to {STEEPEST}"
-                )
-            exponents[name] = Fraction(value)
-        return cls(match["variant"], match["regime"], **exponents)
 
 
 @dataclass(frozen=True)

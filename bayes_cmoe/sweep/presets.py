@@ -10,7 +10,8 @@ import numpy as np
 from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["PRESETS", "design_named", "preset", "read_design", "toml_of"]
 

@@ -22,14 +22,15 @@ from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
 from bayes_cmoe.parts.outside import source_of
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
-from bayes_cmoe.sweep.design import Design, Setting
+from bayes_cmoe.sweep.design import Design
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["FIT_ROOMS", "THEORY_ROOMS", "difference", "truth_of", "versions"]
 
 PACKAGES = ("pymc", "pytensor", "jax", "jaxlib", "numpy", "scipy", "nutpie")
 FIT_ROOMS = (
-    "compiled", "parts", "study", "estimate", "sweep/design.py", "sweep/rows.py", "sweep/worker.py",
-    "sweep/calibration.py",
+    "compiled", "parts", "study", "estimate", "sweep/design.py", "sweep/setting.py",
+    "sweep/rows.py", "sweep/worker.py", "sweep/calibration.py",
 )  # fmt: skip
 """Code that a fit's numbers come from."""
 THEORY_ROOMS = ("compiled", "parts", "study", "theory", "sweep/bounds.py")

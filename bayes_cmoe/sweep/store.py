@@ -19,6 +19,7 @@ from bayes_cmoe.lazy import xr
 from bayes_cmoe.sweep.agreement import check_truths, strangers
 from bayes_cmoe.sweep.chunks import Chunk, chunk_of, content_of, fits, joined
 from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.plugins import RECORD, record_plugins
 from bayes_cmoe.sweep.presets import read_design, toml_of
 from bayes_cmoe.sweep.provenance import truth_of, versions
 from bayes_cmoe.sweep.rows import COORDINATES, VARIABLES
@@ -60,7 +61,7 @@ class Store:
 
     def is_own(self, file: Path) -> bool:
         """Whether a file in the folder may be there before the design is."""
-        return file == self.chunks or file.name == LOCK or file.name.startswith(PART)
+        return file == self.chunks or file.name in (LOCK, RECORD) or file.name.startswith(PART)
 
     @contextmanager
     def opened(self, design: Design) -> Iterator[None]:
@@ -89,6 +90,8 @@ class Store:
                 self._check_design(design)
             self._check_names(design)
             if not self.design_file.exists():
+                with _writing(self.folder / RECORD):
+                    record_plugins(self.folder)
                 self._write(self.design_file, toml_of(design).encode())
             yield
 

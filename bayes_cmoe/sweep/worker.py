@@ -32,9 +32,10 @@ from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.calibration import calibration
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
+from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["THREADS", "limit_threads", "redraw", "run_task"]
 

@@ -21,6 +21,14 @@ __all__ = ["Ball", "Point", "farthest"]
 ROUNDS = 4
 STEP = 4.0
 SIDES = (-1.0, 1.0)
+STEPS = 100
+"""Of SLSQP on the way into the ball."""
+INSIDE = 0.999
+"""Part of eps at which it aims."""
+CROSSINGS = 16
+SHARES = (0.03, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)
+"""Where the way from the truth is looked at: evenly, and close to the truth, where it begins."""
+PRECISION = 1e-3
 SLACK = 1e-4
 """By how much of eps² SLSQP may overstep the ball."""
 
@@ -165,18 +173,59 @@ class Ball:
             radius = min(radius * STEP, self.eps)
 
     def within(self, theta: NDArray, sample: Sample, eps: float) -> NDArray:
-        """The last point within eps on the way from the truth to theta."""
-        low, high, share = 0.0, 2.0, 1.0
-        for _ in range(24):
-            point = self.inside(self.truth + share * (theta - self.truth))
-            if self.hellinger.squared(point, sample)[0] <= eps**2:
-                if share == 1.0:
-                    return point
-                low = share
-            else:
-                high = share
+        """A point within eps near theta, or on the way there from the truth.
+
+        The ball is not star-shaped: it may be a bent valley, so that the way from the truth leaves
+        it at once. The last crossing of that way is the answer only where the search for the
+        nearest point within eps ends outside.
+        """
+        theta = self.inside(theta)
+        if self.hellinger.squared(theta, sample)[0] <= eps**2:
+            return theta
+        near = self._projected(theta, sample, eps)
+        return self._last_crossing(theta, sample, eps) if near is None else near
+
+    def _projected(self, theta: NDArray, sample: Sample, eps: float) -> NDArray | None:
+        """The point within eps nearest to theta, in the units of the ellipsoid there, by SLSQP."""
+        frame = self.frame(theta, sample, eps)
+
+        def room(z: NDArray) -> float:
+            return 1.0 - self.hellinger.squared(self.inside(theta + frame @ z), sample)[0] / aim**2
+
+        def slope(z: NDArray) -> NDArray:
+            _, gradient = self.hellinger.squared(self.inside(theta + frame @ z), sample)
+            return -gradient @ frame / aim**2
+
+        aim = INSIDE * eps
+        found = minimize(
+            lambda z: (z @ z, 2.0 * z),
+            np.zeros(len(theta)),
+            jac=True,
+            method="SLSQP",
+            constraints=[{"type": "ineq", "fun": room, "jac": slope}],
+            options={"maxiter": STEPS, "ftol": 1e-6},
+        )
+        point = self.inside(theta + frame @ found.x)
+        return point if self.hellinger.squared(point, sample)[0] <= eps**2 else None
+
+    def _last_crossing(self, theta: NDArray, sample: Sample, eps: float) -> NDArray:
+        """The last point within eps on the way from the truth to theta, to a share of PRECISION."""
+
+        def at(share: float) -> NDArray:
+            return self.inside(self.truth + share * (theta - self.truth))
+
+        def is_within(share: float) -> bool:
+            return self.hellinger.squared(at(share), sample)[0] <= eps**2
+
+        high = 1.0
+        for low in (*np.linspace(1.0, 0.0, CROSSINGS, endpoint=False)[1:], *SHARES, 0.0):
+            if low == 0.0 or is_within(low):
+                break
+            high = low
+        while high - low > PRECISION * high:
             share = 0.5 * (low + high)
-        return self.inside(self.truth + low * (theta - self.truth))
+            low, high = (share, high) if is_within(share) else (low, share)
+        return at(low)
 
 
 def farthest(

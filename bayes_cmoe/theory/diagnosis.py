@@ -14,8 +14,8 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.study.targets import EXPERT, combination, targets_of
+from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.fitted import fitted_moduli
-from bayes_cmoe.theory.information import Information
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.null_law import null_law
 from bayes_cmoe.theory.scores import Scores, stacked_root

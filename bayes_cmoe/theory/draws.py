@@ -3,3 +3,4 @@
 __all__ = ["DRAWS"]
 
 DRAWS = 2**18
+"""Rows (x, y) of the expectation at each truth."""

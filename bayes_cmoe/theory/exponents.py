@@ -15,10 +15,10 @@ from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT, Function, Targets
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.boundary import boundary
+from bayes_cmoe.theory.draws import DRAWS
+from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.information import (
     ACCURACY,
-    DRAWS,
-    Information,
     check_accuracy,
     information_along,
     truth_at,

@@ -17,10 +17,10 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.study.regime import Path, Regime
 from bayes_cmoe.study.targets import combination
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.draws import DRAWS
+from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.information import (
     ACCURACY,
-    DRAWS,
-    Information,
     check_accuracy,
     information_along,
     truth_at,

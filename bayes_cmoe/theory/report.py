@@ -11,8 +11,9 @@ from bayes_cmoe.study.rates import Rate
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.boundary import boundary_words
+from bayes_cmoe.theory.draws import DRAWS
 from bayes_cmoe.theory.exponents import exponents
-from bayes_cmoe.theory.information import ACCURACY, DRAWS
+from bayes_cmoe.theory.information import ACCURACY
 from bayes_cmoe.theory.published import rate_of
 
 __all__ = ["SIZES", "theory", "theory_rows"]

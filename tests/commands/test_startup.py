@@ -12,7 +12,7 @@ import pytest
 ENGINES = ("pymc", "jax", "pytensor", "arviz", "nutpie", "matplotlib", "pandas", "xarray", "scipy")
 PROBE = """
 import json, sys
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 try:
     code = main(sys.argv[1:])
 except SystemExit as end:

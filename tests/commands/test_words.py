@@ -1,6 +1,7 @@
 """Words of the command line: used as they are written, or refused with their option."""
 
 import inspect
+from dataclasses import is_dataclass
 from fractions import Fraction
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -9,8 +10,7 @@ from cyclopts import App, CycloptsError
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bayes_cmoe.cli as cli
-from bayes_cmoe.cli import main
+import bayes_cmoe.commands.cli as cli
 from bayes_cmoe.commands import (
     compare,
     diagnose,
@@ -22,6 +22,7 @@ from bayes_cmoe.commands import (
     theory,
     variants,
 )
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.commands.words import (
     MOST_WORDS,
     Exponent,
@@ -132,9 +133,14 @@ def test_no_option_leaves_a_number_or_a_file_to_the_parser(command):
         for part in get_args(hint):
             yield from parts(part)
 
-    for name, hint in get_type_hints(command, include_extras=True).items():
-        if name == "return":
-            continue
+    def options(of):
+        for name, hint in get_type_hints(of, include_extras=True).items():
+            if is_dataclass(hint):
+                yield from options(hint)
+            elif name != "return":
+                yield name, hint
+
+    for name, hint in options(command):
         hints = list(parts(hint))
         converters = {
             mark.converter for own in hints if get_origin(own) is Annotated

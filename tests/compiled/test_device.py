@@ -15,7 +15,8 @@ def settings():
     return [*found, str(jnp.asarray(1.5).dtype)]
 
 stages = [settings()]
-import bayes_cmoe.cli, bayes_cmoe.theory.scores, bayes_cmoe.estimate.map, bayes_cmoe.study.targets
+import bayes_cmoe.commands.cli, bayes_cmoe.theory.scores
+import bayes_cmoe.estimate.map, bayes_cmoe.study.targets
 from bayes_cmoe import Data, frozen_predictions, variant_named
 
 variant = variant_named("constant_contaminated")

@@ -21,7 +21,7 @@ BATCH = 50
 IDLE_HOPS, MOST_HOPS = 150, 600
 """Hops from the best ends go on until so many in turn led nowhere better, or so many in all."""
 CHEAP = 400
-"""Up to so many rows twice as many hops are made: the fewer the rows, the more maxima."""
+"""Up to so many rows twice as many hops are made, and always: fewer rows have more maxima."""
 EXPLORE = 800
 """Above this many rows the starts are compared on a weighted part of them."""
 SAME = 1e-3
@@ -80,7 +80,8 @@ def maximum(given: Problem, prior: str, extra: NDArray | None = None) -> Maximum
     if extra is not None:
         starts = np.concatenate([[target.w(theta) for theta in extra], starts])
     ends, values = _descend_all(few, starts)
-    if prior == "flat" or np.sum(values < values.min() + SAME) < ENOUGH_HITS:
+    often = np.sum(values < values.min() + SAME) >= ENOUGH_HITS
+    if prior == "flat" or few.n <= CHEAP or not often:
         hopped = _hops(few, ends, values, rng)
         ends, values = np.concatenate([ends, hopped[0]]), np.concatenate([values, hopped[1]])
     kept = _distinct(ends, values)
@@ -126,20 +127,24 @@ def _descend_all(few: Judged, starts: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _hops(few: Judged, ends: NDArray, values: NDArray, rng: Generator) -> tuple[NDArray, NDArray]:
-    """Ends of starts made from the best ends: jolted, with one entry redrawn, or two crossed."""
+    """Ends of starts made from the best: jolted, one entry redrawn, crossed, on rows reweighted."""
     best = [(ends[i], values[i]) for i in _distinct(ends, values)[:PARENTS]]
     found: list[tuple[NDArray, float]] = []
     idle, times = 0, 2 if few.n <= CHEAP else 1
     while idle < times * IDLE_HOPS and len(found) < times * MOST_HOPS:
         w = best[min(rng.geometric(0.4) - 1, len(best) - 1)][0].copy()
-        way = len(found) % 3
+        way = len(found) % 4
         if way == 0:
             w += 10.0 ** rng.uniform(-1.5, 0.3) * rng.standard_normal(len(w))
         elif way == 1:
             w[rng.integers(len(w))] += 2.0 * rng.standard_normal()
-        else:
+        elif way == 2:
             other = best[rng.integers(len(best))][0]
             w = np.where(rng.random(len(w)) < 0.5, w, other)
+        else:
+            # The maxima of a bootstrap sample lie where those of a few rows more or less do.
+            weight = few.rows[3] * rng.exponential(size=few.n)
+            w, _ = few.part(np.arange(few.n), weight).descend(w, 30, 1e-3)
         w, value = few.descend(np.clip(w, few.lower, few.upper), 60, 1e-5)
         value = value if np.isfinite(value) else np.inf
         found.append((w, value))

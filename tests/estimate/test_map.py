@@ -35,7 +35,7 @@ def test_starts_from_anywhere_find_the_optimum_near_the_truth(study: Study) -> N
     assert anywhere["optimizer_result"]["logp"].item() >= (
         near["optimizer_result"]["logp"].item() - 1e-6
     )
-    assert anywhere["starts"].sizes["start"] % LANES == 0
+    assert anywhere["starts"].sizes["start"] >= LANES
 
 
 def test_standard_errors_come_from_the_curvature_of_the_likelihood() -> None:

@@ -9,15 +9,19 @@ from scipy import stats
 
 from bayes_cmoe.compiled.posterior import Posterior
 from tests import reference
+from tests.estimate.derivatives import derivatives
 from tests.estimate.designs import DESIGNS, design
 from tests.estimate.judged import Judged, judged
 from tests.estimate.maxima import every_problem, named, recorded
 from tests.estimate.problems import COUNT, EXPERTS, GROUPS, Problem, problem
 from tests.estimate.search import SAME, maximum
-from tests.estimate.shortfalls import gaps, off
+from tests.estimate.shortfalls import fitted, gaps, off
 
 # Three of each variant and gate, all kinds, far-off units among them; chosen before any was fitted.
 SMALL = ("80", "372", "56", "325", "305", "397", "250", "378", "86", "243", "219", "307")
+NARROW = ("264", "228", "88")
+UNDER = {"weak": SMALL, "flat": SMALL[::3]}
+"""Under the weak prior, the default, all; under the flat one, one of each variant and gate."""
 PARTS = 10
 
 # Each gate with a scalar and a class response meets every activation, with and without bias.
@@ -140,6 +144,21 @@ def test_judged_density_is_the_packages(name: str) -> None:
             np.testing.assert_allclose(edges, found, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["394", "315", "74"])
+def test_compiled_derivatives_are_those_by_hand(name: str) -> None:
+    """Rounding differs within what XLA fuses: a maximum's derivative, by comparison, was 0/0."""
+    target = judged(named(name), "flat")
+    posterior = Posterior(named(name).model("flat"))
+    rows, rng = posterior.rows(), np.random.default_rng(6)
+    for theta in (target.theta(_point(target, rng)) for _ in range(8)):
+        value, gradient, hessian = derivatives(theta, target.rows, target.form, 2)
+        found, slope = posterior.likelihood.value_and_gradient(theta, rows)
+        assert found == pytest.approx(value, rel=1e-11)
+        np.testing.assert_allclose(slope, gradient, rtol=1e-8, atol=1e-8 * np.abs(gradient).max())
+        bend = posterior.likelihood.hessian(theta, rows)
+        np.testing.assert_allclose(bend, hessian, rtol=1e-8, atol=1e-8 * np.abs(hessian).max())
+
+
 def test_a_part_of_the_rows_counts_as_its_weights_say() -> None:
     target = judged(named("80"), "flat")
     w = _point(target, np.random.default_rng(1))
@@ -169,12 +188,23 @@ def test_the_record_holds_each_problem_once() -> None:
 
 @pytest.mark.parametrize("prior", ["weak", "flat"])
 def test_default_fits_of_small_problems_reach_the_maximum(prior: str) -> None:
-    table = gaps([row for row in recorded() if row["name"] in SMALL], prior)
+    names = UNDER[prior]
+    table = gaps([fitted(named(name), prior) for name in names], prior)
     print(off(table).to_string(index=False))
-    assert len(table) == len(SMALL)
+    assert len(table) == len(names)
     assert not (table["gap"] < -SAME).any(), "a fit found more than the reference"
     if prior == "weak":
         assert (table["gap"] <= SAME).mean() >= 0.99
+        # Under the flat prior spikes are many, and rounding decides which of them is found.
+        by_hand = gaps([fitted(named(name), prior, uncompiled=True) for name in SMALL], prior)
+        np.testing.assert_allclose(by_hand["value"], table["value"], rtol=0, atol=SAME)
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_default_fits_reach_maxima_in_narrow_basins(name: str) -> None:
+    """A few rows more or less: no start and no hop by standard errors was seen to find these."""
+    table = gaps([fitted(named(name), "weak", uncompiled=True)], "weak")
+    assert abs(table["gap"].item()) <= SAME
 
 
 @pytest.mark.slow
@@ -182,7 +212,7 @@ def test_default_fits_of_small_problems_reach_the_maximum(prior: str) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_default_fits_reach_the_maximum(part: int, prior: str) -> None:
     """At most one of the 56 problems of a part below: 1 % of all is six in the ten parts."""
-    table = gaps(recorded()[part::PARTS], prior)
+    table = gaps([fitted(named(row["name"]), prior) for row in recorded()[part::PARTS]], prior)
     print(off(table).to_string(index=False))
     assert not (table["gap"] < -SAME).any(), "a fit found more than the reference"
     if prior == "weak":

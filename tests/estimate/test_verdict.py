@@ -103,3 +103,25 @@ def test_the_default_finds_the_tanh_prompt_beside_a_laplace_expert() -> None:
         found = result(model, seed=seed, posterior=posterior)
         assert found["logp"].item() >= near["logp"].item() - 1e-6
         assert found["status"].item() == "converged"
+
+
+def test_a_narrow_prompt_on_few_rows_is_a_spike_and_a_wide_one_is_none() -> None:
+    """Fourteen rows for three parameters, on one line; by the width of the noise about it.
+
+    The weak prior's mode is at log(2 nu / var y) = -1.5², two standard deviations below it is low.
+    """
+    rng = np.random.default_rng(4)
+    n, few = 300, 14
+    x = rng.uniform(-1.0, 1.0, n)
+    noise = rng.normal(size=few)
+    for width, status in ((0.02, "spike"), (0.5, "local")):
+        y = rng.normal(0.0, 1.0, n)
+        y[:few] = 4.0 + 3.0 * x[:few] + width * noise
+        f0 = frozen_predictions("gaussian", mean=np.zeros(n), scale=1.0)
+        model = CONSTANT.build(Data(x, y), frozen=f0, expert="linear", prior="weak")
+        near = {"lam": few / n, "a": [3.0], "b": 4.0, "nu": width**2}
+        found = fit_map(model, near=near)
+        low = y.var() / 2.0 * np.exp(-(1.5**2) - 2 * 1.5)
+        assert bool(found["point_estimate"]["nu"].item() < low) is (status == "spike")
+        assert 2.0 * 3 < found["optimizer_result"]["prompt_rows"].item() < 5.0 * 3
+        assert found["optimizer_result"]["status"].item() == status

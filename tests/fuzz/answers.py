@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, event, settings
 
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 
 __all__ = ["STATUSES", "Answer", "answer", "many", "taken"]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import bayes_cmoe.report.sweep_files as sweep_files
 import bayes_cmoe.sweep.run as sweep_run
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from tests.fuzz.answers import answer, many, taken
 
 pytestmark = pytest.mark.slow

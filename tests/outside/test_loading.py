@@ -8,13 +8,14 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from bayes_cmoe import InputError, expert_named, load_plugin, variant_named, variants
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.parts import outside
 from bayes_cmoe.parts.experts import EXPERTS
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import truth_of
 from bayes_cmoe.sweep.run import run_sweep
+from bayes_cmoe.sweep.setting import Setting
 from tests.outside.conftest import HERE, nothing_left
 
 SINE = """

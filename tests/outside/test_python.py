@@ -9,7 +9,8 @@ from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.parts.experts import evaluate
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.worker import redraw
 from bayes_cmoe.theory.distinguishability import distinguishability
 from bayes_cmoe.theory.information import information

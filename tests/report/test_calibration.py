@@ -13,7 +13,8 @@ from bayes_cmoe.report.calibration_page import (
     verdict_of,
 )
 from bayes_cmoe.report.images import drawn
-from bayes_cmoe.sweep.design import CalibratePlan, Design, Setting
+from bayes_cmoe.sweep.design import CalibratePlan, Design
+from bayes_cmoe.sweep.setting import Setting
 from tests.report.browser import browser, looked_at
 
 __all__ = ["browser"]

@@ -6,8 +6,9 @@ import xarray as xr
 from scipy.stats import ttest_1samp
 
 from bayes_cmoe.report.comparison import RESOLVED, compare
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting, Task
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
 from bayes_cmoe.sweep.rows import table_of
+from bayes_cmoe.sweep.setting import Setting
 
 LABEL = "constant_contaminated/merging"
 TARGETS = ("lam", "a[x1]", "b", "nu", "a", "expert", "loss")

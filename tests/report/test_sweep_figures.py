@@ -11,7 +11,8 @@ from scipy.stats import beta
 
 from bayes_cmoe.report.coverage_figures import pooled_coverage
 from bayes_cmoe.report.sweep_figures import sweep_figures
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
+from bayes_cmoe.sweep.setting import Setting
 from tests.report.fakes import EXPONENTS, bound, comparison_of, theory
 
 VARIANT = "constant_contaminated"

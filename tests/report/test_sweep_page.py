@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.images import HEAVY, drawn
 from bayes_cmoe.report.sweep_page import sweep_page
-from bayes_cmoe.report.sweep_parts import failed_fits, kind_of, progress
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.report.sweep_parts import failed_fits, kind_of, progress, regimes
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.presets import preset
+from bayes_cmoe.sweep.setting import Setting
 from tests.report.browser import browser, looked_at
 
 __all__ = ["browser"]
@@ -203,6 +204,15 @@ def test_numbers_stand_as_they_should(page):
     assert "−1/2 + 2 γ" in page
     assert "1.50 × 10⁻⁵" in page
     assert "no local size" in page
+
+
+def test_what_is_counted_has_its_number(page):
+    assert "1 prompt, tanh; frozen" in page
+    assert "2 data sets of each size" in page
+    assert "; 1 data set of each size" in page
+    several = Design("s", (Setting.parse("softmax_several_prompts/distinguishable"),), DESIGN.map)
+    (row,) = regimes(several)
+    assert row["prompts"] == 2
 
 
 def test_regimes_are_told_apart_by_their_rates():

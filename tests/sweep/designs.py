@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import xarray as xr
 
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
+from bayes_cmoe.sweep.setting import Setting
 
 FAR = Setting("constant_contaminated", "distinguishable")
 FADING = Setting("constant_contaminated", "distinguishable", alpha=Fraction(1, 8))
@@ -13,7 +14,7 @@ TINY = Design("tiny", (FAR,), map=MapPlan((300, 100_000), 5))
 BOTH = Design(
     "both",
     (FAR, FADING),
-    map=MapPlan((300, 40_000), 4, starts=1),
+    map=MapPlan((300, 40_000), 4, starts=1, starts_up_to=300),
     nuts=NutsPlan((300,), 2, draws=60, tune=60),
 )
 

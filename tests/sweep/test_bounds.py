@@ -7,7 +7,8 @@ import pytest
 
 import bayes_cmoe.sweep.bounds as bounds
 from bayes_cmoe.sweep.bounds import all_bounds, bounds_of
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.theory.information import information
 from bayes_cmoe.theory.published import published
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.outside import load_plugin
 from bayes_cmoe.report.calibration import calibrated
-from bayes_cmoe.sweep.design import CalibratePlan, Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import CalibratePlan, Design, MapPlan
 from bayes_cmoe.sweep.presets import read_design, toml_of
 from bayes_cmoe.sweep.run import run_sweep, state_of
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.sweep.worker import redraw, run_task
 from tests.outside.conftest import nothing_left

@@ -13,7 +13,7 @@ from distributed import Client, LocalCluster
 
 import bayes_cmoe.sweep.cluster as clusters
 import bayes_cmoe.sweep.run as run
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.sweep.design import Design, MapPlan
 from bayes_cmoe.sweep.run import StoppedError, WorkerDiedError, run_sweep, state_of

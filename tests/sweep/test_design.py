@@ -6,8 +6,9 @@ import pytest
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.variant import variants
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.presets import PRESETS, design_named, preset, read_design, toml_of
+from bayes_cmoe.sweep.setting import Setting
 from tests.sweep.designs import BOTH, FAR, NEAR, TINY
 
 

@@ -10,7 +10,7 @@ import pytest
 import bayes_cmoe.sweep.provenance as provenance
 import bayes_cmoe.sweep.run as run
 import bayes_cmoe.sweep.store as stores
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.chunks import content_of

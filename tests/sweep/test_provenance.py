@@ -11,9 +11,10 @@ import pytest
 import bayes_cmoe.sweep.provenance as provenance
 from bayes_cmoe.parts.experts import EXPERTS, Expert
 from bayes_cmoe.study.variant import variant_named, variants
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan
 from bayes_cmoe.sweep.presets import preset
 from bayes_cmoe.sweep.provenance import THEORY_ROOMS, difference, truth_of, versions
+from bayes_cmoe.sweep.setting import Setting
 from tests.sweep.designs import BOTH, FADING, FAR, NEAR
 
 ROOT = Path(__file__).parents[2]

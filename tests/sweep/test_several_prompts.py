@@ -6,9 +6,10 @@ import pytest
 import bayes_cmoe.sweep.worker as worker
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.sweep.bounds import bounds_of
-from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Setting
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.run import run_sweep
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.sweep.worker import redraw
 

@@ -1,19 +1,24 @@
 """One task: rows that can be drawn again, say what they should, and fail only as numbers do."""
 
+from zlib import crc32
+
 import numpy as np
 import nutpie
 import pytest
+import xarray as xr
 from jax.errors import JaxRuntimeError
+from numpy.random import SeedSequence
 from scipy import stats
 
 import bayes_cmoe.sweep.worker as worker
 from bayes_cmoe import simulate, variant_named
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.sweep.design import Design, MapPlan, Setting, Task
+from bayes_cmoe.estimate.map import find_map, fit_map
+from bayes_cmoe.sweep.design import Design, MapPlan, Task
 from bayes_cmoe.sweep.numerical import is_numerical
 from bayes_cmoe.sweep.rows import VARIABLES
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.store import Store
 from bayes_cmoe.sweep.worker import redraw, run_task
 from tests.sweep.designs import BOTH, FADING, FAR, measured
@@ -82,7 +87,9 @@ def test_nuts_rows_hang_together(finished):
 def test_starts_from_the_prior_never_lose_in_the_easy_regime(finished):
     table = Store(finished).collect()
     rows = table.isel(fit=np.flatnonzero((table["method"] == "map").to_numpy()))
-    easy = rows["anywhere_gap"].to_numpy()[(rows["setting"] == FAR.label).to_numpy()]
+    searched = (rows["setting"] == FAR.label) & (rows["n"] == 300)
+    easy = rows["anywhere_gap"].to_numpy()[searched.to_numpy()]
+    assert len(easy) == 4
     assert np.isfinite(easy).all()
     assert np.abs(easy).max() < 1e-3
 
@@ -101,6 +108,52 @@ def test_a_weak_prior_is_the_same_whichever_row_comes_first():
     alone = redraw(design, FAR.variant, FAR.regime, 300, 2)
     assert measured(together.isel(fit=[2])).identical(measured(alone))
     assert (flat["error"] != alone["error"]).any()
+
+
+def spawned(setting, n, replicate, *purpose):
+    """Random numbers of a row: names as CRC-32, then sizes, then what they are for."""
+    names = (setting.variant.encode(), setting.regime.encode())
+    return SeedSequence(7, spawn_key=(*map(crc32, names), n, replicate, *purpose))
+
+
+def test_starts_have_numbers_of_their_own_and_a_gap_is_what_they_gain(monkeypatch):
+    """A start that reaches 2.5 nats more than the one at the truth, whatever the data are."""
+    reached, seeds = [], []
+
+    def from_the_truth(*arguments):
+        reached.append(find_map(*arguments))
+        return reached[-1]
+
+    def from_anywhere(model, *, starts, seed, posterior):
+        seeds.append((starts, seed))
+        result = xr.Dataset({"logp": reached[-1].logp + 2.5})
+        return xr.DataTree.from_dict({"optimizer_result": result})
+
+    monkeypatch.setattr(worker, "find_map", from_the_truth)
+    monkeypatch.setattr(worker, "fit_map", from_anywhere)
+    design = Design("one", (FAR,), MapPlan((300,), 2, starts=3), entropy=7)
+    table = run_task(design, Task("map", FAR, 300, 4, 2))
+    assert table["anywhere_gap"].to_numpy() == pytest.approx([2.5, 2.5])
+    expected = [spawned(FAR, 300, replicate, 1).generate_state(1)[0] for replicate in (4, 5)]
+    assert seeds == [(3, seed) for seed in expected]
+
+
+def test_a_weak_prior_is_scaled_by_ten_thousand_rows_of_the_regime():
+    """SciPy's densities, on the scale of what `simulate` draws from the reference's seed."""
+    worker._bench.cache_clear()
+    posterior = worker._bench(FAR.variant, FAR.regime, "weak", 7).posterior
+    data = simulate(FAR.variant, FAR.regime, 10_000, spawned(FAR, 10_000, 0))
+    x = data.x[:, 0]
+    reach = np.sqrt(1.0 + x.mean() ** 2 / x.var())
+    theta = {"lam": 0.3, "a": np.array([0.7]), "b": -0.4, "nu": 0.8}
+    expected = (
+        stats.beta.logpdf(0.3, 1.5, 1.5)
+        + stats.norm.logpdf(0.7, 0.0, 2.5 / x.std())
+        + stats.norm.logpdf(-0.4, 0.0, 2.5 * reach)
+        + stats.lognorm.logpdf(0.8, 1.5, scale=data.y.var() / 2.0)
+    )
+    found = float(posterior.log_prior(posterior.layout.ravel(theta)))
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_exponents_move_the_truth_and_the_data(finished):

@@ -7,8 +7,8 @@ import pytest
 
 from bayes_cmoe import InputError, variant_named
 from bayes_cmoe.compiled.layout import Layout
+from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.information import (
-    Information,
     check_accuracy,
     information,
     information_along,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import Data, InputError, frozen_log_density, simulate, variant_named
-from bayes_cmoe.cli import main
+from bayes_cmoe.commands.cli import main
 from bayes_cmoe.commands.theory import app_commands, theory
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.estimate.map import fit_map

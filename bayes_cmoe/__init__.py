@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bayes_cmoe.study.regime import Path, Regime, along
     from bayes_cmoe.study.simulate import simulate
     from bayes_cmoe.study.variant import Variant, register_variant, variant_named, variants
+    from bayes_cmoe.theory.absence import absence_test
+    from bayes_cmoe.theory.confidence import intervals
 
 __all__ = [
     "Data",
@@ -36,6 +38,7 @@ __all__ = [
     "Regime",
     "Share",
     "Variant",
+    "absence_test",
     "along",
     "contaminated_variant",
     "expert_named",
@@ -44,6 +47,7 @@ __all__ = [
     "frozen_log_density",
     "frozen_predictions",
     "frozen_probabilities",
+    "intervals",
     "load_plugin",
     "register_expert",
     "register_family",
@@ -93,6 +97,8 @@ _HOMES = {
         "along",
     ),
     "study.simulate": ("simulate",),
+    "theory.absence": ("absence_test",),
+    "theory.confidence": ("intervals",),
     "study.variant": (
         "Variant",
         "register_variant",

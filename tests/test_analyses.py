@@ -82,3 +82,38 @@ def test_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert low < new.rotated.mean() < high
     check_figures(tmp_path, {"images.png", "responsibilities.png"})
     assert str(tmp_path / "images.png") in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_is_there_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("is_there_a_prompt.py")
+    analysis["main"](["-o", str(tmp_path), "--quick"])
+    printed = capsys.readouterr().out
+    assert "inside the band: False" not in printed
+    check_figures(tmp_path, {"pvalues.png", "power.png"})
+
+
+def test_the_band_of_uniform_p_values_holds_nineteen_in_twenty() -> None:
+    low, high = script("is_there_a_prompt.py")["band"](200, 20)
+    rng = np.random.default_rng(5)
+    grid = np.arange(1, 20) / 20
+    drawn = rng.integers(1, 21, size=(2000, 200)) / 20
+    ecdf = np.mean(drawn[:, :, None] <= grid + 1e-12, axis=1)
+    inside = np.mean(((ecdf >= low) & (ecdf <= high)).all(axis=1))
+    # Binomials are discrete: the band holds at least what it says, to 4 standard errors.
+    assert 0.93 < inside < 0.99
+
+
+@pytest.mark.slow
+def test_interval_coverage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("interval_coverage.py")
+    words = ["-o", str(tmp_path), "-n", "300", "--regime", "distinguishable", "--sets"]
+    analysis["main"]([*words, "2"])
+    first = (tmp_path / "coverage.csv").read_text()
+    analysis["main"]([*words, "3"])
+    assert (tmp_path / "coverage.csv").read_text().startswith(first)
+    rows = analysis["read"](tmp_path / "coverage.csv")
+    assert len(rows) == 3 * len(analysis["PROFILED"])
+    assert all(float(row["ratio"]) >= 0 for row in rows)
+    assert "test inversion" in capsys.readouterr().out
+    assert (tmp_path / "coverage.png").stat().st_size > 10_000

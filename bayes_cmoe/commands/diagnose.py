@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json as json_format
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import Setting, read_setting
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
-from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.commands.words import Number, Place, Whole
+from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import xr
 
 __all__ = ["diagnose"]
@@ -29,6 +30,8 @@ def diagnose(
     frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
     prior: str = "flat",
+    intervals: str | None = None,
+    level: Number = 0.9,
     seed: Whole = 0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -52,17 +55,29 @@ def diagnose(
         Name of a gate, where the variant leaves a choice; `bayes-cmoe variants` lists them.
     prior
         flat or weak.
+    intervals
+        profile or inverted: intervals that hold where standard errors do not, for each parameter,
+        the share, and its products with the displacements from the frozen expert, which the data
+        identify always. Inverted takes minutes for each.
+    level
+        Of the intervals.
     seed
         Seed of the random numbers.
     json
         Print one JSON object instead of a table.
     """
     check_seed(seed)
+    if intervals is not None:
+        choose("intervals", intervals, ("profile", "inverted"))
+    if not 0.5 <= level <= 0.999:
+        raise InputError(f"--level {level:g}: give a number from 0.5 to 0.999")
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
     with contextlib.redirect_stdout(sys.stderr):
-        found = _diagnosed(setting, prior, seed)
+        found, ends = _diagnosed(setting, prior, seed, intervals, level)
     if json:
-        record = {"variant": setting.variant.name, **record_of(found)}
+        record: dict[str, Any] = {"variant": setting.variant.name, **record_of(found)}
+        if intervals is not None:
+            record["intervals"] = {"method": intervals, "level": level, **ends}
         print(json_format.dumps(record, allow_nan=False))
         return 0
     local = found.attrs["standing"] == "local"
@@ -73,15 +88,26 @@ def diagnose(
         own = found.sel(entry=label)
         values = (own.estimate, own.stderr, own.stderr_doubled)[: 3 if local else 2]
         view.add_row(str(label), *(f"{float(value):.4g}" for value in values))
+    views = [view]
+    if intervals is not None:
+        views.append(plain_table("parameter", "estimate", f"{intervals} interval, {level:.3g}"))
+        for name, end in ends.items():
+            edge = " (the range ends there)" if end["open_below"] or end["open_above"] else ""
+            views[-1].add_row(
+                name,
+                f"{end['estimate']:.4g}",
+                f"{end['lower']:.4g} to {end['upper']:.4g}{edge}",
+            )
     confused = "; ".join(found.attrs["confused"]) or "none"
     print_result(
         f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
-        view,
+        *views,
         note=f"Hellinger distance from the frozen expert: {float(found.hellinger):.4g} ± "
         f"{float(found.hellinger_se):.2g}; root of twice the gain in "
         f"log-likelihood over it: {float(found.frozen_distance):.2f}, not to be read in normal "
         "standard deviations\n"
-        f"score test of no prompt: {float(found.null_statistic):.2f}, without one 95 % stay below "
+        f"{found.attrs['null_test']} test of no prompt: "
+        f"{float(found.null_statistic):.2f}, without one 95 % stay below "
         f"{float(found.null_quantile):.2f}; p = {float(found.null_pvalue):.2g}\n"
         f"condition number: {float(found.condition):.3g}; not told apart: {confused}\n"
         f"hardest combination: {found.attrs['hardest']}\n{found.attrs['advice']}",
@@ -89,7 +115,27 @@ def diagnose(
     return 0
 
 
-def _diagnosed(setting: Setting, prior: str, seed: int) -> xr.Dataset:
+def _diagnosed(
+    setting: Setting, prior: str, seed: int, intervals: str | None, level: float
+) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
+    """The diagnosis, and for each target its interval, if any are asked for."""
     from bayes_cmoe.theory.diagnosis import diagnose as diagnosis_of
 
-    return diagnosis_of(setting.model(prior), seed=seed)
+    model = setting.model(prior)
+    if intervals is None:
+        return diagnosis_of(model, seed=seed), {}
+    from bayes_cmoe.estimate.map import fit_map
+    from bayes_cmoe.theory.confidence import Workshop
+    from bayes_cmoe.theory.confidence import intervals as intervals_of
+    from bayes_cmoe.theory.lines import line_names
+
+    workshop = Workshop.of(model)
+    tree = fit_map(model, seed=seed, posterior=workshop.posterior)
+    ends = {}
+    for name in line_names(workshop.own_ground.targets):
+        found = intervals_of(
+            model, name, method=intervals, level=level, tree=tree, seed=seed, workshop=workshop
+        )
+        numbers = {part: float(found[part]) for part in ("estimate", "lower", "upper")}
+        ends[name] = numbers | {part: bool(found[part]) for part in ("open_below", "open_above")}
+    return diagnosis_of(model, tree, seed=seed), ends

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.blocks import Rows, blocked_map
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
@@ -62,6 +62,13 @@ class Components:
     model : pm.Model
         A model whose response is `bayes_cmoe.parts.mixture.contaminated_response`.
 
+    Attributes
+    ----------
+    count : int
+        Components, the frozen expert's included.
+    block : callable
+        ``block(theta, columns)``, the `RowParts` of some rows; traceable by JAX.
+
     Raises
     ------
     InputError
@@ -90,9 +97,9 @@ class Components:
         parts = row_function(model, self.columns, wanted)
 
         def block(theta: Array, columns: list[Array]) -> RowParts:
+            rows = (len(columns[0]),)
             found = [
-                jnp.broadcast_to(part, (BLOCK,))
-                for part in parts(*self.layout.split(theta), *columns)
+                jnp.broadcast_to(part, rows) for part in parts(*self.layout.split(theta), *columns)
             ]
             frozen, *prompts = found[:count]
             stay, *moves = found[count:]
@@ -107,6 +114,7 @@ class Components:
                 jax.nn.softmax(joint, axis=-1),
             )
 
+        self.block = block
         self._parts = blocked_map(block)
 
     def rows(self) -> Rows:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Flock", "descend_together"]
+__all__ = ["Flock", "descend_together", "skipping"]
 
 Function = Callable[[NDArray], tuple[NDArray, NDArray]]
 
@@ -35,6 +35,31 @@ class Flock:
     w: NDArray
     value: NDArray
     iterations: int
+
+
+def skipping(function: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]]) -> Function:
+    """A function of many points that is evaluated only at those that moved since the last call.
+
+    In a flock most points are done long before the last one is.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(w, moved)``: values and gradients of the points w, whose numbers are `moved`.
+    """
+    last: list[NDArray] = []
+
+    def evaluated(w: NDArray) -> tuple[NDArray, NDArray]:
+        if not last:
+            last.extend([w.copy(), *(part.copy() for part in function(w, np.arange(len(w))))])
+            return last[1].copy(), last[2].copy()
+        (moved,) = np.nonzero((w != last[0]).any(axis=1))
+        if len(moved):
+            value, gradient = function(w[moved], moved)
+            last[0][moved], last[1][moved], last[2][moved] = w[moved], value, gradient
+        return last[1].copy(), last[2].copy()
+
+    return evaluated
 
 
 def descend_together(

@@ -35,6 +35,7 @@ __all__ = [
     "contaminated_response",
     "mixture_of",
     "with_fewer_prompts",
+    "with_response",
 ]
 
 
@@ -106,6 +107,17 @@ def with_fewer_prompts(model: pm.Model) -> pm.Model | None:
     None when it has one prompt, is not one of the suite's, or gives each prompt a prior of its own.
     """
     return _FEWER[model]() if model in _FEWER else None
+
+
+_AGAIN: WeakKeyDictionary[pm.Model, Callable[[NDArray], pm.Model]] = WeakKeyDictionary()
+
+
+def with_response(model: pm.Model, response: NDArray) -> pm.Model | None:
+    """The same model of another response, shape (n,), by which the prior is scaled too.
+
+    None when the model is not one of the suite's.
+    """
+    return _AGAIN[model](response) if model in _AGAIN else None
 
 
 def contaminated_response(
@@ -239,18 +251,15 @@ def contaminated_model(
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
     _MIXTURES[model] = mixture
     keep_priors(model, priors)
+    rebuilt = partial(
+        contaminated_model, frozen=frozen, gate=gate, expert=form, prior=prior, prompt=prompt
+    )
+    _AGAIN[model] = lambda response: rebuilt(
+        Data(data.x, response, data.features, data.classes), prompts=prompts
+    )
     alike = all(priors[own.name].rank < len(own.dims) for own in mixture.parameters)
     if prompts > 1 and alike:
-        _FEWER[model] = partial(
-            contaminated_model,
-            data,
-            frozen=frozen,
-            gate=gate,
-            expert=form,
-            prior=prior,
-            prompt=prompt,
-            prompts=prompts - 1,
-        )
+        _FEWER[model] = partial(rebuilt, data, prompts=prompts - 1)
     return model
 
 

@@ -4,13 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayes_cmoe.theory.absence import absence_test
+    from bayes_cmoe.theory.confidence import intervals
     from bayes_cmoe.theory.diagnosis import diagnose
     from bayes_cmoe.theory.planner import plan
     from bayes_cmoe.theory.report import theory
 
-__all__ = ["diagnose", "plan", "theory"]
+__all__ = ["absence_test", "diagnose", "intervals", "plan", "theory"]
 
-_HOMES = {"diagnose": "diagnosis", "plan": "planner", "theory": "report"}
+_HOMES = {
+    "absence_test": "absence",
+    "diagnose": "diagnosis",
+    "intervals": "confidence",
+    "plan": "planner",
+    "theory": "report",
+}
 """The module of each name, loaded when the name is first asked for."""
 
 

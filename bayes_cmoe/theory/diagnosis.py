@@ -11,6 +11,7 @@ from bayes_cmoe.compiled.blocks import CHUNK
 from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.compiled.replicas import Replicas
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.study.targets import EXPERT, combination, targets_of
@@ -51,8 +52,9 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     signed root of twice the gain in log-likelihood over the frozen expert alone, *not* a standard
     normal without a prompt (the best of many spikes reaches 4 then); ``null_statistic`` with its
     own law, ``null_quantile`` and ``null_pvalue``, of
-    `bayes_cmoe.theory.null_law`; ``prompt_rows``, on how many rows the prompt rests; ``condition``
-    of the information scaled to unit diagonal. Attributes: ``status`` of the fit, ``standing`` (see
+    `bayes_cmoe.theory.null_law` and named by the attribute ``null_test``; ``prompt_rows``, on how
+    many rows the prompt rests; ``condition`` of the information scaled to unit diagonal.
+    Attributes: ``status`` of the fit, ``standing`` (see
     `bayes_cmoe.theory.standing`), ``confused`` (the pairs that the data do not tell apart),
     ``hardest`` and ``advice``, in words.
 
@@ -99,7 +101,7 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
         at_edge=str(search.attrs.get("at_edge", "")),
         singular=singular,
         gain=float(np.sign(log_gain) * np.sqrt(2.0 * abs(log_gain))),
-        null=null_law(posterior, components, columns, frozen if drawable else None, seed),
+        null=null_law(Replicas(posterior, components), columns, frozen if drawable else None, seed),
         prompt_rows=float(np.sum(parts.responsibility)),
         prompt_parameters=len(measured.expert_entries),
         distance=hellinger / error if error > 0 else np.nan,
@@ -144,6 +146,7 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
             "standing": standing.name,
             "confused": _confused(labels, correlation),
             "hardest": hardest,
+            "null_test": evidence.null.kind,
             "advice": advice,
         },
     )

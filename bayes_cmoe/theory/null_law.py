@@ -1,15 +1,15 @@
-"""The law of the likelihood ratio when there is no prompt, by its score process.
+"""What tells a prompt from none on the data at hand, beside its law when there is no prompt.
 
-With pi = 0 the expert's parameters are lost, and twice the gain in log-likelihood over the frozen
-expert tends not to a chi-square but to
+With pi = 0 the trainable expert's parameters are lost, and twice the gain in log-likelihood over
+the frozen expert tends not to a chi-square but to
 
     sup_theta max(0, Z(theta))²,   Z Gaussian with the correlation of
-    g(theta) = pi(x) (f(y | h(x; eta), nu) / f0(y|x) - 1),
+    g(theta) = s(x) (f(y | h(x; eta), nu) / f0(y|x) - 1),
 
-the score of a share at zero, whose scale cancels. Points that cover the prior stand for all theta:
-a prompt between them can be missed, not invented. A narrow prompt's score is far from Gaussian at
-sizes that people have, so the process is not drawn as a Gaussian one but summed over n rows of a
-pool drawn from f0 at the inputs at hand; the data's own supremum is judged by the same sums.
+the score of a share at zero. Where f0 can be drawn from, the ratio is drawn itself: the response
+from f0 at the inputs at hand, the search the same as on the data. Where it cannot (f0 known at the
+rows' own responses only), and on many rows, Z is drawn from the correlation of g over the rows at
+hand, on a cover of the prompts, and the data are judged by their score.
 
 References
 ----------
@@ -21,147 +21,134 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pymc as pm
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.stats.qmc import Sobol
 
-from bayes_cmoe.compiled.blocks import Rows
-from bayes_cmoe.compiled.components import Components
-from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.coordinates import working_coordinates
-from bayes_cmoe.study.targets import targets_of
+from bayes_cmoe.compiled.replicas import Replicas
+from bayes_cmoe.theory.absence_search import Search
+from bayes_cmoe.theory.cover import ground_of
 from bayes_cmoe.theory.nodes import Columns
 
-__all__ = ["LEVEL", "NullLaw", "null_law"]
+__all__ = ["LEVEL", "NullLaw", "exceedance", "null_law", "process_law", "suprema"]
 
 LEVEL = 0.05
-POINTS = 128
-SCALES = (1.0, 0.3, 0.1, 0.03)
-"""The cover of the prior, shrunk towards its middle: a wide box is mostly empty."""
-LARGEST = 2**17
-"""Above this many rows an evenly spaced part of them is looked at."""
-POOL = 2**13
-DRAWS = 999
-STEEPEST = 150.0
+EXACT = 2**12
+"""Up to this many rows responses are drawn; above, the Gaussian process is."""
+DRAWS = 99
+PROCESS_DRAWS = 999
+RATIO, SCORE = "likelihood ratio", "score"
+CHUNK = 2**13
 
 
 @dataclass(frozen=True, eq=False)
 class NullLaw:
-    """The supremum of the data's scores beside its law without a prompt.
+    """A statistic of a prompt beside its law without one.
 
     Parameters
     ----------
     statistic : float
-        max(0, max_j t_j), t_j the mean of g(theta_j) over the rows in its standard errors.
+        The root of the likelihood ratio, or max(0, max S) over a cover of the prompts, with S the
+        score of `bayes_cmoe.compiled.replicas`.
     quantile : float
-        The statistic exceeds it with probability `LEVEL` when there is no prompt. The root of twice
-        a fitted gain in log-likelihood exceeds it more often: a search over the whole box also
-        finds spikes between the points.
+        The statistic exceeds it with probability `LEVEL` when there is no prompt.
     pvalue : float
         Probability of as large a statistic when there is no prompt.
+    kind : str
+        Which it is, in words.
     """
 
     statistic: float
     quantile: float
     pvalue: float
+    kind: str = RATIO
 
 
 def null_law(
-    posterior: Posterior,
-    components: Components,
+    replicas: Replicas,
     columns: Columns,
     frozen: Callable[[Columns, Generator], Columns] | None = None,
     seed: int = 0,
 ) -> NullLaw:
-    """The null law of the likelihood ratio on the data at hand.
+    """The test of no prompt on the data at hand: quick, for `diagnose`.
+
+    `bayes_cmoe.theory.absence.absence_test` draws more, and the prior's range anew.
 
     Parameters
     ----------
-    posterior : Posterior
-        Gives the range of the parameters.
-    components : Components
-        Of the same model.
+    replicas : Replicas
+        Their prior is the range in which prompts are looked for.
     columns : dict of str to array
         The rows.
     frozen : callable, optional
-        ``frozen(columns, rng)`` gives the columns with the response drawn from f0. Without it the
-        pool is the rows themselves, centred.
+        ``frozen(columns, rng)`` gives the columns with the response drawn from f0.
     seed : int
-        Of the cover, the pool and the sums.
+        Of the cover and the draws.
     """
-    rng = np.random.default_rng(seed)
-    count = len(columns["x"])
-    own = {name: column[:: -(-count // LARGEST)] for name, column in columns.items()}
-    pick = rng.integers(count, size=POOL)
-    pool = {name: column[pick] for name, column in columns.items()}
-    rows = posterior.likelihood.rows(own)
-    drawn = posterior.likelihood.rows(pool if frozen is None else frozen(pool, rng))
-    points = _cover(posterior, seed)
-    table = np.array([_score(components, theta, drawn) for theta in points]).T
-    size = np.sqrt(np.mean(table**2, axis=0))
-    used = np.isfinite(size) & (size > 0)
-    table, size = table[:, used] / size[used], size[used]
-    scored = [_score(components, theta, rows) for theta in points[used]]
-    mean = np.array([score.mean() for score in scored]) / size
-    square = np.array([np.mean(score**2) for score in scored]) / size**2
-    statistic = float(_supremum(mean, square, rows.n))
-    suprema = _suprema(table, rows.n, rng)
-    exceeding = int(np.sum(suprema >= statistic))
-    return NullLaw(
-        statistic, float(np.quantile(suprema, 1.0 - LEVEL)), (1 + exceeding) / (1 + DRAWS)
-    )
+    ground_rng, cover_rng, rng = np.random.default_rng(seed).spawn(3)
+    known = columns if frozen is None else frozen(columns, ground_rng)
+    ground = ground_of(replicas.posterior, replicas, known, ground_rng)
+    search = Search.of(replicas, ground, columns, cover_rng)
+    response = np.asarray(columns[replicas.response], dtype=float)
+    if frozen is None or len(response) > EXACT:
+        kind, (statistic, drawn) = SCORE, process_law(search, rng)
+    else:
+        null = [frozen(columns, rng)[replicas.response] for _ in range(DRAWS)]
+        roots = np.sqrt(search(np.array([response, *null])).ratio)
+        kind, statistic, drawn = RATIO, float(roots[0]), roots[1:]
+    quantile = float(np.quantile(drawn, 1.0 - LEVEL))
+    return NullLaw(statistic, quantile, exceedance(drawn, statistic), kind)
 
 
-def _score(components: Components, theta: NDArray, rows: Rows) -> NDArray:
-    """g at the rows, up to its scale."""
-    parts = components.at(theta, rows)
-    share = np.asarray(parts.share)
-    share = share / max(float(np.max(share)), 1e-300)
-    return share * np.expm1(np.minimum(parts.prompt - parts.frozen, STEEPEST))
+def exceedance(drawn: NDArray, value: float) -> float:
+    """(1 + #{drawn >= value}) / (1 + draws): a p-value that is never zero.
 
-
-def _supremum(mean: NDArray, square: NDArray, n: int | NDArray) -> NDArray:
-    """max(0, max_j t_j) over the last axis, from means of g and g² in units of the pool's g².
-
-    Rows that happen to lack what makes g vary would divide by nearly nothing, so the scale is the
-    pool's and the rows' own together.
+    Examples
+    --------
+    >>> exceedance(np.array([1.0, 2.0, 3.0]), 2.0)
+    0.75
     """
-    t = mean * np.sqrt(n) / np.sqrt(0.5 * (1.0 + square))
-    return np.max(t, axis=-1, initial=0.0)
+    return (1 + int(np.sum(drawn >= value))) / (1 + len(drawn))
 
 
-def _suprema(table: NDArray, n: int, rng: Generator) -> NDArray:
-    """The same over sums of n rows of a table (row, point) with unit squares; shape (DRAWS,)."""
-    counts = rng.poisson(n / len(table), size=(DRAWS, len(table))).astype(float)
-    total = counts.sum(axis=1, keepdims=True)
-    mean = counts @ (table - table.mean(axis=0)) / total
-    return _supremum(mean, counts @ table**2 / total, total)
+def process_law(search: Search, rng: Generator) -> tuple[float, NDArray]:
+    """max(0, max S) over the cover, and draws of it from the correlation of the scores.
+
+    The draws are those of Gaussian multipliers of the rows' own scores, centred:
+    sum_i xi_i (g_i - mean g) / sqrt(sum_i (g_i - mean g)²).
+
+    Parameters
+    ----------
+    search : Search
+        Its columns have the response.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    statistic : float
+    drawn : array, shape (draw,)
+    """
+    replicas, thetas = search.replicas, search.ground.working.natural(search.points)
+    n = len(search.columns[replicas.response])
+    total, square = np.zeros(len(thetas)), np.zeros((len(thetas), len(thetas)))
+    for first in range(0, n, CHUNK):
+        part = {name: column[first : first + CHUNK] for name, column in search.columns.items()}
+        response = np.asarray(part[replicas.response], dtype=float)[None]
+        scores = replicas.row_scores(thetas, replicas.table(part, response))
+        total += scores.sum(axis=1)
+        square += scores @ scores.T
+    size = np.sqrt(np.diag(square))
+    covariance = square - np.outer(total, total) / n
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    used = np.isfinite(spread) & (spread > 1e-8 * np.where(np.isfinite(size), size, 0.0))
+    if not used.any():
+        return 0.0, np.zeros(PROCESS_DRAWS)
+    correlation = covariance[np.ix_(used, used)] / np.outer(spread[used], spread[used])
+    return float(np.max(total[used] / size[used], initial=0.0)), suprema(correlation, rng)
 
 
-def _cover(posterior: Posterior, seed: int) -> NDArray:
-    """Points over the prior's range at several scales, shape (POINTS, parameter)."""
-    layout: Layout = posterior.layout
-    working = working_coordinates(posterior.lower, posterior.upper)
-    drawn = pm.draw(
-        [posterior.model[name] for name in layout.names], draws=POINTS, random_seed=seed
-    )
-    flat = np.concatenate([np.reshape(part, (POINTS, -1)) for part in drawn], axis=1)
-    points = np.array([working.working(theta) for theta in flat])
-    boxed = np.isfinite(working.lower) & np.isfinite(working.upper)
-    unit = Sobol(layout.size, rng=np.random.default_rng(seed)).random(POINTS)[:, boxed]
-    lower, upper = working.lower[boxed], working.upper[boxed]
-    middle = np.median(points, axis=0)
-    points[:, boxed] = lower + unit * (upper - lower)
-    middle[boxed] = 0.5 * (lower + upper)
-    given = np.isfinite(posterior.initial)
-    middle[given] = working.working(np.where(given, posterior.initial, 1.0))[given]
-    scale = np.resize(SCALES, POINTS)[:, None]
-    thetas = np.array([working.natural(w) for w in middle + scale * (points - middle)])
-    # Near no share only the gate's shape in x matters, exp(beta'x) of a softmax gate.
-    gate = targets_of(posterior.model, layout).mixture.gate
-    for parameter in gate.parameters:
-        if parameter.name == gate.share.parameter and np.isinf(parameter.support[0]):
-            thetas[:, layout.slices[parameter.name]] = gate.shut[parameter.name]
-    return thetas
+def suprema(correlation: NDArray, rng: Generator) -> NDArray:
+    """Draws of max(0, max_j Z_j), Z normal with a correlation (point, point); shape (draw,)."""
+    eigenvalues, directions = np.linalg.eigh(correlation)
+    root = directions * np.sqrt(np.maximum(eigenvalues, 0.0))
+    drawn = rng.standard_normal((PROCESS_DRAWS, len(root))) @ root.T
+    return drawn.max(axis=1, initial=0.0)

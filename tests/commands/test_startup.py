@@ -43,6 +43,7 @@ CHEAP = {
     "no run's status": (2, "status nowhere"),
     "missing table": (2, "fit constant_contaminated missing.csv"),
     "table of diagnose": (2, "diagnose constant_contaminated missing.csv"),
+    "table of test": (2, "test constant_contaminated missing.csv"),
     "bad table": (2, "fit constant_contaminated bad.csv"),
     "table without a column": (2, "fit constant_contaminated short.csv"),
 }
@@ -58,7 +59,7 @@ replications = 2
 
 def words_of(line: str) -> list[str]:
     words = line.split()
-    needs_columns = words[0] in ("fit", "diagnose") and len(words) == 3
+    needs_columns = words[0] in ("fit", "diagnose", "test") and len(words) == 3
     return [*words, *COLUMNS.split()] if needs_columns else words
 
 

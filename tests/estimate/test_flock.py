@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize, rosen, rosen_der
 
-from bayes_cmoe.estimate.flock import _updated, descend_together
+from bayes_cmoe.estimate.flock import _updated, descend_together, skipping
 
 FREE = (np.full(3, -np.inf), np.full(3, np.inf))
 
@@ -78,3 +78,27 @@ def test_the_update_satisfies_the_secant_equation_and_stays_positive_definite() 
     np.testing.assert_allclose(found, found.transpose(0, 2, 1), rtol=1e-9, atol=1e-12)
     assert np.linalg.eigvalsh(found).min() > 0.0
     np.testing.assert_array_equal(found[3:], hessian[3:])
+
+
+def test_points_that_stand_still_are_not_evaluated_again() -> None:
+    asked: list[int] = []
+
+    def squares(w: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(len(w))
+        # Each point has its own function, told by its number.
+        return np.sum((w - moved[:, None]) ** 2, axis=1), 2.0 * (w - moved[:, None])
+
+    function = skipping(squares)
+    w = np.zeros((4, 2))
+    value, gradient = function(w)
+    assert value == pytest.approx([0.0, 2.0, 8.0, 18.0])
+    w[2] = 1.0
+    value, gradient = function(w)
+    assert value == pytest.approx([0.0, 2.0, 2.0, 18.0])
+    assert gradient[2] == pytest.approx([-2.0, -2.0])
+    value[:] = np.nan
+    assert np.isfinite(function(w)[0]).all()
+    assert asked == [4, 1]
+    bounds = (np.full(2, -9.0), np.full(2, 9.0))
+    found = descend_together(skipping(squares), np.zeros((4, 2)), bounds, np.eye(2), 50, 1e-12)
+    assert found.w == pytest.approx(np.repeat(np.arange(4.0), 2).reshape(4, 2), abs=1e-5)

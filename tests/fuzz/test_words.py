@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import bayes_cmoe.commands.diagnose as diagnose_command
 import bayes_cmoe.commands.fit as fit_command
 import bayes_cmoe.commands.simulate as simulate_command
+import bayes_cmoe.commands.test as test_command
 import bayes_cmoe.sweep.run as sweep_run
 import bayes_cmoe.theory.exponents as exponents
 import bayes_cmoe.theory.planner as planner
@@ -28,6 +29,7 @@ VALID = {
     "simulate": [VARIANT, "--regime", REGIME, "-n", "30", "-o", "{folder}/new.csv"],
     "fit": [VARIANT, "{folder}/good.csv", *TABLE],
     "diagnose": [VARIANT, "{folder}/good.csv", *TABLE],
+    "test": [VARIANT, "{folder}/good.csv", *TABLE],
     "theory": [VARIANT, "--regime", REGIME],
     "plan": [VARIANT, "--regime", REGIME, "-n", "1000"],
     "calibrate": [VARIANT, "-o", "{folder}/calibration"],
@@ -39,8 +41,8 @@ OPTIONS = (
     "--seed", "--draws", "--starts", "--tune", "--chains", "-n", "--alpha", "--gamma", "--error",
     "--at", "--truth", "--workers", "--json", "--expert", "--no-bias", "--gate", "--prior",
     "--method", "--frozen-scale", "--frozen-df", "--frozen-logp", "--frozen-probs", "-x", "-y",
-    "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help",
-    "--kind", "--engine", "--datasets", "--ranked", "--version", "--",
+    "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help", "--version", "--",
+    "--kind", "--engine", "--datasets", "--ranked", "--intervals", "--level",
     "--seed.a", "--x.0", "--features.0", "--empty-features", "--no-json", "--colour",
 )  # fmt: skip
 NASTY = (
@@ -84,6 +86,7 @@ def stopped(argv):
     """An answer that ends where a slow part would begin, and what reached that part."""
     slow = (
         (fit_command, "_fitted"), (diagnose_command, "_diagnosed"), (simulate_command, "draw"),
+        (test_command, "_tested"),
         (planner, "information_along"), (exponents, "information_along"), (sweep_run, "run_sweep"),
     )  # fmt: skip
     ends = [taken(*place) for place in slow]

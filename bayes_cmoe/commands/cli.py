@@ -45,6 +45,7 @@ for _name, _help in (
     ("theory", "Show published exponents against the information bound and its slope."),
     ("plan", "Say how many rows a wanted error needs, or what error a number of rows gives."),
     ("diagnose", "Say what a table can tell, and which parameters it cannot tell apart."),
+    ("calibrate", "Say whether an engine's posterior is the posterior, by simulation."),
     ("test", "Test whether there is a prompt at all, beside the frozen expert."),
     ("compare", "Run a sweep of regimes, set it beside the theory, and write the report."),
     ("report", "Rebuild the report of a sweep from its finished fits."),

@@ -11,9 +11,10 @@ from bayes_cmoe.commands.report import WORKER_DIED, check_workers, report_of
 from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
+from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.presets import design_named
 
-__all__ = ["compare"]
+__all__ = ["compare", "run_design"]
 
 
 def compare(
@@ -47,7 +48,38 @@ def compare(
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster exclude each other: leave one out")
     recall(output)
-    chosen = design_named(design)
+    return run_design(
+        design_named(design), output, workers=workers, cluster=cluster, retry_failed=retry_failed
+    )
+
+
+def run_design(
+    chosen: Design,
+    output: Path,
+    *,
+    workers: int | None,
+    cluster: str | None = None,
+    retry_failed: bool = False,
+    json: bool = False,
+) -> int:
+    """Run what is not done yet of a design in a folder, and write its report; the exit status.
+
+    Parameters
+    ----------
+    chosen : Design
+    output : Path
+    workers, cluster, retry_failed
+        As of `run_sweep`.
+    json : bool
+        Print a calibration as one JSON object instead of a table.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to or holds something else, or there is no cluster.
+    KeyboardInterrupt
+        With a message that says how to go on.
+    """
     check_folder_writable(output)
     _check_own(output)
 
@@ -68,7 +100,7 @@ def compare(
         return WORKER_DIED
     except StoppedError as error:
         raise KeyboardInterrupt(str(error)) from None
-    return report_of(output, workers)
+    return report_of(output, workers, json=json)
 
 
 def _check_own(folder: Path) -> None:

@@ -1,15 +1,23 @@
 """`bayes-cmoe report`: the report of a run again, from what it has finished."""
 
+from __future__ import annotations
+
+import json as json_format
 import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bayes_cmoe.commands.words import Place, Whole, program, recall
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
+from bayes_cmoe.lazy import xr
+
+if TYPE_CHECKING:
+    from bayes_cmoe.sweep.design import Design
 
 __all__ = ["WORKER_DIED", "check_workers", "report", "report_of"]
 
@@ -41,8 +49,16 @@ def check_workers(workers: int | None) -> None:
         raise InputError(f"--workers {workers}: give a number from 1 to {MOST_WORKERS}")
 
 
-def report_of(folder: Path, workers: int | None) -> int:
+def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
     """Write the report of the run in a folder, and print its rates; the exit status.
+
+    Parameters
+    ----------
+    folder : Path
+    workers : int, optional
+        Processes for the information bounds.
+    json : bool
+        Print a calibration as one JSON object instead of a table.
 
     Raises
     ------
@@ -58,6 +74,8 @@ def report_of(folder: Path, workers: int | None) -> int:
     design = store.design()
     check_folder_writable(folder)
     table = store.collect()
+    if design.calibrate is not None:
+        return _calibration_of(design, table, folder, json)
 
     from bayes_cmoe.compiled.private import dead_worker_error
     from bayes_cmoe.report.comparison import compare
@@ -96,4 +114,28 @@ def report_of(folder: Path, workers: int | None) -> int:
     if finished < design.fits:
         console.print(f"not finished: {finished} of {design.fits} fits")
     print(f"wrote {folder / 'report.html'}, with figures and tables beside it", file=sys.stderr)
+    return 0
+
+
+def _calibration_of(design: Design, table: xr.Dataset, folder: Path, json: bool) -> int:
+    """Write the page of a calibration, and print its table; the exit status."""
+    from bayes_cmoe.report.calibration import calibrated
+    from bayes_cmoe.report.calibration_page import (
+        calibration_record,
+        calibration_table,
+        verdict_of,
+        write_calibration,
+    )
+
+    found = calibrated(design, table)
+    write_calibration(found, folder)
+    print(f"wrote {folder / 'report.html'}, with figures and tables beside it", file=sys.stderr)
+    if json:
+        print(json_format.dumps(calibration_record(found), allow_nan=False))
+        return 0
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(calibration_table(found))
+    console.print(verdict_of(found))
     return 0

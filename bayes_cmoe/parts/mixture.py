@@ -22,6 +22,7 @@ from bayes_cmoe.lazy import pm, pt
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
+from bayes_cmoe.parts.fixed_prior import keep_priors
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.parameter import Parameter, Reference, Role
@@ -249,6 +250,7 @@ def contaminated_model(
         log_weights = gate.log_weights(x, **gate_values)
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
     _MIXTURES[model] = mixture
+    keep_priors(model, priors)
     rebuilt = partial(
         contaminated_model, frozen=frozen, gate=gate, expert=form, prior=prior, prompt=prompt
     )

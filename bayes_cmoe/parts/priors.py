@@ -13,9 +13,9 @@ import numpy as np
 from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.parameter import Parameter, Reference
-from bayes_cmoe.parts.prior import Box, Weak
+from bayes_cmoe.parts.prior import Box, Weak, prior_of, spread_out
 
-__all__ = ["Box", "Prior", "Weak", "priors_for"]
+__all__ = ["Box", "Prior", "Weak", "checked_prior", "priors_for"]
 
 WIDTH = 10.0
 """Half-width of the flat box, in standard deviations of the weak prior."""
@@ -30,7 +30,8 @@ KINDS = {
 }
 """The weak priors that stay inside a support."""
 
-Prior = str | Mapping[str, Box | Weak | tuple[float, float]]
+Prior = str | Mapping[str, Box | Weak | tuple[float, float] | Mapping[str, Any]]
+"""A name, or a value for some parameters: a `Box`, a `Weak`, bounds, or any of these as JSON."""
 
 
 def _flat(weak: Weak) -> Box:
@@ -41,11 +42,7 @@ def _flat(weak: Weak) -> Box:
         # A weak prior's centre is half the variance of y.
         lower, upper = 2.0 * NARROWEST * center, 2.0 * BROADEST * center
         return Box(float(lower), float(upper), start=float(center))
-    return Box(_plain(center - half), _plain(center + half))
-
-
-def _plain(values: Any) -> float | tuple[float, ...]:
-    return float(values) if np.ndim(values) == 0 else tuple(float(v) for v in values)
+    return Box(spread_out(center - half), spread_out(center + half))
 
 
 def priors_for(
@@ -55,10 +52,11 @@ def priors_for(
 
     Parameters
     ----------
-    prior : {"flat", "weak"} or mapping of str to Box, Weak or (lower, upper)
+    prior : {"flat", "weak"} or mapping of str to Box, Weak, (lower, upper) or mapping
         ``"flat"``: uniform on a box of 10 weak standard deviations on either side, a variance
         between 1e-4 and 100 times that of y, a share in (0, 1). ``"weak"``: weakly informative on
-        the reference's scale. A mapping replaces the weak prior of the parameters that it names.
+        the reference's scale. A mapping replaces the weak prior of the parameters that it names;
+        its values may be in their plain form, see `bayes_cmoe.parts.prior.content_of`.
     parameters : sequence of Parameter
     reference : Reference
 
@@ -83,12 +81,25 @@ def priors_for(
         return {name: _flat(own) if chosen == "flat" else own for name, own in weak.items()}
     for name in prior:
         choose("parameter", name, declared)
-    return {**weak, **{name: _checked(declared[name], value) for name, value in prior.items()}}
+    return {**weak, **{name: checked_prior(declared[name], value) for name, value in prior.items()}}
 
 
-def _checked(parameter: Parameter, prior: Any) -> Box | Weak:
-    """One parameter's prior, of a kind there is and inside the parameter's support."""
+def checked_prior(parameter: Parameter, prior: Any) -> Box | Weak:
+    """One parameter's prior, of a kind there is and inside the parameter's support.
+
+    Parameters
+    ----------
+    parameter : Parameter
+    prior : Box, Weak, (lower, upper), or mapping with the plain form of one
+
+    Raises
+    ------
+    InputError
+        When it is of no known kind, reversed, not bounded, or leaves the support.
+    """
     name, (lowest, highest) = parameter.name, parameter.support
+    if isinstance(prior, Mapping):
+        prior = prior_of(name, prior)
     if isinstance(prior, Weak):
         choose(f"weak prior of {name}", prior.kind, KINDS[parameter.support])
         center, sd = numbers(f"the center of {name}", prior.center), numbers("sd", prior.sd)
@@ -99,7 +110,7 @@ def _checked(parameter: Parameter, prior: Any) -> Box | Weak:
         return prior
     if isinstance(prior, tuple) and len(prior) == 2:
         bounds = [numbers(f"the box of {name}", bound) for bound in prior]
-        prior = Box(_plain(bounds[0]), _plain(bounds[1]))
+        prior = Box(spread_out(bounds[0]), spread_out(bounds[1]))
     if not isinstance(prior, Box):
         raise InputError(
             f"the prior of {name} is {shortened(repr(prior))}: give (lower, upper), a Box or a Weak"
@@ -111,7 +122,7 @@ def _checked(parameter: Parameter, prior: Any) -> Box | Weak:
         raise InputError(f"the box of {name} is empty: its lower bound must be below its upper")
     if not (np.all(lower >= lowest) and np.all(upper <= highest)):
         raise InputError(
-            f"the box of {name}, {_plain(lower)} to {_plain(upper)}, leaves its support, "
+            f"the box of {name}, {spread_out(lower)} to {spread_out(upper)}, leaves its support, "
             f"{lowest:g} to {highest:g}: give bounds inside"
         )
     if prior.start is not None and not np.all((lower <= prior.start) & (prior.start <= upper)):

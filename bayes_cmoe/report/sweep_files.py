@@ -1,19 +1,22 @@
 """The files of a sweep's report: the page, the figures, and the tables as CSV and netCDF."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 import pandas as pd
+import xarray as xr
 
 from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.outputs import whole_folder
 from bayes_cmoe.report.comparison import Comparison
-from bayes_cmoe.report.images import drawn
+from bayes_cmoe.report.images import Picture, drawn
 from bayes_cmoe.report.sweep_figures import sweep_figures
 from bayes_cmoe.report.sweep_page import sweep_page
 from bayes_cmoe.report.sweep_parts import failed_fits
 
-__all__ = ["COLUMNS", "plain_table", "write_report"]
+__all__ = ["COLUMNS", "plain_table", "write_files", "write_report"]
 
 COLUMNS = {
     "rates": (
@@ -71,15 +74,47 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "statuses": comparison.statuses,
         "failures": failed_fits(comparison.design, comparison.table),
     }
+    ordered = {name: _ordered(name, table) for name, table in tables.items()}
+    write_files(folder, page, ordered, comparison.table, pictures)
+
+
+def write_files(
+    folder: Path,
+    page: str,
+    tables: Mapping[str, pd.DataFrame],
+    fits: xr.Dataset,
+    pictures: Mapping[str, Picture],
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write a report's files; the whole of them replaces the old report.
+
+    Parameters
+    ----------
+    folder : Path
+    page : str
+        ``report.html``.
+    tables : mapping of str to DataFrame
+        By name; one without columns is left out.
+    fits : xarray.Dataset
+        ``table.nc``.
+    pictures : mapping of str to Picture
+    texts : mapping of str to str
+        What else there is, by file name.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be written to.
+    """
     with whole_folder(folder, _former(folder)) as place:
         (place / "report.html").write_text(page, encoding="utf-8")
-        for name, table in tables.items():
-            whole = _ordered(name, table)
+        for name, whole in tables.items():
             if len(whole.columns):
                 plain_table(whole).to_csv(place / f"{name}.csv", index=False)
+        for name, text in texts.items():
+            (place / name).write_text(text, encoding="utf-8")
         # Through memory: a full disk is then an error of one write, and never half an HDF5 file.
-        fits = bytes(comparison.table.to_netcdf(engine="h5netcdf"))
-        (place / "table.nc").write_bytes(fits)
+        (place / "table.nc").write_bytes(bytes(fits.to_netcdf(engine="h5netcdf")))
         (place / "figures").mkdir()
         for name, picture in pictures.items():
             (place / "figures" / f"{name}.svg").write_bytes(picture.svg)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bayes_cmoe.report import numbers
 from bayes_cmoe.report.comparison import LEVEL, RESOLVED, SAME, Comparison
 from bayes_cmoe.report.images import Picture
+from bayes_cmoe.report.page_templates import page_templates
 from bayes_cmoe.report.posterior_tables import UNMIXED
 from bayes_cmoe.report.rates import VERDICTS
 from bayes_cmoe.report.sweep_parts import (
@@ -58,17 +58,7 @@ def sweep_page(comparison: Comparison, pictures: Mapping[str, Picture]) -> str:
     str
         An HTML document without scripts or references to other files.
     """
-    templates = Environment(
-        loader=PackageLoader("bayes_cmoe.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {name: getattr(numbers, name) for name in numbers.__all__}
-    templates.filters["anchor"] = lambda label: "".join(
-        letter if letter.isalnum() else "-" for letter in label
-    ).strip("-")
+    templates = page_templates()
     templates.filters["powers"] = _powers
     return templates.get_template("sweep.html").render(_content(comparison, pictures))
 

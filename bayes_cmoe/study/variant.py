@@ -10,8 +10,10 @@ from typing import Any
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import expert_named
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.gates import Gate
+from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.outside import READERS, REGISTRIES, load_outside
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.regime import Regime
@@ -64,6 +66,11 @@ class Variant:
     def options(self, gate: Gate) -> dict[str, Any]:
         """What the factory is told of a gate: nothing where there is one only."""
         return {"gate": gate} if len(self.gates) > 1 else {}
+
+    def mixture(self, regime: str | Regime) -> Mixture:
+        """What a regime's model is made of beside its frozen expert."""
+        own = self.regime(regime)
+        return Mixture(own.gate, expert_named(own.expert), self.family, own.prompts)
 
     def model(self, regime: str | Regime, data: Data, prior: Prior | None = None) -> Any:
         """The PyMC model of a regime for given data; flat prior on the regime's box by default."""

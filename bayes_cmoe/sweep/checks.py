@@ -1,16 +1,20 @@
 """What the values of a design may be."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
-from bayes_cmoe.errors import InputError
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.parameter import Parameter
+from bayes_cmoe.parts.priors import checked_prior
 
-__all__ = ["check_counts", "check_name", "check_sizes", "shown"]
+__all__ = ["check_counts", "check_name", "check_prior", "check_sizes", "check_values", "shown"]
 
 MOST = 1_000_000
 """Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
 ROWS = 2**32 - 1
 """Rows at most: a data set's random numbers are keyed by them."""
-LEAST = {"starts": 0, "draws": 10}
+LEAST = {"starts": 0, "draws": 10, "ranked": 9}
 """Where one is not the least; R-hat and ESS of fewer draws are no numbers."""
 LONGEST = 100
 """Letters of a name at most."""
@@ -26,6 +30,39 @@ def check_name(name: Any) -> None:
     text = isinstance(name, str) and name.isprintable() and name.strip()
     if not text or len(name) > LONGEST:
         raise InputError(f"the design's name is not a line of 1 to {LONGEST} letters: mend it")
+
+
+def check_prior(prior: Any) -> None:
+    """Refuse a prior that is neither a name nor a JSON object of values by parameter."""
+    text = prior if isinstance(prior, str) else shown(prior)
+    if not text.lstrip().startswith("{"):
+        choose("prior", text, ("flat", "weak"))
+        return
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"prior: not a JSON object: {error}: mend it") from None
+
+
+def check_values(prior: str, parameters: Sequence[Parameter], *, whole: bool) -> None:
+    """Refuse a prior in JSON that does not fit a regime's parameters.
+
+    Parameters
+    ----------
+    prior : str
+    parameters : sequence of Parameter
+    whole : bool
+        Whether it is to name all of them: what it does not name follows the data.
+    """
+    content, declared = json.loads(prior), {own.name: own for own in parameters}
+    for name, value in content.items():
+        checked_prior(declared[choose("parameter of the prior", name, declared)], value)
+    lacking = [name for name in declared if name not in content]
+    if whole and lacking:
+        raise InputError(
+            f"the prior lacks {', '.join(lacking)}: what it does not name would be scaled on each "
+            "data set, and nothing could be calibrated: name all parameters"
+        )
 
 
 def check_counts(where: str, **counts: Any) -> None:

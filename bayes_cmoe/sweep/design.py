@@ -12,17 +12,29 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.estimate.engines import engine_named
 from bayes_cmoe.study.variant import variant_named
-from bayes_cmoe.sweep.checks import check_counts, check_name, check_sizes, shown
+from bayes_cmoe.sweep.checks import (
+    check_counts,
+    check_name,
+    check_prior,
+    check_sizes,
+    check_values,
+    shown,
+)
 from bayes_cmoe.sweep.setting import Setting
 
-__all__ = ["PURPOSES", "Design", "MapPlan", "NutsPlan", "Task"]
+__all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task"]
 
-METHODS = ("map", "nuts")
+METHODS = ("map", "nuts", "calibrate")
 ENTROPY = 20240817
-ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000}
+ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
-PURPOSES = {"data": (), "starts": (1,), "sampler": (2,)}
+LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
+"""Rows that a fit counts for at least: a sampler takes its seconds on few rows too."""
+PURPOSES = {
+    "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),
+}  # fmt: skip
 """What random numbers are for -> the end of their spawn key."""
 
 
@@ -68,6 +80,24 @@ class NutsPlan:
 
 
 @dataclass(frozen=True)
+class CalibratePlan:
+    """Simulation-based calibration: sizes, data sets of each, the engine, and draws ranked among.
+
+    Each data set is drawn at parameters drawn from the design's prior, at inputs that stay.
+    """
+
+    sizes: tuple[int, ...]
+    replications: int
+    engine: str = "nuts"
+    ranked: int = 99
+
+    def __post_init__(self) -> None:
+        check_sizes("calibrate", self.sizes)
+        check_counts("calibrate", replications=self.replications, ranked=self.ranked)
+        engine_named(self.engine)
+
+
+@dataclass(frozen=True)
 class Task:
     """A chunk of replications of one method, setting and size."""
 
@@ -98,11 +128,14 @@ class Design:
     settings : tuple of Setting
     map : MapPlan, optional
     nuts : NutsPlan, optional
-    prior : {"flat", "weak"}
+    prior : {"flat", "weak"} or str
         ``flat`` is uniform on each regime's box, so that MAP is maximum likelihood; ``weak`` is
-        scaled by a reference data set of the regime, the same for all replications.
+        scaled by a reference data set of the regime, the same for all replications. Else a prior
+        as a value, in JSON: an object with the parameters' names.
     entropy : int
         Of all random numbers.
+    calibrate : CalibratePlan, optional
+        Stands alone, and needs a prior that is fixed beforehand: flat or a value.
 
     Raises
     ------
@@ -125,27 +158,48 @@ class Design:
     nuts: NutsPlan | None = None
     prior: str = "flat"
     entropy: int = ENTROPY
+    calibrate: CalibratePlan | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        choose("prior", self.prior, ("flat", "weak"))
+        check_prior(self.prior)
+        self._check_calibration()
         if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
             raise InputError(f"entropy = {shown(self.entropy)}: give a whole number, 0 to 2^63 - 1")
         if not self.settings or not self.plans:
             raise InputError(
-                f"design {self.name!r} has nothing to do: give regimes, and [map] or [nuts] sizes"
+                f"design {self.name!r} has nothing to do: give regimes, and [map], [nuts] or "
+                "[calibrate] sizes"
             )
         if len({setting.label for setting in self.settings}) < len(self.settings):
             raise InputError(f"design {self.name!r} names a regime twice: leave one out")
         for setting in self.settings:
-            regime = variant_named(setting.variant).regime(setting.regime)
+            variant = variant_named(setting.variant)
+            regime = variant.regime(setting.regime)
+            if self.prior not in ("flat", "weak"):
+                own = variant.mixture(regime).parameters
+                check_values(self.prior, own, whole=self.calibrate is not None)
             for n in sorted({n for plan in self.plans.values() for n in plan.sizes}):
                 regime.truth(n, setting.alpha, setting.gamma)
 
+    def _check_calibration(self) -> None:
+        if self.calibrate is None:
+            return
+        if self.map is not None or self.nuts is not None:
+            raise InputError(
+                f"design {self.name!r} has [calibrate] and other methods: give it a design of its "
+                "own, since its truths are drawn from the prior"
+            )
+        if self.prior == "weak":
+            raise InputError(
+                f"design {self.name!r} is to be calibrated: give a prior that is fixed beforehand, "
+                "as a JSON object of values or 'flat' (`bayes-cmoe calibrate` makes one)"
+            )
+
     @property
-    def plans(self) -> dict[str, MapPlan | NutsPlan]:
+    def plans(self) -> dict[str, MapPlan | NutsPlan | CalibratePlan]:
         """The methods that are to be run."""
-        pairs = {"map": self.map, "nuts": self.nuts}
+        pairs = {"map": self.map, "nuts": self.nuts, "calibrate": self.calibrate}
         return {method: plan for method, plan in pairs.items() if plan is not None}
 
     @property
@@ -181,7 +235,7 @@ class Design:
         if not isinstance(given["regimes"], list):
             raise InputError("the design's 'regimes' is not a list: write regimes = [\"...\"]")
         plans: dict[str, Any] = {}
-        for method, kind in (("map", MapPlan), ("nuts", NutsPlan)):
+        for method, kind in zip(METHODS, (MapPlan, NutsPlan, CalibratePlan), strict=True):
             if method in given:
                 plans[method] = _plan(method, kind, given.pop(method))
         settings = tuple(Setting.parse(label) for label in given.pop("regimes"))
@@ -198,7 +252,8 @@ class Design:
         for method, plan in self.plans.items():
             for setting in self.settings:
                 for n in reversed(plan.sizes):
-                    chunks = math.ceil(plan.replications * n / ROWS_A_TASK[method])
+                    rows = max(n, LEAST_ROWS[method])
+                    chunks = math.ceil(plan.replications * rows / ROWS_A_TASK[method])
                     count = math.ceil(plan.replications / min(chunks, plan.replications))
                     for first in range(0, plan.replications, count):
                         size = min(count, plan.replications - first)

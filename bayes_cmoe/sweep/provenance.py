@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bayes_cmoe.estimate.engines import Engine, engine_named
 from bayes_cmoe.parts.experts import Expert, evaluate, expert_named
 from bayes_cmoe.parts.outside import source_of
 from bayes_cmoe.study.regime import Regime
@@ -29,7 +30,7 @@ __all__ = ["FIT_ROOMS", "THEORY_ROOMS", "difference", "truth_of", "versions"]
 PACKAGES = ("pymc", "pytensor", "jax", "jaxlib", "numpy", "scipy", "nutpie")
 FIT_ROOMS = (
     "compiled", "parts", "study", "estimate", "sweep/design.py", "sweep/setting.py",
-    "sweep/rows.py", "sweep/worker.py",
+    "sweep/rows.py", "sweep/worker.py", "sweep/calibration.py",
 )  # fmt: skip
 """Code that a fit's numbers come from."""
 THEORY_ROOMS = ("compiled", "parts", "study", "theory", "sweep/bounds.py")
@@ -118,11 +119,18 @@ def truth_of(design: Design, setting: Setting) -> str:
     """
     variant = variant_named(setting.variant)
     sizes = tuple(sorted({n for plan in design.plans.values() for n in plan.sizes}))
-    return _truth(variant, variant.regime(setting.regime), setting, sizes)
+    engine = engine_named(design.calibrate.engine) if design.calibrate is not None else None
+    return _truth(variant, variant.regime(setting.regime), setting, sizes, engine)
 
 
 @cache
-def _truth(variant: Variant, regime: Regime, setting: Setting, sizes: tuple[int, ...]) -> str:
+def _truth(
+    variant: Variant,
+    regime: Regime,
+    setting: Setting,
+    sizes: tuple[int, ...],
+    engine: Engine | None,
+) -> str:
     expert = expert_named(regime.expert)
     x = regime.draw_inputs(np.random.default_rng(0), ROWS)
     content = {
@@ -135,7 +143,7 @@ def _truth(variant: Variant, regime: Regime, setting: Setting, sizes: tuple[int,
         "frozen": [regime.frozen.family.name, regime.frozen.columns(x)],
         "expert": [expert.name, {name: list(dims) for name, dims in expert.dims.items()}],
         "form": _form(expert, x),
-        "code": _source(variant, regime, expert),
+        "code": _source(variant, regime, expert, engine),
     }
     return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
 
@@ -152,14 +160,14 @@ def _form(expert: Expert, x: np.ndarray) -> np.ndarray:
     return evaluate(expert, x, parameters)
 
 
-def _source(variant: Variant, regime: Regime, expert: Expert) -> str:
-    """The code of the files that declare the variant and its parts, where they have any."""
+def _source(variant: Variant, regime: Regime, expert: Expert, engine: Engine | None = None) -> str:
+    """The code of the files that declare the variant, its parts and the engine, where there are."""
     gate, family, known = regime.gate, variant.family, regime.frozen
     share = gate.share
     parts: list[Callable[..., Any] | None] = [
         variant.build, gate.log_weights, share.value, share.vanish, expert.mean, family.logp,
         family.random, known.family.logp, known.family.random, known.columns, regime.path.shift,
-        regime.inputs,
+        regime.inputs, *((engine.fit, engine.doubt) if engine is not None else ()),
     ]  # fmt: skip
     modules = sorted({_module(part) for part in parts if part is not None} - {"", "__main__"})
     return _digest(_statements(text) for text in map(_text, modules) if text is not None)

@@ -43,7 +43,7 @@ VARIABLES: Mapping[str, Variable] = {
         (),
         "",
         "local (a maximum near the truth), edge, unidentified, spike, stalled or non-finite (MAP), "
-        "sampled (NUTS), failed",
+        "sampled (NUTS), sampled or doubted by the engine itself (calibration), failed",
         text=True,
     ),
     "message": Variable((), "", "what went wrong, where something did", text=True),
@@ -62,6 +62,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "posterior_sd": Variable(("target",), "parameter", "posterior standard deviation"),
     "covered": Variable(("level", "target"), "1", "1 where the credible interval holds the truth"),
+    "pit": Variable(
+        ("target",), "1", "share of posterior draws below the truth, ties parted at random"
+    ),
     "divergences": Variable((), "1", "divergent transitions"),
     "rhat": Variable((), "1", "worst R-hat"),
     "ess_bulk": Variable((), "1", "least effective draws, bulk"),

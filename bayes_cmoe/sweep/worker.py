@@ -4,9 +4,10 @@ What a row says depends on the design's seed and the row's own coordinates alone
 drawn again, by itself and by any worker.
 """
 
+import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.sweep.calibration import calibration
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
@@ -96,8 +98,9 @@ def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
     own = Setting(name, regime)
     design = Design("reference", (own,), MapPlan((REFERENCE,), 1), entropy=entropy)
     data = bench.draw(design, own, REFERENCE, 0)
-    weak = Posterior(variant.model(setting, data, prior))
-    return _Bench(variant, setting, simulator, weak, targets)
+    value = prior if prior == "weak" else json.loads(prior)
+    fixed = Posterior(variant.model(setting, data, value))
+    return _Bench(variant, setting, simulator, fixed, targets)
 
 
 def _with_loss(bench: _Bench, truth: Truth, values: NDArray) -> NDArray:
@@ -224,21 +227,30 @@ def run_task(design: Design, task: Task) -> xr.Dataset:
     fit that fails numerically is a row with the status ``failed`` and the message; any other error
     is raised.
     """
-    setting = task.setting
-    bench = _bench(setting.variant, setting.regime, design.prior, design.entropy)
-    truth = bench.regime.truth(task.n, setting.alpha, setting.gamma)
+    measure, names = _measure(design, task)
     found: dict[int, Mapping[str, Any]] = {}
     for replicate in task.replicates:
         try:
-            fit = _FITS[task.method]
-            found[replicate] = fit(bench, design, task, replicate, truth)
+            found[replicate] = measure(replicate)
         except CARRIERS as error:
             if not is_numerical(error):
                 raise
             reason = (str(error).splitlines() or [""])[0]
             message = f"{type(error).__name__}: {reason}"
             found[replicate] = {"status": "failed", "message": message}
-    return table_of(task, found, bench.names, design.entropy)
+    return table_of(task, found, names, design.entropy)
+
+
+def _measure(
+    design: Design, task: Task
+) -> tuple[Callable[[int], Mapping[str, Any]], Sequence[str]]:
+    """What measures a replicate, and the names of what is measured."""
+    if task.method == "calibrate":
+        return calibration(design, task)
+    setting, fit = task.setting, _FITS[task.method]
+    bench = _bench(setting.variant, setting.regime, design.prior, design.entropy)
+    truth = bench.regime.truth(task.n, setting.alpha, setting.gamma)
+    return lambda replicate: fit(bench, design, task, replicate, truth), bench.names
 
 
 def redraw(
@@ -252,7 +264,7 @@ def redraw(
     variant, regime : str
         The regime may carry exponents in brackets, as in the row's ``setting``.
     n, replicate : int
-    method : {"map", "nuts"}
+    method : {"map", "nuts", "calibrate"}
 
     Returns
     -------

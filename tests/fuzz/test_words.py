@@ -32,6 +32,7 @@ VALID = {
     "test": [VARIANT, "{folder}/good.csv", *TABLE],
     "theory": [VARIANT, "--regime", REGIME],
     "plan": [VARIANT, "--regime", REGIME, "-n", "1000"],
+    "calibrate": [VARIANT, "-o", "{folder}/calibration"],
     "compare": ["quick", "-o", "{folder}/run"],
     "report": ["{folder}/none"],
     "status": ["{folder}/none"],
@@ -41,7 +42,7 @@ OPTIONS = (
     "--at", "--truth", "--workers", "--json", "--expert", "--no-bias", "--gate", "--prior",
     "--method", "--frozen-scale", "--frozen-df", "--frozen-logp", "--frozen-probs", "-x", "-y",
     "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help", "--version", "--",
-    "--intervals", "--level",
+    "--kind", "--engine", "--datasets", "--ranked", "--intervals", "--level",
     "--seed.a", "--x.0", "--features.0", "--empty-features", "--no-json", "--colour",
 )  # fmt: skip
 NASTY = (
@@ -148,6 +149,7 @@ NUMBERS = {
     "--frozen-scale": ("fit", lambda arguments, options: frozen_column(arguments[0], "scale")),
     "-n": ("simulate", lambda arguments, options: arguments[2]),
     "--gamma": ("simulate", lambda arguments, options: options["gamma"]),
+    "--datasets": ("calibrate", lambda arguments, options: arguments[0].calibrate.replications),
     "--workers": ("compare", lambda arguments, options: options["workers"]),
 }
 

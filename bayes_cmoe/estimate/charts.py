@@ -13,7 +13,7 @@ from bayes_cmoe.compiled.device import jax
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.estimate.importance import weights_of
-from bayes_cmoe.estimate.nested import Sample
+from bayes_cmoe.estimate.laplace import Sample
 from bayes_cmoe.estimate.ridge import (
     Node,
     complement,

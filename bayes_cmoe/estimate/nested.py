@@ -1,225 +1,30 @@
-"""Nested Laplace with importance sampling: posterior and evidence without a Markov chain.
+"""Posterior and evidence without a Markov chain: draws about nested Laplace approximations.
 
-From every mode that the starts found the posterior's ridges are followed: along the gate's level,
-and along each direction in which it is as flat as its prior. Laplace approximations about their
-nodes, as multivariate t densities, and one about the prior make the proposal; it is fitted to its
-own weighted draws, and fresh draws from it are weighted. Independent of NUTS but for the density.
+See `bayes_cmoe.estimate.laplace` for how they are found; independent of NUTS but for the density.
 """
 
 import time
 import warnings
-from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 import pymc as pm
 import xarray as xr
-from numpy.random import Generator
-from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.diagnostics import SamplingWarning
 from bayes_cmoe.estimate.draws import draws_tree, starting_points
-from bayes_cmoe.estimate.importance import TRUSTED, Weights, resampled, weights_of
+from bayes_cmoe.estimate.importance import resampled
+from bayes_cmoe.estimate.laplace import importance_sample
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.estimate.proposal import Proposal
-from bayes_cmoe.estimate.relabel import labels_of
-from bayes_cmoe.estimate.ridge import (
-    Node,
-    complement,
-    conditional_mode,
-    covariance_of,
-    ridge,
-    ridge_directions,
-    spacing,
-    tilt_of,
-)
 
-Ridge = tuple[NDArray, list[Node]]
+__all__ = ["fit_nested"]
 
-__all__ = ["Sample", "fit_nested", "importance_sample", "modes_of"]
-
-MODES = 6
-"""Optima whose ridges are followed at most, the best first."""
-LIGHT = 1e-5
-"""Nodes with a smaller share of the mass are left out of the proposal."""
-SPREAD_OUT, PRIOR = 0.1, 0.05
-"""Shares of the proposal that go to all nodes alike, and to the prior."""
-TAILS = 5.0
-"""Degrees of freedom of the proposal."""
-ROUND = 2000
-"""Draws to which the proposal is fitted, in each of at most ROUNDS rounds; they grow by half."""
-ROUNDS = 8
-GOOD, SOUND = 0.5, 0.5
-"""Efficiency and k-hat at which the proposal needs no further fit, once it had one."""
-MOST = 120_000
-"""Draws of the final proposal at most."""
 FEWEST = 100
 """Effective draws a chain below which an answer is not to be trusted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Weighted draws from the posterior.
-
-    Parameters
-    ----------
-    u : array, shape (draw, parameter)
-        Unconstrained scale.
-    log_target : array, shape (draw,)
-        Log posterior density, not normalised.
-    weights : Weights
-    modes : tuple of Node
-        The posterior's modes that the proposal began from, the best first.
-    ridges : tuple of (direction, nodes)
-        Those of the best mode.
-    """
-
-    u: NDArray
-    log_target: NDArray
-    weights: Weights
-    modes: tuple[Node, ...]
-    ridges: tuple[Ridge, ...]
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the tail of the weights lets them be believed."""
-        return self.weights.khat < TRUSTED
-
-
-def modes_of(posterior: Posterior, rows: Rows, points: NDArray) -> list[Node]:
-    """The different modes, on the unconstrained scale, that are reached from some points.
-
-    Several prompts have each mode once for every order of the prompts (of up to three).
-
-    Parameters
-    ----------
-    posterior : Posterior
-    rows : Rows
-    points : array, shape (point, parameter)
-        Natural scale, the most promising first.
-
-    Returns
-    -------
-    list of Node, the best first; may be empty
-    """
-    every = np.eye(posterior.layout.size)
-    found: list[Node] = []
-    for theta in _in_all_orders(posterior, points):
-        with np.errstate(divide="ignore"):
-            u = np.clip(posterior.unconstrained_from(theta), -8.0, 8.0)
-        node = conditional_mode(posterior, rows, u, every)
-        if np.isfinite(node.value) and not any(_same(node, other) for other in found):
-            found.append(node)
-    return sorted(found, key=lambda node: -node.value)
-
-
-def _in_all_orders(posterior: Posterior, points: NDArray) -> NDArray:
-    labels = labels_of(posterior)
-    if labels is None or labels.mixture.prompts > 3:
-        return points
-    orders = np.array(list(permutations(range(labels.mixture.prompts))))
-    return np.concatenate(
-        [labels.reordered(np.repeat(theta[None], len(orders), axis=0), orders) for theta in points]
-    )
-
-
-def _same(one: Node, other: Node) -> bool:
-    away = one.u - other.u
-    return abs(one.value - other.value) < 0.02 and away @ other.curvature @ away < 0.1
-
-
-def _component(node: Node, direction: NDArray, step: float) -> NDArray:
-    """The root of a covariance: `step` along the direction, Laplace's at right angles to it."""
-    free, tilt = complement(direction), tilt_of(node, direction)
-    rest = free @ covariance_of(free.T @ node.curvature @ free) @ free.T
-    covariance = rest + step**2 * np.outer(tilt, tilt)
-    return np.linalg.cholesky(covariance + 1e-10 * np.diag(np.diag(covariance)))
-
-
-def _ridges(posterior: Posterior, rows: Rows, mode: Node) -> list[Ridge]:
-    return [
-        (direction, ridge(posterior, rows, mode, direction))
-        for direction in ridge_directions(posterior, mode)
-    ]
-
-
-def _first_proposal(posterior: Posterior, modes: list[Node], ridges: list[list[Ridge]]) -> Proposal:
-    centers, roots, heights = [], [], []
-    for mode, own in zip(modes, ridges, strict=True):
-        for direction, nodes in own:
-            step, free = spacing(mode, direction), complement(direction)
-            for node in nodes:
-                centers.append(node.u)
-                roots.append(_component(node, direction, step))
-                heights.append(node.marginal(free) + np.log(step))
-    mass = np.exp(np.array(heights) - max(heights))
-    kept = mass > LIGHT * mass.sum()
-    mass = mass[kept] / mass[kept].sum()
-    weights = (1.0 - SPREAD_OUT) * mass + SPREAD_OUT / len(mass)
-    center, curvature = posterior.prior_laplace
-    return Proposal(
-        np.append((1.0 - PRIOR) * weights, PRIOR),
-        np.concatenate([np.array(centers)[kept], center[None]]),
-        np.concatenate([np.array(roots)[kept], np.linalg.cholesky(covariance_of(curvature))[None]]),
-        TAILS,
-    )
-
-
-def importance_sample(
-    posterior: Posterior, rows: Rows, points: NDArray, rng: Generator, wanted: float
-) -> Sample:
-    """Weighted draws from the posterior, worth so many independent ones where that can be had.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    rows : Rows
-    points : array, shape (point, parameter)
-        Where optima were found, natural scale, the best first; the first `MODES` are used.
-    rng : numpy.random.Generator
-    wanted : float
-        Effective draws.
-
-    Returns
-    -------
-    Sample; its `weights` say whether it can be believed.
-    """
-    modes = modes_of(posterior, rows, points[:MODES])
-    if not modes:
-        u = np.zeros((1, posterior.layout.size))
-        value = posterior.unconstrained_many(u, rows)
-        return Sample(u, value, weights_of(value, np.full(1, np.nan)), (), ())
-    ridges = [_ridges(posterior, rows, mode) for mode in modes]
-    proposal = _first_proposal(posterior, modes, ridges)
-
-    def weighted(count: int) -> Sample:
-        u = proposal.draw(rng, count)
-        value = posterior.unconstrained_many(u, rows)
-        weights = weights_of(value, proposal.log_density(u))
-        return Sample(u, value, weights, tuple(modes), tuple(ridges[0]))
-
-    count = ROUND
-    for turn in range(ROUNDS):
-        sample = weighted(count)
-        if turn > 0 and sample.weights.efficiency > GOOD and sample.weights.khat < SOUND:
-            break
-        proposal = proposal.refitted(sample.u, sample.weights.share)
-        count = int(1.5 * count)
-    # Only fresh draws count: the proposal is fitted to the others.
-    count = int(np.clip(1.2 * wanted / sample.weights.efficiency, ROUND, MOST))
-    final = weighted(count)
-    if not final.trusted or final.weights.effective < wanted:
-        # The larger sample has seen more of the tails: fit to it once more.
-        proposal = proposal.refitted(final.u, final.weights.share)
-        more = 1.2 * wanted / final.weights.efficiency
-        again = weighted(int(np.clip(more, count, MOST)))
-        better = (again.trusted, again.weights.effective) >= (
-            final.trusted, final.weights.effective,
-        )  # fmt: skip
-        final = again if better else final
-    return final
+DISTRUST = (
+    "the importance weights are not to be trusted (k-hat 0.7 or more, or too few effective draws): "
+    "use NUTS"
+)
 
 
 def fit_nested(
@@ -307,9 +112,3 @@ def fit_nested(
     if not trusted:
         warnings.warn(f"{summary}: {DISTRUST}", SamplingWarning, stacklevel=2)
     return tree
-
-
-DISTRUST = (
-    "the importance weights are not to be trusted (k-hat 0.7 or more, or too few effective draws): "
-    "use NUTS"
-)

@@ -23,8 +23,8 @@ from bayes_cmoe.estimate.charts import best_chart, mapped, unmapped
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.draws import draws_tree, starting_points
 from bayes_cmoe.estimate.importance import resampled
+from bayes_cmoe.estimate.laplace import Sample, importance_sample
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.estimate.nested import Sample, importance_sample
 from bayes_cmoe.estimate.relabel import labels_of
 
 __all__ = ["fit_nuts"]

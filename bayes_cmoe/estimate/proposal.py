@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 __all__ = ["Proposal"]
 
 SMALLEST = 2e-3
-"""Components with a smaller share of the weights are dropped."""
+"""Components with a smaller share of the weights keep their place and spread."""
+NEGLIGIBLE = 1e-5
+"""Components with a smaller share of the draws are dropped."""
 DEFENCE = 0.1
 """Share of the draws that goes to all components alike."""
 PRUDENCE = 10.0
-"""Effective draws a parameter at which a component's own spread counts as much as the overall."""
-NARROWED = 0.3
-"""The overall covariance's factor, where a component's own is not known."""
+"""Effective draws a parameter at which what they say of a component counts as much as it was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Proposal:
 
     def log_density(self, u: NDArray) -> NDArray:
         """Log density, shape (draw,)."""
-        return logsumexp(self.log_densities(u), axis=1)
+        return _log_total(self.log_densities(u))
 
     def refitted(self, u: NDArray, share: NDArray) -> "Proposal":
         """The mixture fitted to weighted draws, by one step of expectation and maximisation.
@@ -84,7 +84,7 @@ class Proposal:
         """
         size = u.shape[1]
         each = self.log_densities(u)
-        owned = np.exp(each - logsumexp(each, axis=1, keepdims=True)) * share[:, None]
+        owned = np.exp(each - _log_total(each)[:, None]) * share[:, None]
         mass = owned.sum(axis=0)
         centers, roots = self.centers.copy(), self.roots.copy()
         for c in np.flatnonzero(mass > SMALLEST):
@@ -99,7 +99,14 @@ class Proposal:
             centers[c] += trust * shift
             roots[c] = np.linalg.cholesky(_definite(mixed))
         weights = (1.0 - DEFENCE) * mass / mass.sum() + DEFENCE * self.weights
-        return Proposal(weights, centers, roots, self.df)
+        kept = weights > NEGLIGIBLE
+        return Proposal(weights[kept] / weights[kept].sum(), centers[kept], roots[kept], self.df)
+
+
+def _log_total(logged: NDArray) -> NDArray:
+    """log of the rows' sums of exponentials; SciPy's takes as long as all else together."""
+    highest = logged.max(axis=1)
+    return highest + np.log(np.sum(np.exp(logged - highest[:, None]), axis=1))
 
 
 def _definite(covariance: NDArray) -> NDArray:

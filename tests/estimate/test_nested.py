@@ -12,7 +12,8 @@ from bayes_cmoe.estimate.agreement import disagreements
 from bayes_cmoe.estimate.charts import mapped, ridge_chart, unmapped
 from bayes_cmoe.estimate.diagnostics import SamplingWarning
 from bayes_cmoe.estimate.importance import weights_of
-from bayes_cmoe.estimate.nested import fit_nested, modes_of
+from bayes_cmoe.estimate.laplace import modes_of
+from bayes_cmoe.estimate.nested import fit_nested
 from bayes_cmoe.estimate.ridge import Node, conditional_mode, level_directions, ridge
 from tests.estimate.studies import Study
 
@@ -86,8 +87,8 @@ def test_evidence_of_a_conjugate_model_of_ones_own() -> None:
 
 def test_fewer_draws_where_the_weights_are_worth_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """And a warning: an answer worth less than 100 draws a chain is not to be trusted."""
-    monkeypatch.setattr("bayes_cmoe.estimate.nested.MOST", 200)
-    monkeypatch.setattr("bayes_cmoe.estimate.nested.ROUND", 200)
+    monkeypatch.setattr("bayes_cmoe.estimate.laplace.MOST", 200)
+    monkeypatch.setattr("bayes_cmoe.estimate.laplace.ROUND", 200)
     with pytest.warns(SamplingWarning, match="not to be trusted"):
         tree = fit_nested(SMALL.model, seed=1, posterior=SMALL.posterior)
     kept = tree["posterior"].sizes["draw"] * tree["posterior"].sizes["chain"]

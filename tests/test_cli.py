@@ -140,7 +140,7 @@ BAD_FITS = {
     "fit softmax_contaminated {file} SCALAR --gate constant": "gate of softmax_contaminated",
     "fit multinomial_contaminated {file} CLASS --gate sofmax": "did you mean 'softmax'",
     "fit softmax_contaminated {file} SCALAR --prior week": "did you mean 'weak'",
-    "fit softmax_contaminated {file} SCALAR --method mcmc": "known: map, nuts",
+    "fit softmax_contaminated {file} SCALAR --method mcmc": "known: map, nested, nuts",
     "fit constant_contaminated {file} -y y -x x1 --frozen-mean m --frozen-scale s "
     "--frozen-family gausian": "did you mean 'gaussian'",
     "fit softmax_contaminated {file} SCALAR --frozen-df df": "leave it out",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import bayes_cmoe.commands.cli as cli
 from bayes_cmoe.commands import (
+    calibrate,
     compare,
     diagnose,
     fit,
@@ -22,6 +23,7 @@ from bayes_cmoe.commands import (
     theory,
     variants,
 )
+from bayes_cmoe.commands import test as absence
 from bayes_cmoe.commands.cli import main
 from bayes_cmoe.commands.words import (
     MOST_WORDS,
@@ -37,8 +39,8 @@ from bayes_cmoe.commands.words import (
 from bayes_cmoe.errors import InputError
 
 COMMANDS = [
-    compare.compare, diagnose.diagnose, fit.fit, plan.plan, report.report, simulate.simulate,
-    status.status, theory.theory, variants.variants,
+    absence.test, calibrate.calibrate, compare.compare, diagnose.diagnose, fit.fit, plan.plan,
+    report.report, simulate.simulate, status.status, theory.theory, variants.variants,
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bayes_cmoe import Data, InputError, frozen_log_density, simulate, variant_named
 from bayes_cmoe.commands.cli import main
+from bayes_cmoe.commands.frozen_columns import FrozenColumns
 from bayes_cmoe.commands.theory import app_commands, theory
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.estimate.map import fit_map
@@ -190,9 +191,7 @@ def test_diagnose_reads_a_table(tmp_path, capsys: pytest.CaptureFixture[str]) ->
         "y": "y",
         "x": ["x1"],
         "expert": "tanh",
-        "frozen_family": "laplace",
-        "frozen_mean": "frozen_mean",
-        "frozen_scale": "frozen_scale",
+        "frozen": FrozenColumns("laplace", "frozen_mean", "frozen_scale"),
     }
     assert app_commands["diagnose"](CONSTANT, table, json=True, **arguments) == 0
     record = json.loads(capsys.readouterr().out)

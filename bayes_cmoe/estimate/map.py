@@ -28,6 +28,8 @@ __all__ = ["MapEstimate", "find_map", "find_map_from_anywhere", "fit_map"]
 
 EXPLORE = 4096
 """Above this many rows the starts are compared on an evenly spaced part of them."""
+DENSEST = 16
+"""One in so many rows at most, from which hops on all rows follow; on more they take minutes."""
 CONTENDERS = 8
 """Optima of the part, at most, that are descended from on all rows."""
 DOUBT = 4.0
@@ -197,7 +199,9 @@ def find_map_from_anywhere(
         ends = [descend(objective, end.w) for end in ends]
     polished = [polish(objective, end) for end in ends]
     best = min([*polished, *floor], key=lambda end: end.cost)
-    if best.status is Status.STALLED or not found.settled:
+    # What is best on a part of the rows need not be so on all of them.
+    partial = 1 < stride <= DENSEST
+    if partial or best.status is Status.STALLED or not found.settled:
         best = sharpened(objective, lanes, columns, best, seed)
     labels = labels_of(posterior)
     if labels is not None:

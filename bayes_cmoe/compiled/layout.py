@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
 
-__all__ = ["Layout"]
+__all__ = ["ByName", "Layout"]
+
+
+class ByName(Protocol):
+    """What has values by name: a mapping, a Dataset, a group of a DataTree."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,15 @@ class Layout:
                 raise InputError(f"parameter {name} has shape {shape}, got {value.shape}")
             flat.append(value.ravel())
         return np.concatenate(flat)
+
+    def vectors(self, values: ByName) -> NDArray:
+        """Flat vectors, shape (..., size), of named values with the same axes in front.
+
+        Undoes `unravel`, also when the values are in a Dataset by now.
+        """
+        parts = [np.asarray(values[name], dtype=float) for name in self.names]
+        front = parts[0].shape[: parts[0].ndim - len(self.shapes[0])]
+        return np.concatenate([part.reshape(*front, -1) for part in parts], axis=-1)
 
     def unravel(self, vectors: ArrayLike) -> dict[str, NDArray]:
         """Named values from flat vectors, shape (..., size)."""

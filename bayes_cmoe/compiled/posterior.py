@@ -106,16 +106,22 @@ class Posterior:
         """The log posterior density at many theta side by side."""
         return Lanes(self.likelihood, self.log_prior)
 
-    @cached_property
-    def _whitened(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
+    def _summed(
+        self, place: Callable[[Array, Any], tuple[Array, Array | float]]
+    ) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
+        """The log posterior density of z, and its gradient, in coordinates that a frame describes.
+
+        ``place(z, frame)`` gives u and log |du/dz|.
+        """
+
         def natural_scale(at: Any) -> tuple[Array, Callable[[Any], Any]]:
-            z, (center, scale) = at
-            theta, pull = jax.vjp(lambda z: self.natural(center + scale @ z), z)
+            z, frame = at
+            theta, pull = jax.vjp(lambda z: self.natural(place(z, frame)[0]), z)
             return theta, lambda sums: (sums[0], pull(sums[1])[0])
 
         def prior(z: Array, frame: Any) -> Array:
-            center, scale = frame
-            return self.log_prior_unconstrained(center + scale @ z)
+            u, volume = place(z, frame)
+            return self.log_prior_unconstrained(u) + volume
 
         return blocked_sum(
             jax.value_and_grad(self.likelihood.block_sum),
@@ -124,24 +130,14 @@ class Posterior:
             change=natural_scale,
         )
 
-    def whitened(
-        self, z: ArrayLike, frame: tuple[NDArray, NDArray], rows: Rows
-    ) -> tuple[float, NDArray]:
-        """Log posterior density at u = center + scale z, up to a constant, and its gradient in z.
-
-        Parameters
-        ----------
-        z : array, shape (parameter,)
-        frame : (center, scale), shapes (parameter,) and (parameter, parameter)
-        rows : Rows
-        """
-        value, gradient = self._whitened((np.asarray(z), frame), rows)
-        return float(value), gradient
+    @cached_property
+    def _unconstrained(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
+        return self._summed(lambda u, frame: (u, 0.0))
 
     def unconstrained(self, u: ArrayLike, rows: Rows) -> tuple[float, NDArray]:
         """Log posterior density (up to a constant) and its gradient on the unconstrained scale."""
-        size = self.layout.size
-        return self.whitened(u, (np.zeros(size), np.eye(size)), rows)
+        value, gradient = self._unconstrained((np.asarray(u), ()), rows)
+        return float(value), gradient
 
     @cached_property
     def prior_laplace(self) -> tuple[NDArray, NDArray]:
@@ -160,21 +156,7 @@ class Posterior:
 
     @cached_property
     def _charted(self) -> Callable[[Any, Rows], tuple[NDArray, NDArray]]:
-        def natural_scale(at: Any) -> tuple[Array, Callable[[Any], Any]]:
-            z, chart = at
-            theta, pull = jax.vjp(lambda z: self.natural(charted(z, chart)[0]), z)
-            return theta, lambda sums: (sums[0], pull(sums[1])[0])
-
-        def prior(z: Array, chart: Chart) -> Array:
-            u, volume = charted(z, chart)
-            return self.log_prior_unconstrained(u) + volume
-
-        return blocked_sum(
-            jax.value_and_grad(self.likelihood.block_sum),
-            self.likelihood.count_compilation,
-            once=lambda at: jax.value_and_grad(prior)(*at),
-            change=natural_scale,
-        )
+        return self._summed(charted)
 
     def charted(self, z: ArrayLike, chart: Chart, rows: Rows) -> tuple[float, NDArray]:
         """Log posterior density of a chart's z, its log-Jacobian included, and its gradient.

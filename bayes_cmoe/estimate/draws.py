@@ -12,12 +12,12 @@ from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
+from bayes_cmoe.estimate.search import SAME
 
 __all__ = ["draws_tree", "starting_points"]
 
 RIVAL = 10.0
 """Optima that are worse than the best by more, in nats, are no modes that matter."""
-SAME = 0.02
 
 
 def starting_points(layout: Layout, point: xr.DataTree) -> NDArray:
@@ -29,18 +29,12 @@ def starting_points(layout: Layout, point: xr.DataTree) -> NDArray:
     point : DataTree
         From `fit_map`; without a group ``starts`` its estimate alone.
     """
-    best = layout.ravel({name: point["point_estimate"][name].to_numpy() for name in layout.names})
+    best = layout.vectors(point["point_estimate"])
     if "starts" not in point.children:
         return best[None]
     starts = point["starts"]
     height = starts["logp"].to_numpy()
-    table = np.concatenate(
-        [
-            starts[name].to_numpy().reshape(len(height), size)
-            for name, size in zip(layout.names, layout.sizes, strict=True)
-        ],
-        axis=1,
-    )
+    table = layout.vectors(starts)
     kept, last = [best], np.nanmax(height, initial=-np.inf)
     lowest = last - RIVAL
     for i in np.argsort(np.where(np.isfinite(height), -height, np.inf), kind="stable"):
@@ -82,10 +76,7 @@ def draws_tree(
     natural, labels = posterior.natural_many(u), labels_of(posterior)
     if labels is not None:
         # Chains may sit in different orders of the same prompts, and R-hat would see disagreement.
-        theta = layout.ravel(
-            {name: point["point_estimate"][name].to_numpy() for name in layout.names}
-        )
-        natural = labels.matched(natural, theta)
+        natural = labels.matched(natural, layout.vectors(point["point_estimate"]))
     sampled = {"chain": np.arange(u.shape[0]), "draw": np.arange(u.shape[1])}
     groups = {
         "posterior": parameter_dataset(layout, natural, sampled),

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pm, xr
-from bayes_cmoe.parts.outside import REGISTRIES, load_outside
+from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 
 if TYPE_CHECKING:
     from bayes_cmoe.compiled.posterior import Posterior
@@ -68,10 +67,7 @@ def register_engine(engine: Engine) -> Engine:
     InputError
         When the name is taken by another engine.
     """
-    if ENGINES.get(engine.name, engine) is not engine:
-        raise InputError(f"an engine named {engine.name!r} exists already: choose another name")
-    ENGINES[engine.name] = engine
-    return engine
+    return register("engine", ENGINES, engine)
 
 
 def engine_named(name: str) -> Engine:
@@ -82,6 +78,4 @@ def engine_named(name: str) -> Engine:
     InputError
         When there is none; the message gives the nearest name.
     """
-    if name not in ENGINES:
-        load_outside()
-    return ENGINES[choose("engine", name, ENGINES)]
+    return registered("engine", ENGINES, name)

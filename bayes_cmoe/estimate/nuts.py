@@ -170,16 +170,8 @@ def _disagreements(posterior: Posterior, tree: xr.DataTree, sample: Sample) -> l
     if not sample.trusted or tree["posterior"].sizes["draw"] < FEWEST:
         return []
     layout = posterior.layout
-    draws = np.concatenate(
-        [
-            tree["posterior"][name].to_numpy().reshape(*tree["sample_stats"]["lp"].shape, size)
-            for name, size in zip(layout.names, layout.sizes, strict=True)
-        ],
-        axis=-1,
-    )
+    draws = layout.vectors(tree["posterior"])
     others, labels = posterior.natural_many(sample.u), labels_of(posterior)
     if labels is not None:
-        point = tree["point_estimate"]
-        theta = layout.ravel({name: point[name].to_numpy() for name in layout.names})
-        others = labels.matched(others, theta)
+        others = labels.matched(others, layout.vectors(tree["point_estimate"]))
     return disagreements(layout.labels, draws, others, sample.weights)

@@ -100,19 +100,17 @@ class Labels:
         }
         # An order that is kept leaves every bit as it was.
         kept = np.all(order == np.arange(order.shape[1]), axis=1)
-        return np.where(kept[:, None], theta, self._joined(self._with_gate(moved, stuck=True)))
+        return np.where(
+            kept[:, None], theta, self.layout.vectors(self._with_gate(moved, stuck=True))
+        )
 
     def _atoms(self, theta: NDArray) -> NDArray:
-        return self._joined(self._with_gate(self.layout.unravel(theta), stuck=False))
+        return self.layout.vectors(self._with_gate(self.layout.unravel(theta), stuck=False))
 
     def _with_gate(self, named: Mapping[str, NDArray], *, stuck: bool) -> dict[str, NDArray]:
         gate = self.mixture.gate
         own = {name: named[name] for name in gate.dims}
         return {**named, **(gate.stuck(own) if stuck else gate.atoms(own))}
-
-    def _joined(self, named: Mapping[str, NDArray]) -> NDArray:
-        parts = [named[name].reshape(len(named[name]), -1) for name in self.layout.names]
-        return np.concatenate(parts, axis=-1)
 
 
 def labels_of(posterior: Posterior) -> Labels | None:

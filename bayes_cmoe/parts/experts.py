@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows, blocked_map
 from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.compiled.types import Tensor
-from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pt
-from bayes_cmoe.parts.outside import REGISTRIES, load_outside
+from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, identity, intercept, location, slopes
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
@@ -136,19 +136,14 @@ def register_expert(expert: Expert) -> Expert:
     'sine'
     >>> del EXPERTS["sine"]
     """
-    if EXPERTS.get(expert.name, expert) is not expert:
-        raise InputError(f"an expert named {expert.name!r} exists already: choose another name")
-    EXPERTS[expert.name] = expert
-    return expert
+    return register("expert", EXPERTS, expert)
 
 
 def expert_named(expert: str | Expert) -> Expert:
     """Return the expert of that name; an `Expert` is returned as it is."""
     if isinstance(expert, Expert):
         return expert
-    if expert not in EXPERTS:
-        load_outside()
-    return EXPERTS[choose("expert", expert, EXPERTS)]
+    return registered("expert", EXPERTS, expert)
 
 
 @lru_cache(maxsize=64)

@@ -16,9 +16,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.types import Tensor
-from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
-from bayes_cmoe.parts.outside import REGISTRIES, load_outside
+from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, identity, variance
 
 __all__ = [
@@ -212,16 +211,11 @@ def register_family(family: Family) -> Family:
     InputError
         When the name is taken by another family.
     """
-    if FAMILIES.get(family.name, family) is not family:
-        raise InputError(f"a family named {family.name!r} exists already: choose another name")
-    FAMILIES[family.name] = family
-    return family
+    return register("family", FAMILIES, family)
 
 
 def family_named(family: str | Family) -> Family:
     """Return the family of that name; a `Family` is returned as it is."""
     if isinstance(family, Family):
         return family
-    if family not in FAMILIES:
-        load_outside()
-    return FAMILIES[choose("family", family, FAMILIES)]
+    return registered("family", FAMILIES, family)

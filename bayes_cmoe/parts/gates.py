@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.types import Tensor
-from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.lazy import pt
-from bayes_cmoe.parts.outside import REGISTRIES, load_outside
+from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, identity, share
 
 __all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
@@ -181,16 +180,11 @@ def register_gate(gate: Gate) -> Gate:
     InputError
         When the name is taken by another gate.
     """
-    if GATES.get(gate.name, gate) is not gate:
-        raise InputError(f"a gate named {gate.name!r} exists already: choose another name")
-    GATES[gate.name] = gate
-    return gate
+    return register("gate", GATES, gate)
 
 
 def gate_named(gate: str | Gate) -> Gate:
     """Return the gate of that name; a `Gate` is returned as it is."""
     if isinstance(gate, Gate):
         return gate
-    if gate not in GATES:
-        load_outside()
-    return GATES[choose("gate", gate, GATES)]
+    return registered("gate", GATES, gate)

@@ -9,15 +9,15 @@ that the run itself has read.
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
-from bayes_cmoe.errors import InputError, shortened
+from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.files.regular import regular_content
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "load_read",
     "plugins",
     "read_plugin",
+    "register",
+    "registered",
     "source_of",
     "take_plugins",
 ]
@@ -45,6 +47,41 @@ REGISTRIES: list[dict[str, Any]] = []
 """What a plugin may add names to; one that fails leaves them as they were."""
 READERS: list[Callable[[ModuleType], None]] = []
 """What looks at a module once it has run; it may raise as the module itself."""
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def register[T: _Named](kind: str, known: dict[str, T], item: T) -> T:
+    """Make an item known by its name; the item itself again is no second one.
+
+    Raises
+    ------
+    InputError
+        When the name is taken by another.
+    """
+    if known.get(item.name, item) is not item:
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise InputError(
+            f"{article} {kind} named {item.name!r} exists already: choose another name"
+        )
+    known[item.name] = item
+    return item
+
+
+def registered[T: _Named](kind: str, known: Mapping[str, T], name: str) -> T:
+    """The item of that name, be it from a plugin that has to be loaded first.
+
+    Raises
+    ------
+    InputError
+        When there is none; the message gives the nearest name.
+    """
+    if name not in known:
+        load_outside()
+    return known[choose(kind, name, known)]
 
 
 @dataclass(frozen=True)

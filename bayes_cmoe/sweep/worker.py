@@ -173,13 +173,7 @@ def _fit_nuts(
             posterior=bench.posterior,
         )
     posterior = tree["posterior"]
-    draws = np.concatenate(
-        [
-            posterior[name].to_numpy().reshape(plan.chains * plan.draws, size)
-            for name, size in zip(layout.names, layout.sizes, strict=True)
-        ],
-        axis=1,
-    )
+    draws = layout.vectors(posterior).reshape(-1, layout.size)
     labels = labels_of(bench.posterior)
     if labels is not None:
         # The fit's draws are in the order of its estimate; errors are taken in the truth's.

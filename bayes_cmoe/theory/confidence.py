@@ -217,16 +217,15 @@ def intervals(
 def _optima(workshop: Workshop, tree: xr.DataTree) -> NDArray:
     """The estimate and the best other ends of its search, shape (optimum, parameter)."""
     layout, point = workshop.posterior.layout, tree["point_estimate"]
-    best = layout.ravel({name: np.asarray(point[name]) for name in layout.names})
+    best = layout.vectors(point)
     if "starts" not in tree.children:
         return best[None]
     ends = tree["starts"].to_dataset()
+    points = layout.vectors(ends)
     kept, last = [best], np.inf
     for place, logp in enumerate(np.asarray(ends["logp"])):
         if len(kept) <= OPTIMA and np.isfinite(logp) and last - logp > APART:
-            kept.append(
-                layout.ravel({own: ends[own].isel(start=place).to_numpy() for own in layout.names})
-            )
+            kept.append(points[place])
             last = logp
     return np.array(kept)
 

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pymc as pm
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import minimize
 
 from bayes_cmoe import Data, simulate, variant_named
@@ -64,6 +65,20 @@ class Study:
             )
 
         return total
+
+    def importance_sampled(self, flat: NDArray, count: int) -> tuple[NDArray, NDArray]:
+        """Draws about others, shape (draw, parameter), and their log weights under the flat prior.
+
+        From a wide multivariate t, weighted by the NumPy likelihood within the box.
+        """
+        proposal = stats.multivariate_t(flat.mean(axis=0), 2.0 * np.cov(flat.T), df=4, seed=1)
+        draws = proposal.rvs(count)
+        bounds = np.array(self.bounds)
+        inside = ((draws > bounds[:, 0]) & (draws < bounds[:, 1])).all(axis=1)
+        log_weight = np.full(len(draws), -np.inf)
+        log_weight[inside] = [self.log_likelihood(draw) for draw in draws[inside]]
+        log_weight[inside] -= proposal.logpdf(draws[inside])
+        return draws, log_weight
 
     def independent_maximum(
         self, log_prior: Callable[[NDArray], float] = lambda theta: 0.0

@@ -5,7 +5,6 @@ import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import stats
 
 from bayes_cmoe.estimate.diagnostics import Convergence, SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.map import fit_map
@@ -30,13 +29,7 @@ def test_posterior_agrees_with_importance_sampling_of_an_independent_density(
     """Flat prior on the box: the posterior is the NumPy likelihood; a multivariate t covers it."""
     names = SMALL.posterior.layout.names
     flat = np.column_stack([sampled["posterior"][name].to_numpy().ravel() for name in names])
-    proposal = stats.multivariate_t(flat.mean(axis=0), 2.0 * np.cov(flat.T), df=4, seed=1)
-    draws = proposal.rvs(20_000)
-    bounds = np.array(SMALL.bounds)
-    inside = ((draws > bounds[:, 0]) & (draws < bounds[:, 1])).all(axis=1)
-    log_weight = np.full(len(draws), -np.inf)
-    log_weight[inside] = [SMALL.log_likelihood(draw) for draw in draws[inside]]
-    log_weight[inside] -= proposal.logpdf(draws[inside])
+    draws, log_weight = SMALL.importance_sampled(flat, 20_000)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     expected = weight @ draws

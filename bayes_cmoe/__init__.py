@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_cmoe.errors import InputError
+    from bayes_cmoe.estimate.predictive import prior_predictive
     from bayes_cmoe.parts.data import Data
     from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
     from bayes_cmoe.parts.families import Family, register_family
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         frozen_predictions,
         frozen_probabilities,
     )
+    from bayes_cmoe.parts.prior import Box, Weak
     from bayes_cmoe.study.contaminated import contaminated_variant
     from bayes_cmoe.study.rates import Exponent, Rate
     from bayes_cmoe.study.regime import Path, Regime, along
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.theory.confidence import intervals
 
 __all__ = [
+    "Box",
     "Data",
     "Expert",
     "Exponent",
@@ -38,6 +41,7 @@ __all__ = [
     "Regime",
     "Share",
     "Variant",
+    "Weak",
     "absence_test",
     "along",
     "contaminated_variant",
@@ -49,6 +53,7 @@ __all__ = [
     "frozen_probabilities",
     "intervals",
     "load_plugin",
+    "prior_predictive",
     "register_expert",
     "register_family",
     "register_gate",
@@ -60,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "errors": ("InputError",),
+    "estimate.predictive": ("prior_predictive",),
     "parts.data": ("Data",),
     "parts.experts": (
         "Expert",
@@ -85,6 +91,10 @@ _HOMES = {
         "frozen_log_density",
         "frozen_predictions",
         "frozen_probabilities",
+    ),
+    "parts.prior": (
+        "Box",
+        "Weak",
     ),
     "study.contaminated": ("contaminated_variant",),
     "study.rates": (

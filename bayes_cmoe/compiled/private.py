@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Sampler",
+    "borrowed",
     "class_name",
     "dead_worker_error",
     "density_sampler",
     "forward_transformed",
     "initial_value",
+    "is_random",
     "jaxify",
     "joint_log_density",
     "replaced",
@@ -39,6 +41,7 @@ __all__ = [
     "support",
     "value_variable",
     "with_leading",
+    "written",
 ]
 
 
@@ -75,7 +78,8 @@ def joint_log_density(values: Mapping[Tensor, Tensor]) -> list[Tensor]:
     """Log-densities of random variables at values on the natural scale, without Jacobians."""
     from pymc.logprob.basic import conditional_logp
 
-    return list(conditional_logp(dict(values)).values())
+    found = conditional_logp(dict(values))
+    return [found[value] for value in values.values()]
 
 
 # Random variables --------------------------------------------------------------------------------
@@ -119,6 +123,37 @@ def with_leading(variable: Tensor, leading: Sequence[Tensor]) -> tuple[Tensor, l
     count = len(leading)
     node = op.make_node(rng, size, *leading, *arguments[count:])
     return node.outputs[1], arguments[:count]
+
+
+def is_random(variable: Any) -> bool:
+    """Whether something is a random variable, such as ``pm.Beta.dist(2, 8)`` returns."""
+    op = getattr(getattr(variable, "owner", None), "op", None)
+    return hasattr(op, "ndim_supp") and hasattr(op, "dist_params")
+
+
+def written(variable: Tensor) -> str:
+    """A random variable as PyMC writes it, such as ``Beta(2, 8)``."""
+    from pymc.printing import str_for_dist
+
+    return str(str_for_dist(variable, formatting="plain")).rpartition("~ ")[2].replace("f()", "...")
+
+
+def borrowed(variable: Tensor, name: str, dims: tuple[str, ...]) -> Tensor:
+    """A random variable like a given one, in the model on the stack, with these dims.
+
+    Parameters
+    ----------
+    variable : tensor
+        Of any model or of none; it stays as it is.
+    name : str
+    dims : tuple of str
+        Of the model; the given one's own shape fits into theirs.
+    """
+    from pymc.distributions.shape_utils import change_dist_size
+
+    model = pm.modelcontext(None)
+    shape = tuple(len(model.coords[dim]) for dim in dims)
+    return model.register_rv(change_dist_size(variable, shape), name, dims=dims)
 
 
 # Supports and transforms -------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def fit_nested(
         Draws of each chain at most; number of chains.
     seed : int
     log_likelihood : bool
-        Whether to add the pointwise log-likelihood: chains x draws x n numbers.
+        Whether to add the pointwise log-likelihood, chains x draws x n numbers, and the log prior.
     start : DataTree, optional
         A MAP fit of the same model, whose starts say where the modes are; made when left out.
     posterior : Posterior, optional

@@ -26,7 +26,7 @@ from bayes_cmoe.parts.fixed_prior import keep_priors
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.parameter import Parameter, Reference, Role
-from bayes_cmoe.parts.priors import Prior, priors_for
+from bayes_cmoe.parts.priors import Prior, priors_for, variable_of
 from bayes_cmoe.parts.rows import check_response, data_nodes
 
 __all__ = [
@@ -69,7 +69,13 @@ class Mixture:
             *self.family.own.values(),
         )
         several = ("prompt",) if self.prompts > 1 else ()
-        return tuple(parameter.within(*several) for parameter in own)
+        unit = "1" if self.unit else "unit of y"
+        return tuple(parameter.within(*several).measured(unit) for parameter in own)
+
+    @property
+    def unit(self) -> bool:
+        """Whether the expert's function has a scale of its own, or that of the response."""
+        return self.expert.bounded or self.family.unit
 
     def names(self, *roles: Role) -> tuple[str, ...]:
         """Names of the parameters that have one of these roles."""
@@ -87,7 +93,7 @@ class Mixture:
 
     def reference(self, data: Data) -> Reference:
         """What weak priors are scaled by."""
-        return Reference.of(data, unit=self.expert.bounded or self.family.unit)
+        return Reference.of(data, unit=self.unit)
 
 
 _MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
@@ -239,10 +245,7 @@ def contaminated_model(
             model.add_coord(dim, np.arange(size))
         if prompts > 1:
             model.add_coord("prompt", np.arange(prompts))
-        unknown = {
-            parameter.name: priors[parameter.name].variable(parameter.name, parameter.dims)
-            for parameter in mixture.parameters
-        }
+        unknown = {own.name: variable_of(own, priors[own.name]) for own in mixture.parameters}
         values = unknown if prompts == 1 else _sized(model, mixture, unknown)
         x, gate_values = nodes["x"], {name: values[name] for name in gate.dims}
         experts = [values] if prompts == 1 else [_entry(values, j) for j in range(prompts)]

@@ -7,7 +7,7 @@ import xarray as xr
 from rich import box
 from rich.table import Table
 
-__all__ = ["fit_record", "fit_table", "labelled"]
+__all__ = ["fit_record", "fit_table", "is_sampled", "labelled", "priors_shown"]
 
 INTERVAL = 0.9
 INTERVAL_NAME = "90% equal-tailed"
@@ -34,6 +34,19 @@ def labelled(variable: xr.DataArray) -> list[tuple[str, float]]:
     return entries
 
 
+def is_sampled(tree: xr.DataTree) -> bool:
+    """Whether a fit has draws; a MAP fit's ``posterior`` is its one point."""
+    return "sample_stats" in tree.children
+
+
+def priors_shown(tree: xr.DataTree) -> dict[str, str]:
+    """Each parameter's prior in words, such as ``Beta(1.5, 1.5)``."""
+    return {
+        str(name): variable.attrs.get("prior", "")
+        for name, variable in tree["point_estimate"].to_dataset().data_vars.items()
+    }
+
+
 def fit_record(tree: xr.DataTree) -> dict[str, Any]:
     """A fit's figures as numbers, strings and nested lists; what is not finite is None.
 
@@ -45,7 +58,8 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
 
     Returns
     -------
-    dict with variant, n, method, status, loglik, logp, estimate, stderr, seconds; of draws also
+    dict with variant, n, method, status, loglik, logp, estimate, stderr, priors (in words, by
+    parameter), seconds; of draws also
     posterior (mean, sd, interval as [lower, upper], rhat, ess_bulk of each parameter), interval
     (which one), divergences, log_evidence (None where it is not to be trusted) and disagreements
     (of the two engines).
@@ -60,9 +74,10 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
         "logp": _plain(result["logp"]),
         "estimate": _plain_each(tree["point_estimate"].to_dataset()),
         "stderr": _plain_each(tree["standard_error"].to_dataset()),
+        "priors": priors_shown(tree),
         "seconds": float(tree.attrs["seconds"]),
     }
-    if "posterior" not in tree.children:
+    if not is_sampled(tree):
         return record
     posterior = _posterior_figures(tree["posterior"].to_dataset())
     finished = record["status"] in ("converged", "edge")
@@ -128,7 +143,7 @@ def fit_table(tree: xr.DataTree) -> Table:
     """Every parameter of a fit in a row."""
     estimate, error = tree["point_estimate"].to_dataset(), tree["standard_error"].to_dataset()
     columns = ["parameter", "MAP", "se"]
-    sampled = "posterior" in tree.children
+    sampled = is_sampled(tree)
     if sampled:
         columns += ["mean", "sd", "5%", "95%", "R-hat", "ESS"]
         figures = _posterior_figures(tree["posterior"].to_dataset())

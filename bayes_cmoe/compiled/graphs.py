@@ -8,10 +8,11 @@ inputs of the function instead of becoming constants of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from bayes_cmoe.compiled.private import jaxify, replaced
+from bayes_cmoe.compiled.private import jaxify, replaced, row_nodes
 from bayes_cmoe.compiled.types import Array, Tensor
-from bayes_cmoe.lazy import pm
+from bayes_cmoe.lazy import pm, pt
 
 __all__ = ["jaxify", "row_function"]
 
@@ -36,6 +37,14 @@ def row_function(
         tuple of outputs.
     """
     values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-    nodes = {model[name]: model[name].type(name=name) for name in columns}
-    graph = replaced(outputs, {**values, **nodes})
+    rows = row_nodes(model)
+    nodes = {rows[name]: _of_any_length(name, rows[name]) for name in columns}
+    # A variable with the dim `obs` has as many entries as there are rows, not as the model has.
+    length = {model.dim_lengths["obs"]: next(iter(nodes.values())).shape[0]}
+    graph = replaced(outputs, {**values, **nodes, **length})
     return jaxify([*values.values(), *nodes.values()], graph)
+
+
+def _of_any_length(name: str, node: Any) -> Tensor:
+    """A variable like the rows that a model holds; a constant's type would know their number."""
+    return pt.tensor(name, dtype=node.dtype, shape=(None, *node.type.shape[1:]))

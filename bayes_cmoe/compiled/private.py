@@ -7,6 +7,7 @@ they load the packages.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,8 +35,11 @@ __all__ = [
     "is_random",
     "jaxify",
     "joint_log_density",
+    "quiet_in_numba",
     "replaced",
     "response_name",
+    "row_nodes",
+    "row_values",
     "sampled_by_nutpie",
     "shared_value",
     "support",
@@ -50,10 +54,39 @@ def value_variable(model: pm.Model, variable: Tensor) -> Tensor:
     return model.rvs_to_values[variable]
 
 
+def row_nodes(model: pm.Model) -> dict[str, Variable]:
+    """What a model has of its rows, with ``obs`` as the first dim: `pm.Data`, and the response.
+
+    The response may be a constant, as after `pm.observe`; it then has the random variable's name.
+    """
+    held = {
+        name: model[name]
+        for name, dims in model.named_vars_to_dims.items()
+        if tuple(dims)[:1] == ("obs",)
+    }
+    found = {name: node for name, node in held.items() if shared_value(node) is not None}
+    for response in model.observed_RVs:
+        value = value_variable(model, response)
+        if response.name in held and shared_value(value) is None and value.owner is None:
+            found[response.name] = value
+    return found
+
+
+def row_values(model: pm.Model) -> dict[str, NDArray]:
+    """The values of `row_nodes`."""
+    return {name: np.asarray(_held(node)) for name, node in row_nodes(model).items()}
+
+
+def _held(node: Any) -> Any:
+    value = shared_value(node)
+    return node.data if value is None else value
+
+
 def response_name(model: pm.Model) -> str:
-    """The name of the data that are the observed response."""
+    """The name among `row_nodes` of the observed response."""
     (response,) = model.observed_RVs
-    return str(value_variable(model, response).name)
+    value = value_variable(model, response)
+    return str(response.name if shared_value(value) is None else value.name)
 
 
 def initial_value(model: pm.Model, variable: Tensor) -> float | NDArray:
@@ -154,6 +187,15 @@ def borrowed(variable: Tensor, name: str, dims: tuple[str, ...]) -> Tensor:
     model = pm.modelcontext(None)
     shape = tuple(len(model.coords[dim]) for dim in dims)
     return model.register_rv(change_dist_size(variable, shape), name, dims=dims)
+
+
+def quiet_in_numba(name: str) -> None:
+    """Let PyMC draw from a random variable of this class name without Numba's warning.
+
+    It says that a sampler in NumPy is called from compiled code, which is what ours are for.
+    """
+    message = f"Numba will use object mode to run {name}"
+    warnings.filterwarnings("ignore", message, UserWarning)
 
 
 # Supports and transforms -------------------------------------------------------------------------

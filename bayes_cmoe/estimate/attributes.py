@@ -15,7 +15,8 @@ from bayes_cmoe.parts.mixture import mixture_of
 
 __all__ = ["LIBRARY", "described", "stamped"]
 
-LIBRARY = "bayes-cmoe"
+LIBRARY = "bayes_cmoe"
+SAMPLED = ("chain", "draw")
 OF_PARAMETERS = ("posterior", "prior", "point_estimate", "standard_error", "starts")
 """Groups whose variables are parameters."""
 
@@ -84,5 +85,12 @@ def stamped(groups: Mapping[str, xr.Dataset], inference_library: str = LIBRARY) 
         "inference_library_version": importlib.metadata.version(inference_library),
     }
     return xr.DataTree.from_dict(
-        {name: dataset.assign_attrs({**attrs, **dataset.attrs}) for name, dataset in groups.items()}
+        {
+            name: dataset.assign_attrs({**attrs, **_sampled(dataset), **dataset.attrs})
+            for name, dataset in groups.items()
+        }
     )
+
+
+def _sampled(dataset: xr.Dataset) -> dict[str, list[str]]:
+    return {"sample_dims": list(SAMPLED)} if set(SAMPLED) <= set(dataset.dims) else {}

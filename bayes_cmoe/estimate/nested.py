@@ -16,6 +16,7 @@ from bayes_cmoe.estimate.draws import draws_tree, starting_points
 from bayes_cmoe.estimate.importance import resampled
 from bayes_cmoe.estimate.laplace import importance_sample
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.parts.pymc_names import takes_pymc_names
 
 __all__ = ["fit_nested"]
 
@@ -27,6 +28,7 @@ DISTRUST = (
 )
 
 
+@takes_pymc_names
 def fit_nested(
     model: pm.Model,
     *,
@@ -110,5 +112,5 @@ def fit_nested(
         "seconds": time.perf_counter() - begun,
     }
     if not trusted:
-        warnings.warn(f"{summary}: {DISTRUST}", SamplingWarning, stacklevel=2)
+        warnings.warn(f"{summary}: {DISTRUST}", SamplingWarning, stacklevel=3)
     return tree

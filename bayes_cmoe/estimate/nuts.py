@@ -26,6 +26,7 @@ from bayes_cmoe.estimate.importance import resampled
 from bayes_cmoe.estimate.laplace import Sample, importance_sample
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.relabel import labels_of
+from bayes_cmoe.parts.pymc_names import takes_pymc_names
 
 __all__ = ["fit_nuts"]
 
@@ -64,6 +65,7 @@ def _beginnings(sample: Sample, chains: int, rng: Generator) -> NDArray:
     return np.array([*weighty, *drawn])[:chains]
 
 
+@takes_pymc_names
 def fit_nuts(
     model: pm.Model,
     *,
@@ -164,7 +166,7 @@ def fit_nuts(
     if apart:
         advice = f"NUTS and nested Laplace disagree: {'; '.join(apart)}. {advice}".strip()
     if advice:
-        warnings.warn(advice, SamplingWarning, stacklevel=2)
+        warnings.warn(advice, SamplingWarning, stacklevel=3)
     return tree
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pymc as pm
 import xarray as xr
 from numpy.random import Generator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
@@ -16,10 +17,18 @@ from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.attributes import described, stamped
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.pymc_names import takes_pymc_names
+from bayes_cmoe.parts.rebuilt import with_rows
 
-__all__ = ["prior_predictive"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["posterior_predictive", "prior_predictive"]
 
 
+@takes_pymc_names
 def prior_predictive(model: pm.Model, *, draws: int = 500, seed: int = 0) -> xr.DataTree:
     """Parameters drawn from a model's prior, and a response drawn at each of them.
 
@@ -65,6 +74,59 @@ def prior_predictive(model: pm.Model, *, draws: int = 500, seed: int = 0) -> xr.
         **data_groups(model),
     }
     return stamped(described(groups, model))
+
+
+@takes_pymc_names
+def posterior_predictive(
+    model: pm.Model,
+    tree: xr.DataTree,
+    new: Data | ArrayLike | pd.DataFrame | None = None,
+    *,
+    frozen: Frozen | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+) -> xr.DataTree:
+    """A response drawn at each draw of a posterior: at the model's own rows, or at new ones.
+
+    Parameters
+    ----------
+    model : pm.Model
+        Any model of the suite. `pm.sample_posterior_predictive` takes it as well.
+    tree : DataTree
+        Of any fit; after `fit_map` every draw is at the point estimate.
+    new, frozen : optional
+        New rows and the frozen expert there, as for `with_rows`.
+    draws : int, optional
+        Draws of each chain, evenly spaced; all by default.
+    seed : int
+
+    Returns
+    -------
+    xarray.DataTree
+        ``posterior_predictive`` (chain, draw, obs), ``observed_data`` and ``constant_data``; at new
+        rows ``predictions`` and ``predictions_constant_data``.
+
+    Raises
+    ------
+    InputError
+        When the tree has no posterior, the new rows do not fit, or the frozen expert is given by
+        its log-densities only.
+    """
+    if "posterior" not in tree.children:
+        raise InputError("the tree has no group 'posterior': fit the model first")
+    at = model if new is None else with_rows(model, new, frozen=frozen)
+    posterior = tree["posterior"].to_dataset()
+    if draws is not None:
+        if not 1 <= draws <= posterior.sizes["draw"]:
+            raise InputError(f"{draws} draws: give a number from 1 to {posterior.sizes['draw']}")
+        kept = np.linspace(0, posterior.sizes["draw"] - 1, draws).round().astype(int)
+        posterior = posterior.isel(draw=kept)
+    theta = layout_of(at).vectors(posterior.transpose("chain", "draw", ...))
+    drawn = _responses(at, theta, columns_of(at), np.random.default_rng(seed))
+    groups = data_groups(at)
+    if new is None:
+        return stamped({"posterior_predictive": drawn, **groups})
+    return stamped({"predictions": drawn, "predictions_constant_data": groups["constant_data"]})
 
 
 def _drawn(shape: tuple[int, ...]) -> dict[str, NDArray]:

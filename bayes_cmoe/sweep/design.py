@@ -15,10 +15,12 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.engines import engine_named
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
+    MARGIN,
     check_counts,
     check_name,
     check_prior,
     check_sizes,
+    check_slopes,
     check_values,
     shown,
 )
@@ -27,7 +29,10 @@ from bayes_cmoe.sweep.setting import Setting
 __all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task"]
 
 METHODS = ("map", "nuts", "calibrate")
+KEYS = ("name", "prior", "entropy", "margin", "until", "regimes")
 ENTROPY = 20240817
+FIRST_ROUND = 20
+"""Replications of the first round of a design that runs until it is decided; rounds double."""
 ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
@@ -134,6 +139,11 @@ class Design:
         as a value, in JSON: an object with the parameters' names.
     entropy : int
         Of all random numbers.
+    margin : float
+        Difference of slopes that matters: a rate agrees with theory when it is surely nearer.
+    until : float, optional
+        Half-width of the interval of that difference at which a regime has replications enough:
+        they come in rounds, and those of the plans are the most there can be.
     calibrate : CalibratePlan, optional
         Stands alone, and needs a prior that is fixed beforehand: flat or a value.
 
@@ -159,9 +169,12 @@ class Design:
     prior: str = "flat"
     entropy: int = ENTROPY
     calibrate: CalibratePlan | None = None
+    margin: float = MARGIN
+    until: float | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_slopes(self.margin, self.until)
         check_prior(self.prior)
         self._check_calibration()
         if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
@@ -215,7 +228,8 @@ class Design:
             plan["sizes"] = list(plan["sizes"])
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
-        return {**own, **plans}
+        until = {} if self.until is None else {"until": self.until}
+        return {**own, "margin": self.margin, **until, **plans}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Design":
@@ -228,7 +242,7 @@ class Design:
         """
         given = dict(content)
         for key in given:
-            choose("key of a design", key, ("name", "prior", "entropy", "regimes", *METHODS))
+            choose("key of a design", key, (*KEYS, *METHODS))
         for key in ("name", "regimes"):
             if key not in given:
                 raise InputError(f"the design lacks {key!r}: add it")
@@ -247,17 +261,39 @@ class Design:
         content = {key: value for key, value in self.content().items() if key != "name"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def rounds(self) -> int:
+        """How many rounds there can be: one, unless the design runs until it is decided."""
+        most = max(plan.replications for plan in self.plans.values())
+        return 1 if self.until is None else 1 + max(0, math.ceil(math.log2(most / FIRST_ROUND)))
+
+    def replications(self, method: str, rounds: int | None = None) -> int:
+        """Replications of a method after so many rounds; after all of them when left out."""
+        most = self.plans[method].replications
+        if self.until is None or rounds is None:
+            return most
+        return min(most, FIRST_ROUND * 2 ** (rounds - 1)) if rounds else 0
+
     def tasks(self) -> Iterator[Task]:
-        """All tasks: a method's together, then a setting's, its largest sizes first."""
+        """All tasks: a method's together, then a setting's, its largest sizes first; by rounds."""
+        for number in range(1, self.rounds + 1):
+            yield from self.round(number)
+
+    def round(self, number: int) -> Iterator[Task]:
+        """The tasks of one round, counted from one."""
         for method, plan in self.plans.items():
+            begin, end = (self.replications(method, own) for own in (number - 1, number))
+            if self.until is None:
+                begin = 0
+            if begin == end:
+                continue
             for setting in self.settings:
                 for n in reversed(plan.sizes):
                     rows = max(n, LEAST_ROWS[method])
-                    chunks = math.ceil(plan.replications * rows / ROWS_A_TASK[method])
-                    count = math.ceil(plan.replications / min(chunks, plan.replications))
-                    for first in range(0, plan.replications, count):
-                        size = min(count, plan.replications - first)
-                        yield Task(method, setting, n, first, size)
+                    chunks = math.ceil((end - begin) * rows / ROWS_A_TASK[method])
+                    count = math.ceil((end - begin) / min(chunks, end - begin))
+                    for first in range(begin, end, count):
+                        yield Task(method, setting, n, first, min(count, end - first))
 
     def seed(self, setting: Setting, n: int, replicate: int, purpose: str = "data") -> SeedSequence:
         """Random numbers of one replication.

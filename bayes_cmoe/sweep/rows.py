@@ -56,6 +56,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "error": Variable(("target",), "parameter", "estimate minus truth; a norm for several entries"),
     "standard_error": Variable(("target",), "parameter", "from the Hessian at the MAP"),
+    "score": Variable(
+        ("target",), "1/parameter", "mean over the rows of the score at the truth, an entry each"
+    ),
     "expected_loss": Variable(("target",), "parameter", "posterior mean distance to the truth"),
     "radius": Variable(
         ("target",), "parameter", "radius about the truth that holds 90 % of the posterior"

@@ -120,16 +120,18 @@ def _map_values(
 ) -> dict[str, Any]:
     layout, likelihood = bench.posterior.layout, bench.posterior.likelihood
     error = bench.targets.distances(bench.targets.differences(found.theta, theta))
-    standard_error = np.full(len(bench.names), np.nan)
-    standard_error[: layout.size] = found.standard_error
+    loglik, gradient = likelihood.value_and_gradient(theta, rows)
+    standard_error, score = np.full((2, len(bench.names)), np.nan)
+    standard_error[: layout.size], score[: layout.size] = found.standard_error, gradient / rows.n
     return {
         "status": str(found.status),
-        "loglik_gap": found.loglik - likelihood.value(theta, rows),
+        "loglik_gap": found.loglik - loglik,
         "gradient_norm": found.gradient_norm,
         "iterations": found.iterations,
         "seconds": found.seconds,
         "error": _with_loss(bench, truth, error),
         "standard_error": standard_error,
+        "score": score,
     }
 
 
@@ -181,7 +183,7 @@ def _fit_nuts(
     return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
         name: value
         for name, value in _map_values(bench, found, rows, truth, theta).items()
-        if name in ("loglik_gap", "gradient_norm", "iterations")
+        if name in ("loglik_gap", "gradient_norm", "iterations", "score")
     }
 
 

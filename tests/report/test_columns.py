@@ -9,8 +9,8 @@ import xarray as xr
 from scipy import stats
 
 from bayes_cmoe.report.comparison import compare
-from bayes_cmoe.report.rates import Measured
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
+from bayes_cmoe.sweep.measured import Measured
 from bayes_cmoe.sweep.rows import table_of
 from bayes_cmoe.sweep.setting import Setting
 
@@ -157,12 +157,12 @@ def test_intervals_are_those_of_95_percent(comparison):
     assert (row["low"], row["high"]) == pytest.approx(ends)
 
 
-def test_spread_is_the_median_over_the_bound(comparison):
+def test_spread_is_the_median_over_the_bound_and_the_mean_ball(comparison):
     for i, n in enumerate(SIZES):
         row = row_of(comparison.spread, parameter="lam", n=n)
         expected = np.median(SPREADS) * LEVELS[i] / BOUND[i]
         assert row["sd_over_bound"] == pytest.approx(expected)
-        assert row["radius"] == pytest.approx(2.0 * MEDIAN[i])
+        assert row["radius"] == pytest.approx(2.0 * MEAN[i])
 
 
 def test_coverage_has_jeffreys_interval(comparison):

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json as json_format
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.compare import run_design
+from bayes_cmoe.commands.priors import read_prior
 from bayes_cmoe.commands.report import check_workers
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable
-from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import ENTROPY, CalibratePlan, Design
 from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["calibrate"]
-
-LARGEST_PRIOR = 2**20
-"""Bytes of a prior's file."""
 
 
 def calibrate(
@@ -89,7 +85,7 @@ def calibrate(
     if prior is not None:
         if kind != "prior":
             raise InputError("--prior and --kind exclude each other: leave one out")
-        text = _read_prior(prior)
+        text = json_format.dumps(read_prior(prior))
     else:
         text = _fixed(chosen, setting, kind, n, seed)
     name = f"{chosen.name} {setting.name}, {kind if prior is None else prior.name}, {engine}"
@@ -123,20 +119,3 @@ def _fixed(variant: Variant, regime: Regime, kind: str, n: int, seed: int) -> st
     from bayes_cmoe.study.fixed_prior import fixed_prior
 
     return json_format.dumps(plain_priors(fixed_prior(variant, regime, kind, n, seed)))
-
-
-def _read_prior(file: Path) -> str:
-    """A prior from a file, as JSON in one line."""
-    try:
-        content: Any = json_format.loads(regular_content(file, LARGEST_PRIOR))
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read: {error.strerror or error}: check its name"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: not a JSON file: {error}: mend it") from None
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{file}: not a JSON object of priors by parameter: mend it")
-    return json_format.dumps(content)

@@ -17,6 +17,7 @@ from bayes_cmoe.parts.fixed_prior import priors_of
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.parameter import REALS, Parameter, Role
 from bayes_cmoe.parts.prior import Box, Weak, spread_out
+from bayes_cmoe.parts.priors import OnePrior
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.simulate import simulate
 from bayes_cmoe.study.variant import Variant
@@ -30,7 +31,7 @@ NARROW = 0.5
 FEWEST = 0.1
 """Rows that a prompt has on average where there is as good as none."""
 
-Priors = dict[str, Box | Weak]
+Priors = dict[str, OnePrior]
 
 
 def _around(parameter: Parameter, center: ArrayLike, width: float) -> Box | Weak:

@@ -16,13 +16,14 @@ from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.outside import READERS, REGISTRIES, load_outside
 from bayes_cmoe.parts.priors import Prior
+from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.regime import Regime
 
 __all__ = ["Variant", "register_variant", "variant_named", "variants"]
 
 
-@dataclass(frozen=True, eq=False)
-class Variant:
+@dataclass(frozen=True, eq=False, repr=False)
+class Variant(Shown):
     """A model of the suite.
 
     Parameters
@@ -45,6 +46,17 @@ class Variant:
     gates: tuple[Gate, ...]
     regimes: Mapping[str, Regime]
     family: Family
+
+    def shown(self) -> dict[str, Any]:
+        """What it is called, where it comes from, and what it can be studied in."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "gates": [gate.name for gate in self.gates],
+            "response": self.response,
+            "regimes": list(self.regimes),
+        }
 
     @property
     def response(self) -> str:

@@ -192,6 +192,7 @@ def test_fits_are_counted_by_engine_where_a_design_names_one(page):
     """Thirty-one weighted fits and nine sampled ones, of 41."""
     assert '>41</td><td class="num">1</td>' in page
     assert "nested Laplace" not in page
+    assert DESIGN.nuts is not None
     other = replace(DESIGN, nuts=replace(DESIGN.nuts, engine="nested"))
     named = sweep_page(replace(a_comparison(), design=other), {})
     assert '>41</td><td class="num">31</td><td class="num">9</td>' in named

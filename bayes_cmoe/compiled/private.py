@@ -424,8 +424,11 @@ def sampled_by_nutpie(
             expanded_names=["z"],
             make_initial_point_fn=lambda _seed: begin,
         )
-        return nutpie.sample(
+        # Waited for here: nutpie's own waiting takes an interrupt for the wish to go on with the
+        # draws that there are, and a stopped sweep would keep a row of them.
+        sampler = nutpie.sample(
             compiled,
+            blocking=False,
             chains=1,
             cores=1,
             seed=seed,
@@ -433,6 +436,11 @@ def sampled_by_nutpie(
             save_warmup=False,
             **settings,
         )
+        try:
+            return sampler.wait()
+        except BaseException:
+            sampler.cancel()
+            raise
 
     if cores == 1:
         sampled = [chain(begin, seed) for begin, seed in zip(starts, seeds, strict=True)]

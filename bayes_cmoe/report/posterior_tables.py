@@ -1,4 +1,4 @@
-"""What a sweep's NUTS fits say: coverage, posterior spread beside the bound, and mixing."""
+"""What a sweep's posteriors say: coverage, posterior spread beside the bound, and mixing."""
 
 from collections.abc import Iterator
 
@@ -102,12 +102,14 @@ def spread_rows(cell: Cell) -> Iterator[dict[str, object]]:
 
 
 def sampling_rows(cell: Cell) -> Iterator[dict[str, object]]:
-    """How well the chains mixed at each size."""
+    """How well the chains mixed at each size, and how many fits each engine made."""
     for n, fits in zip(cell.n, cell.fits, strict=True):
         yield {
             "regime": cell.regime,
             "n": int(n),
             "fits": fits.sizes["fit"],
+            "weighted": int((fits["status"] == "weighted").sum()),
+            "sampled": int((fits["status"] == "sampled").sum()),
             "unmixed": int((fits["rhat"] > UNMIXED).sum()),
             "divergences": int(fits["divergences"].sum()),
             "ess_bulk": float(fits["ess_bulk"].median()),

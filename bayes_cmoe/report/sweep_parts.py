@@ -89,7 +89,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
 
 def status_table(design: Design, statuses: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
     """Status codes that occur, and finished fits by regime, method and code."""
-    order = ("converged", "local", "sampled", "edge", *FAILURES)
+    order = ("converged", "local", "sampled", "weighted", "edge", *FAILURES)
     met = dict.fromkeys(statuses["status"])
     codes = [*(code for code in order if code in met), *(code for code in met if code not in order)]
     rows = []

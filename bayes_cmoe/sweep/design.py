@@ -12,7 +12,9 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.estimate.chosen import CHOICES
 from bayes_cmoe.estimate.engines import engine_named
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
     MARGIN,
@@ -37,6 +39,8 @@ ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
 """Rows that a fit counts for at least: a sampler takes its seconds on few rows too."""
+UNSAID = (("nuts", "engine", "nuts"), ("calibrate", "gate", ""), ("calibrate", "expert", ""))
+"""Method, key and the value with which a key is left out of a design's content."""
 PURPOSES = {
     "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),
 }  # fmt: skip
@@ -70,31 +74,40 @@ class MapPlan:
 
 @dataclass(frozen=True)
 class NutsPlan:
-    """NUTS fits: sample sizes, data sets of each, and draws."""
+    """Posteriors: sample sizes, data sets of each, draws, and the engine that makes them.
+
+    By NUTS; or by nested Laplace, and by NUTS where that does not trust its weights.
+    """
 
     sizes: tuple[int, ...]
     replications: int
     draws: int = 500
     tune: int = 300
     chains: int = 2
+    engine: str = "nuts"
 
     def __post_init__(self) -> None:
         check_sizes("nuts", self.sizes)
-        counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
+        words = ("sizes", "engine")
+        counts = {name: value for name, value in asdict(self).items() if name not in words}
         check_counts("nuts", **counts)
+        choose("engine of [nuts]", self.engine, CHOICES)
 
 
 @dataclass(frozen=True)
 class CalibratePlan:
     """Simulation-based calibration: sizes, data sets of each, the engine, and draws ranked among.
 
-    Each data set is drawn at parameters drawn from the design's prior, at inputs that stay.
+    Each data set is drawn at parameters drawn from the design's prior, at inputs that stay. Gate
+    and expert are the regimes' own unless others are named.
     """
 
     sizes: tuple[int, ...]
     replications: int
     engine: str = "nuts"
     ranked: int = 99
+    gate: str = ""
+    expert: str = ""
 
     def __post_init__(self) -> None:
         check_sizes("calibrate", self.sizes)
@@ -188,7 +201,7 @@ class Design:
             raise InputError(f"design {self.name!r} names a regime twice: leave one out")
         for setting in self.settings:
             variant = variant_named(setting.variant)
-            regime = variant.regime(setting.regime)
+            regime = self.regime(setting)
             if self.prior not in ("flat", "weak"):
                 own = variant.mixture(regime).parameters
                 check_values(self.prior, own, whole=self.calibrate is not None)
@@ -209,6 +222,13 @@ class Design:
                 "as a JSON object of values or 'flat' (`bayes-cmoe calibrate` makes one)"
             )
 
+    def regime(self, setting: Setting) -> Regime:
+        """The regime of one of its settings, with the gate and expert that a calibration names."""
+        variant = variant_named(setting.variant)
+        if self.calibrate is None:
+            return variant.regime(setting.regime)
+        return variant.altered(setting.regime, self.calibrate.gate, self.calibrate.expert)
+
     @property
     def plans(self) -> dict[str, MapPlan | NutsPlan | CalibratePlan]:
         """The methods that are to be run."""
@@ -226,6 +246,10 @@ class Design:
         plans = {method: asdict(plan) for method, plan in self.plans.items()}
         for plan in plans.values():
             plan["sizes"] = list(plan["sizes"])
+        # Designs that do not say these keep the fingerprint that they had.
+        for method, name, silent in UNSAID:
+            if method in plans and plans[method][name] == silent:
+                del plans[method][name]
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
         until = {} if self.until is None else {"until": self.until}

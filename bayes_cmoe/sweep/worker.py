@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.estimate.chosen import fit_by
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
-from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.parts.data import Data
@@ -164,7 +164,8 @@ def _fit_nuts(
     with warnings.catch_warnings():
         # The figures that the warning is about are kept with the row.
         warnings.simplefilter("ignore", SamplingWarning)
-        tree = fit_nuts(
+        tree = fit_by(
+            plan.engine,
             model,
             draws=plan.draws,
             tune=plan.tune,
@@ -191,8 +192,9 @@ def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth)
     found, report = concentration(bench.targets, shift), convergence(tree)
     losses = _with_loss(bench, truth, bench.targets.distances(shift))[..., -1]
     nothing = np.full((len(found.covered), 1), np.nan)
-    return {
-        "status": "sampled",
+    weighted = {"khat": tree.attrs["khat"]} if "khat" in tree.attrs else {}
+    return weighted | {
+        "status": "sampled" if tree.attrs["engine"] == "nuts" else "weighted",
         "seconds": tree.attrs["seconds"],
         "error": _with_loss(bench, truth, found.mean_error),
         "expected_loss": np.append(found.expected_loss, losses.mean()),

@@ -70,7 +70,8 @@ def chosen(method, i):
             row |= {"status": status, "anywhere_gap": GAPS[j]}
         else:
             size = abs(error)
-            row |= {"status": "sampled", "expected_loss": np.full(len(TARGETS), size)}
+            status = "weighted" if j == 4 else "sampled"
+            row |= {"status": status, "expected_loss": np.full(len(TARGETS), size)}
             row |= {"posterior_sd": np.full(len(TARGETS), SPREADS[j] * LEVELS[i])}
             row |= {"radius": np.full(len(TARGETS), 2.0 * size)}
             row |= {"covered": np.full((3, len(TARGETS)), float(j < 5))}
@@ -176,6 +177,7 @@ def test_coverage_has_jeffreys_interval(comparison):
 def test_sampling(comparison):
     row = row_of(comparison.sampling, n=4000)
     assert (row["fits"], row["unmixed"], row["divergences"]) == (7, 2, 4)
+    assert (row["sampled"], row["weighted"]) == (6, 1)
     assert row["ess_bulk"] == pytest.approx(100.0 * np.median(SKEWED))
     assert row["seconds"] == pytest.approx(3.0 * np.median(SKEWED))
 

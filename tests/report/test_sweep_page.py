@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,8 @@ def frames():
               "radius": 0.3, "radius_limit": 0.2}]
         ),
         "sampling": pd.DataFrame(
-            [{"regime": REGIMES[0], "n": 250, "fits": 1, "unmixed": 1, "divergences": 3,
+            [{"regime": REGIMES[0], "n": 250, "fits": 41, "weighted": 31, "sampled": 9,
+              "unmixed": 1, "divergences": 3,
               "ess_bulk": 99.0, "seconds": 1.0}]
         ),
         "agreement": pd.DataFrame(
@@ -191,6 +193,17 @@ def test_a_run_that_is_not_finished_is_said_to_be(page):
     partial = sweep_page(a_comparison(table, waiting={"map": 3, "nuts": 2}), {})
     assert "not finished:</strong> 5 of 10 fits (50 %)" in partial
     assert "MAP 5 of 8, NUTS 0 of 2" in partial
+
+
+def test_fits_are_counted_by_engine_where_a_design_names_one(page):
+    """Thirty-one weighted fits and nine sampled ones, of 41."""
+    assert '>41</td><td class="num">1</td>' in page
+    assert "nested Laplace" not in page
+    assert DESIGN.nuts is not None
+    other = replace(DESIGN, nuts=replace(DESIGN.nuts, engine="nested"))
+    named = sweep_page(replace(a_comparison(), design=other), {})
+    assert '>41</td><td class="num">31</td><td class="num">9</td>' in named
+    assert "in place of which stand as many draws by nested Laplace" in named
 
 
 def test_a_page_can_be_made_of_next_to_nothing():

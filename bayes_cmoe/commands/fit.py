@@ -179,23 +179,18 @@ def _sampled(
     posterior: Posterior,
 ) -> xr.DataTree:
     """The posterior by the engine asked for, or by NUTS where that is not to be trusted."""
-    from bayes_cmoe.estimate.nested import fit_nested
-    from bayes_cmoe.estimate.nuts import fit_nuts
+    from bayes_cmoe.estimate.chosen import fit_by
 
-    draws, chains = counts["draws"], counts["chains"]
-    tree = None
-    if method == "nested":
-        tree = fit_nested(
-            model, draws=draws, chains=chains, seed=seed, start=point, posterior=posterior
+    tree = fit_by(
+        method, model, draws=counts["draws"], tune=counts["tune"], chains=counts["chains"],
+        seed=seed, start=point, posterior=posterior,
+    )  # fmt: skip
+    if tree.attrs["engine"] != method:
+        print(
+            f"bayes-cmoe: nested Laplace is not to be trusted (k-hat {tree.attrs['khat']:.2f}): "
+            "NUTS instead",
+            file=sys.stderr,
         )
-        if not tree.attrs["trusted"]:
-            print("bayes-cmoe: nested Laplace is not to be trusted: NUTS instead", file=sys.stderr)
-            tree = None
-    if tree is None:
-        tree = fit_nuts(
-            model, draws=draws, tune=counts["tune"], chains=chains, seed=seed, start=point,
-            posterior=posterior,
-        )  # fmt: skip
     tree["standard_error"] = point["standard_error"].copy()
     return tree
 

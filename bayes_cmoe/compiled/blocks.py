@@ -18,7 +18,7 @@ from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 
-__all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum"]
+__all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum", "checked_columns"]
 
 BLOCK = 1024
 CHUNK = 128 * BLOCK
@@ -48,22 +48,32 @@ class Rows:
         InputError
             When a column is missing or the columns differ in length.
         """
-        missing = [name for name in names if name not in columns]
-        if missing:
-            raise InputError(
-                f"the data lack {', '.join(missing)}: the model reads {', '.join(names)}"
-            )
-        arrays = [np.asarray(columns[name], dtype=float) for name in names]
+        arrays = checked_columns(columns, names)
         n = len(arrays[0])
-        if any(len(array) != n for array in arrays):
-            lengths = ", ".join(f"{k} {len(a)}" for k, a in zip(names, arrays, strict=True))
-            raise InputError(f"the columns differ in length: {lengths}")
         starts = range(0, n, CHUNK)
         chunks = tuple(
             (tuple(_chunk(array[start : start + CHUNK]) for array in arrays), min(CHUNK, n - start))
             for start in starts
         )
         return cls(n, chunks)
+
+
+def checked_columns(columns: Mapping[str, NDArray], names: Sequence[str]) -> list[NDArray]:
+    """The named columns, each of shape (n, ...), in that order.
+
+    Raises
+    ------
+    InputError
+        When a column is missing or the columns differ in length.
+    """
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise InputError(f"the data lack {', '.join(missing)}: the model reads {', '.join(names)}")
+    arrays = [np.asarray(columns[name], dtype=float) for name in names]
+    if any(len(array) != len(arrays[0]) for array in arrays):
+        lengths = ", ".join(f"{k} {len(a)}" for k, a in zip(names, arrays, strict=True))
+        raise InputError(f"the columns differ in length: {lengths}")
+    return arrays
 
 
 def _chunk(values: NDArray) -> Array:

@@ -98,8 +98,10 @@ class Components:
 
         def block(theta: Array, columns: list[Array]) -> RowParts:
             rows = (len(columns[0]),)
+            # A likelihood's rows have more behind them.
+            own = columns[: len(self.columns)]
             found = [
-                jnp.broadcast_to(part, rows) for part in parts(*self.layout.split(theta), *columns)
+                jnp.broadcast_to(part, rows) for part in parts(*self.layout.split(theta), *own)
             ]
             frozen, *prompts = found[:count]
             stay, *moves = found[count:]

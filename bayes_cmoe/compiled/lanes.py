@@ -35,7 +35,7 @@ class Lanes:
     """
 
     def __init__(self, likelihood: Likelihood, log_prior: Callable[[Array], Array]) -> None:
-        self.columns = likelihood.columns
+        self.likelihood = likelihood
 
         def block(theta: Array, columns: list[Array], used: Array) -> Any:
             *own, weights = columns
@@ -61,9 +61,9 @@ class Lanes:
         InputError
             When a column is missing or the columns differ in length.
         """
-        count = len(columns[self.columns[0]])
+        count = len(columns[self.likelihood.columns[0]])
         given = np.ones((count, LANES)) if weights is None else weights
-        return Rows.of({**columns, WEIGHTS: given}, (*self.columns, WEIGHTS))
+        return self.likelihood.rows(columns, {WEIGHTS: given})
 
     def value_and_gradient(self, theta: NDArray, rows: Rows) -> tuple[NDArray, NDArray]:
         """Summed log posterior density, shape (point,), and gradient, shape (point, parameter).

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.compiled.blocks import Rows, blocked_map, blocked_sum
+from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map, blocked_sum, checked_columns
 from bayes_cmoe.compiled.device import jax, jnp
-from bayes_cmoe.compiled.graphs import row_function
+from bayes_cmoe.compiled.graphs import Parted, parted_function, row_function
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.private import response_name, row_values, value_variable
 from bayes_cmoe.compiled.types import Array
@@ -22,6 +22,9 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pm
 
 __all__ = ["Likelihood", "columns_of", "layout_of"]
+
+PIECE = 16 * BLOCK
+"""Rows of which at a time it is computed what they alone determine."""
 
 
 def layout_of(model: pm.Model) -> Layout:
@@ -56,6 +59,8 @@ class Likelihood:
         Names and shapes of theta on the natural scale.
     columns : tuple of str
         The data columns that a row has.
+    laid : tuple of str
+        These, and behind them what they determine of the density: as rows are laid out.
     compilations : int
         How many functions have been compiled so far.
 
@@ -82,7 +87,8 @@ class Likelihood:
             raise InputError(
                 f"the model has {len(model.observed_RVs)} observed variables: it needs exactly one"
             )
-        columns = tuple(columns_of(model))
+        held = columns_of(model)
+        columns = tuple(held)
         (response,) = model.observed_RVs
         observed = value_variable(model, response)
         if "x" not in columns or response_name(model) not in columns:
@@ -92,15 +98,62 @@ class Likelihood:
         self.layout = layout_of(model)
         self.columns = columns
         self.compilations = 0
-        self._row_logp = row_function(model, columns, [pm.logp(response, observed)])
+        logp = [pm.logp(response, observed)]
+        self._row_logp = row_function(model, columns, logp)
+        self._parted: Parted = parted_function(model, held, logp)
+        self.laid = (*columns, *(f"known {i}" for i in range(self._parted.count)))
 
-    def rows(self, columns: Mapping[str, ArrayLike]) -> Rows:
-        """Lay out columns (name to array with n rows) for the functions below."""
-        return Rows.of({name: np.asarray(value) for name, value in columns.items()}, self.columns)
+    def rows(
+        self, columns: Mapping[str, ArrayLike], beside: Mapping[str, NDArray] | None = None
+    ) -> Rows:
+        """Lay out columns (name to array with n rows) for the functions below.
+
+        Behind them comes what the columns alone determine of the density, which is computed here,
+        once; and behind that the columns `beside`, of shape (n, ...), for a function of one's own.
+
+        Raises
+        ------
+        InputError
+            When a column is missing or the columns differ in length.
+        """
+        own = checked_columns(
+            {name: np.asarray(value) for name, value in columns.items()}, self.columns
+        )
+        further = dict(beside or {})
+        named = dict(zip(self.laid, [*own, *self._known_of(own)], strict=True))
+        return Rows.of({**named, **further}, [*self.laid, *further])
+
+    def _known_of(self, columns: Sequence[NDArray]) -> list[NDArray]:
+        """What the columns alone determine, each of shape (n, ...)."""
+        n = len(columns[0])
+        if not (self._parted.count and n):
+            return [np.zeros(n)] * self._parted.count
+        # Always so many rows, filled up with the first, so that there are two shapes to compile.
+        size = BLOCK if n <= BLOCK else PIECE
+        found = []
+        for first in range(0, n, size):
+            parts = [column[first : first + size] for column in columns]
+            missing = size - len(parts[0])
+            full = [np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) for part in parts]
+            found.append([np.asarray(part)[: size - missing] for part in self._known(*full)])
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+    @cached_property
+    def _known(self) -> Callable[..., tuple[Array, ...]]:
+        return jax.jit(self._parted.known)
 
     def block_logp(self, theta: Array, columns: Sequence[Array]) -> Array:
-        """Log-density of each row, shape (rows,); traceable by JAX."""
-        return self._row_logp(*self.layout.split(theta), *columns)[0]
+        """Log-density of each row, shape (rows,); traceable by JAX.
+
+        Parameters
+        ----------
+        theta : array, shape (parameter,)
+        columns : sequence of arrays, shape (rows, ...)
+            As `rows` lays them out, or without what is known of a row.
+        """
+        if len(columns) == len(self.columns):
+            return self._row_logp(*self.layout.split(theta), *columns)[0]
+        return self._parted.rest(*self.layout.split(theta), *columns)[0]
 
     def block_sum(self, theta: Array, columns: list[Array], weights: Array) -> Array:
         """Summed log-density of the rows with weight one; traceable by JAX."""

@@ -35,6 +35,7 @@ __all__ = [
     "is_random",
     "jaxify",
     "joint_log_density",
+    "known_parts",
     "quiet_in_numba",
     "replaced",
     "response_name",
@@ -292,6 +293,10 @@ def _conversion() -> Callable[..., Any]:
     """PyTensor's conversion to JAX, with what it lacks for PyMC's densities."""
     from pymc.logprob.utils import CheckParameterValue
     from pytensor.link.jax.dispatch import jax_funcify
+    from pytensor.scalar import Softplus
+    from pytensor.tensor.special import LogAddExp
+
+    from bayes_cmoe.compiled.elementary import log_add_exp, softplus
 
     def pass_through(op: Any, **kwargs: Any) -> Callable[..., Array]:
         # Under JAX a value cannot be raised on; the estimators keep parameters in their support.
@@ -301,6 +306,8 @@ def _conversion() -> Callable[..., Any]:
         return value_unchecked
 
     jax_funcify.register(CheckParameterValue)(pass_through)
+    jax_funcify.register(Softplus)(lambda op, **kwargs: softplus)
+    jax_funcify.register(LogAddExp)(lambda op, **kwargs: log_add_exp)
     return jax_funcify
 
 
@@ -309,6 +316,48 @@ def replaced(outputs: Sequence[Tensor], replace: Mapping[Any, Tensor]) -> list[A
     from pytensor.graph.replace import clone_replace
 
     return clone_replace(list(outputs), replace=[*replace.items()], rebuild_strict=False)
+
+
+def known_parts(
+    outputs: Sequence[Tensor], known: Sequence[Tensor], unknown: Sequence[Tensor]
+) -> list[Tensor]:
+    """The largest parts of a graph that are computed from some inputs and from no others.
+
+    Left out are those that are no numbers of double precision, and those that are merely shaped,
+    sliced or filled: to keep them costs more than to make them again.
+
+    Parameters
+    ----------
+    outputs : sequence of tensors
+    known, unknown : sequence of tensors
+        Inputs of the graph; a part is of the first kind alone, and of one of them at least.
+    """
+    from pytensor.graph.traversal import toposort
+    from pytensor.scalar import Cast, Identity, Second
+    from pytensor.tensor.elemwise import CAReduce, Elemwise
+    from pytensor.tensor.math import Dot
+    from pytensor.tensor.symbolic import TensorSymbolicOp
+
+    idle = (Cast, Identity, Second)
+    of_known, of_unknown, worked = set(known), set(unknown), set()
+    found: dict[Tensor, None] = {}
+
+    def is_part(variable: Tensor) -> bool:
+        return variable in worked and variable.type.dtype == "float64"
+
+    for node in toposort(outputs):
+        inputs = set(node.inputs)
+        if inputs & of_unknown:
+            of_unknown |= set(node.outputs)
+            found |= dict.fromkeys(v for v in node.inputs if v not in of_unknown and is_part(v))
+        elif inputs & of_known:
+            of_known |= set(node.outputs)
+            works = isinstance(node.op, CAReduce | Dot | TensorSymbolicOp) or (
+                isinstance(node.op, Elemwise) and not isinstance(node.op.scalar_op, idle)
+            )
+            if works or inputs & worked:
+                worked |= set(node.outputs)
+    return [*found]
 
 
 def jaxify(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Callable[..., tuple[Array, ...]]:
@@ -324,7 +373,8 @@ def jaxify(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Callable[...,
     held = {node: shared_value(node) for node in graph_inputs(outputs)}
     constants = {node: pt.constant(value) for node, value in held.items() if value is not None}
     graph = FunctionGraph(inputs=list(inputs), outputs=replaced(outputs, constants), clone=True)
-    JAX.optimizer.rewrite(graph)
+    # Taken apart, logaddexp could not be given its own derivative.
+    JAX.excluding("inline_ofg").optimizer.rewrite(graph)
     return _conversion()(graph)
 
 
@@ -374,8 +424,11 @@ def sampled_by_nutpie(
             expanded_names=["z"],
             make_initial_point_fn=lambda _seed: begin,
         )
-        return nutpie.sample(
+        # Waited for here: nutpie's own waiting takes an interrupt for the wish to go on with the
+        # draws that there are, and a stopped sweep would keep a row of them.
+        sampler = nutpie.sample(
             compiled,
+            blocking=False,
             chains=1,
             cores=1,
             seed=seed,
@@ -383,6 +436,11 @@ def sampled_by_nutpie(
             save_warmup=False,
             **settings,
         )
+        try:
+            return sampler.wait()
+        except BaseException:
+            sampler.cancel()
+            raise
 
     if cores == 1:
         sampled = [chain(begin, seed) for begin, seed in zip(starts, seeds, strict=True)]

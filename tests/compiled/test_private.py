@@ -236,6 +236,28 @@ def test_each_chain_begins_where_it_is_told_to() -> None:
         assert middle == pytest.approx([-50.0, 50.0], abs=2.0)
 
 
+def test_an_interrupt_while_a_chain_runs_is_no_shorter_chain() -> None:
+    """One signal after a thousand evaluations, long before two hundred thousand draws are made."""
+    seen = []
+
+    def density(z: np.ndarray) -> tuple[float, np.ndarray]:
+        seen.append(0)
+        if len(seen) == 1000:
+            os.kill(os.getpid(), signal.SIGINT)
+        return float(-0.5 * z @ z), -z
+
+    with pytest.raises(KeyboardInterrupt):
+        private.sampled_by_nutpie(
+            density,
+            np.ones((1, 2)),
+            seeds=[1],
+            cores=1,
+            progress=False,
+            settings={"draws": 200_000, "tune": 100},
+        )
+    assert len(seen) < 100_000
+
+
 def _killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,0 +1,83 @@
+"""Functions of densities in JAX, each with a derivative of its own.
+
+JAX differentiates what it is given: softplus written with branches costs every branch, twice, and
+a maximum is differentiated by comparing it with arguments that a fused multiplication and addition
+may have rounded differently. Here value and slope share one exponential, at any argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, reduce
+
+from bayes_cmoe.compiled.device import jax, jnp
+from bayes_cmoe.compiled.types import Array
+
+__all__ = ["log_add_exp", "softplus"]
+
+
+def _shrunk(x: Array) -> tuple[Array, Array]:
+    """exp(-|x|), and 1 / (1 + exp(-|x|))."""
+    small = jnp.exp(-jnp.abs(x))
+    return small, 1.0 / (1.0 + small)
+
+
+@cache
+def _logistic() -> Callable[[Array], Array]:
+    @jax.custom_jvp
+    def logistic(x: Array) -> Array:
+        small, share = _shrunk(x)
+        return jnp.where(x >= 0, share, small * share)
+
+    @logistic.defjvp
+    def slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        (x,), (dx,) = primals, tangents
+        value = logistic(x)
+        return value, value * logistic(-x) * dx
+
+    return logistic
+
+
+@cache
+def _softplus() -> Callable[[Array], Array]:
+    @jax.custom_jvp
+    def softplus(x: Array) -> Array:
+        return jnp.maximum(x, 0.0) + jnp.log1p(_shrunk(x)[0])
+
+    @softplus.defjvp
+    def slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        (x,), (dx,) = primals, tangents
+        return softplus(x), _logistic()(x) * dx
+
+    return softplus
+
+
+@cache
+def _log_add() -> Callable[[Array, Array], Array]:
+    @jax.custom_jvp
+    def log_add(a: Array, b: Array) -> Array:
+        return jnp.maximum(a, b) + jnp.log1p(_shrunk(_difference(a, b))[0])
+
+    @log_add.defjvp
+    def slope(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+        (a, b), (da, db) = primals, tangents
+        d = _difference(a, b)
+        return log_add(a, b), _logistic()(d) * da + _logistic()(-d) * db
+
+    return log_add
+
+
+def _difference(a: Array, b: Array) -> Array:
+    """a - b; infinite where both are the same infinity: what is not there adds nothing."""
+    return jnp.where((a == b) & jnp.isinf(a), jnp.inf, a - b)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), elementwise."""
+    return _softplus()(jnp.asarray(x, dtype=float))
+
+
+def log_add_exp(*terms: Array) -> Array:
+    """log(exp(a) + exp(b) + ...), elementwise; minus infinity where all terms are."""
+    floats = [jnp.asarray(term, dtype=float) for term in terms]
+    return reduce(lambda a, b: _log_add()(*jnp.broadcast_arrays(a, b)), floats)

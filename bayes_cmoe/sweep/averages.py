@@ -7,7 +7,7 @@ below its mean, is taken off what e happened to be:
     m = mean(a) - c (mean(b) - E b),    c = cov(a, b) / var(b), kept within [0, 1].
 
 c is estimated from the fits. At zero the control says nothing and m is the plain mean; at one the
-error is its linearisation. L itself, with its sign, has the mean zero and is a second control, since
+error is its linearisation. L itself, with its sign, has mean zero and is a second control, since
 errors are much larger on one side where a prompt merges. The interval is the jackknife's, on the
 scale of the logarithm, so it knows that the coefficients were estimated.
 """

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.device import jax
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.private import sampled_by_nutpie
 from bayes_cmoe.estimate.agreement import disagreements
@@ -23,7 +24,7 @@ from bayes_cmoe.estimate.charts import best_chart, mapped, unmapped
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.draws import draws_tree, starting_points
 from bayes_cmoe.estimate.importance import resampled
-from bayes_cmoe.estimate.laplace import Sample, importance_sample
+from bayes_cmoe.estimate.laplace import Sample, explored, importance_sample
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.relabel import labels_of
 
@@ -74,6 +75,7 @@ def fit_nuts(
     cores: int | None = None,
     target_accept: float = 0.9,
     log_likelihood: bool = False,
+    checked: bool = True,
     progress: bool = False,
     start: xr.DataTree | None = None,
     posterior: Posterior | None = None,
@@ -93,6 +95,8 @@ def fit_nuts(
         Wanted acceptance rate; nearer to one for narrow ridges.
     log_likelihood : bool
         Whether to add the pointwise log-likelihood, for PSIS-LOO: chains x draws x n numbers.
+    checked : bool
+        Whether to hold the draws against nested Laplace; without, nothing is said of the evidence.
     progress : bool
         Whether to show nutpie's progress bar.
     start : DataTree, optional
@@ -126,10 +130,15 @@ def fit_nuts(
     layout, rows = compiled.layout, compiled.rows_of(model)
     seeds = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.default_rng(seeds[0])
-    sample = importance_sample(compiled, rows, starting_points(layout, point), rng, CHECKED)
+    points = starting_points(layout, point)
+    if checked:
+        sample = importance_sample(compiled, rows, points, rng, CHECKED)
+    else:
+        sample = explored(compiled, rows, points, rng)
     if not sample.modes:
         raise FloatingPointError("the posterior density is no number wherever the starts ended")
-    chart = best_chart(compiled, rows, sample, rng)
+    # On the device once, and not at each evaluation.
+    chart = jax.device_put(best_chart(compiled, rows, sample, rng))
     z = unmapped(_beginnings(sample, chains, rng), chart)
     sampled = sampled_by_nutpie(
         lambda z: compiled.charted(z, chart, rows),
@@ -146,7 +155,7 @@ def fit_nuts(
     kept = {theirs: stats[ours].to_numpy() for ours, theirs in STATISTICS.items()}
     tree = draws_tree(model, compiled, rows, u, kept, point, log_likelihood=log_likelihood)
     report = convergence(tree)
-    apart = _disagreements(compiled, tree, sample)
+    apart = _disagreements(compiled, tree, sample) if checked else []
     tree.attrs = {
         "engine": "nuts",
         "summary": report.line,
@@ -154,7 +163,7 @@ def fit_nuts(
         "disagreements": "; ".join(apart),
         "seconds": time.perf_counter() - begun,
     }
-    if sample.trusted:
+    if checked and sample.trusted:
         tree.attrs["log_evidence"] = sample.weights.log_evidence
         tree.attrs["log_evidence_se"] = sample.weights.log_evidence_se
     advice = remedy(report)

@@ -42,8 +42,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from bayes_cmoe.report.rates import Measured
 from bayes_cmoe.sweep.design import Design, MapPlan
+from bayes_cmoe.sweep.measured import Measured
 from bayes_cmoe.sweep.run import run_sweep
 from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.theory.exponents import exponents, powers

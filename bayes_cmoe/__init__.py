@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_cmoe.errors import InputError
+    from bayes_cmoe.estimate.map import fit_map
+    from bayes_cmoe.estimate.nested import fit_nested
+    from bayes_cmoe.estimate.nuts import fit_nuts
+    from bayes_cmoe.estimate.predictive import posterior_predictive, prior_predictive
     from bayes_cmoe.parts.data import Data
     from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
     from bayes_cmoe.parts.families import Family, register_family
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
         frozen_predictions,
         frozen_probabilities,
     )
+    from bayes_cmoe.parts.prior import Box, Weak
+    from bayes_cmoe.parts.rebuilt import with_rows
+    from bayes_cmoe.report.fit_summary import summary
     from bayes_cmoe.study.contaminated import contaminated_variant
     from bayes_cmoe.study.rates import Exponent, Rate
     from bayes_cmoe.study.regime import Path, Regime, along
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.theory.confidence import intervals
 
 __all__ = [
+    "Box",
     "Data",
     "Expert",
     "Exponent",
@@ -38,10 +46,14 @@ __all__ = [
     "Regime",
     "Share",
     "Variant",
+    "Weak",
     "absence_test",
     "along",
     "contaminated_variant",
     "expert_named",
+    "fit_map",
+    "fit_nested",
+    "fit_nuts",
     "frozen_arguments",
     "frozen_expert",
     "frozen_log_density",
@@ -49,17 +61,28 @@ __all__ = [
     "frozen_probabilities",
     "intervals",
     "load_plugin",
+    "posterior_predictive",
+    "prior_predictive",
     "register_expert",
     "register_family",
     "register_gate",
     "register_variant",
     "simulate",
+    "summary",
     "variant_named",
     "variants",
+    "with_rows",
 ]
 
 _HOMES = {
     "errors": ("InputError",),
+    "estimate.map": ("fit_map",),
+    "estimate.nested": ("fit_nested",),
+    "estimate.nuts": ("fit_nuts",),
+    "estimate.predictive": (
+        "posterior_predictive",
+        "prior_predictive",
+    ),
     "parts.data": ("Data",),
     "parts.experts": (
         "Expert",
@@ -86,6 +109,12 @@ _HOMES = {
         "frozen_predictions",
         "frozen_probabilities",
     ),
+    "parts.prior": (
+        "Box",
+        "Weak",
+    ),
+    "parts.rebuilt": ("with_rows",),
+    "report.fit_summary": ("summary",),
     "study.contaminated": ("contaminated_variant",),
     "study.rates": (
         "Exponent",

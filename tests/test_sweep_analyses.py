@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bayes_cmoe.report.rates import Measured
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design, MapPlan
+from bayes_cmoe.sweep.measured import Measured
 from bayes_cmoe.sweep.setting import Setting
 from tests.test_analyses import check_figures, script
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json as json_format
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.compare import run_design
+from bayes_cmoe.commands.inputs import expert_form
+from bayes_cmoe.commands.priors import read_prior
 from bayes_cmoe.commands.report import check_workers
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable
-from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import ENTROPY, CalibratePlan, Design
 from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["calibrate"]
-
-LARGEST_PRIOR = 2**20
-"""Bytes of a prior's file."""
 
 
 def calibrate(
@@ -32,6 +29,9 @@ def calibrate(
     output: Annotated[Place, Parameter(name=["-o", "--output"])],
     regime: str | None = None,
     kind: str = "prior",
+    gate: str | None = None,
+    expert: str | None = None,
+    bias: bool = True,
     prior: Place | None = None,
     engine: str = "nuts",
     n: Annotated[Whole, Parameter(name="-n")] = 100,
@@ -60,6 +60,13 @@ def calibrate(
         The prior: prior (weak, fixed on a reference table), merging (the prompt about the point
         where it merges, within n^-1/4), vanishing (a share about n^-1/2), no-prompt (one about
         0.1/n).
+    gate
+        Name of a gate, where the variant leaves a choice; the regime's own when left out.
+    expert
+        Form of the trainable expert: linear, tanh, sigmoid, gelu, relu, or one of your own; the
+        regime's own when left out.
+    bias
+        Whether the trainable expert has an intercept.
     prior
         A JSON file with a prior of your own instead: an object with an entry for every parameter.
     engine
@@ -84,20 +91,23 @@ def calibrate(
     recall(output)
     chosen = variant_named(variant)
     setting = _regime(chosen, regime, kind)
-    plan = CalibratePlan((n,), datasets, engine, ranked)
+    form = "" if expert is None and bias else expert_form(expert or setting.expert, bias).name
+    plan = CalibratePlan((n,), datasets, engine, ranked, gate or "", form)
+    altered = chosen.altered(setting, plan.gate, plan.expert)
     check_folder_writable(output)
     if prior is not None:
         if kind != "prior":
             raise InputError("--prior and --kind exclude each other: leave one out")
-        text = _read_prior(prior)
+        text = json_format.dumps(read_prior(prior))
     else:
-        text = _fixed(chosen, setting, kind, n, seed)
-    name = f"{chosen.name} {setting.name}, {kind if prior is None else prior.name}, {engine}"
+        text = _fixed(chosen, setting, kind, seed, plan)
+    words = [f"{chosen.name} {setting.name}", gate, form, prior.name if prior else kind, engine]
+    name = ", ".join(filter(None, words))
     own = (Setting(chosen.name, setting.name),)
     design = Design(name, own, prior=text, entropy=seed, calibrate=plan)
     if prior is not None:
         # Before anything is written: only a model knows how many entries a parameter has.
-        chosen.model(setting, simulate(chosen, setting, 2, seed), json_format.loads(text))
+        chosen.model(altered, simulate(chosen, setting, 2, seed), json_format.loads(text))
     return run_design(design, output, workers=workers, json=json)
 
 
@@ -117,26 +127,11 @@ def _regime(variant: Variant, name: str | None, kind: str) -> Regime:
     return (merging or known)[0]
 
 
-def _fixed(variant: Variant, regime: Regime, kind: str, n: int, seed: int) -> str:
+def _fixed(variant: Variant, regime: Regime, kind: str, seed: int, plan: CalibratePlan) -> str:
     """The prior of a kind, in JSON."""
     from bayes_cmoe.parts.fixed_prior import plain_priors
     from bayes_cmoe.study.fixed_prior import fixed_prior
 
-    return json_format.dumps(plain_priors(fixed_prior(variant, regime, kind, n, seed)))
-
-
-def _read_prior(file: Path) -> str:
-    """A prior from a file, as JSON in one line."""
-    try:
-        content: Any = json_format.loads(regular_content(file, LARGEST_PRIOR))
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read: {error.strerror or error}: check its name"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: not a JSON file: {error}: mend it") from None
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{file}: not a JSON object of priors by parameter: mend it")
-    return json_format.dumps(content)
+    (n,) = plan.sizes
+    found = fixed_prior(variant, regime, kind, n, seed, plan.gate, plan.expert)
+    return json_format.dumps(plain_priors(found))

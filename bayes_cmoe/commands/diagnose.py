@@ -56,9 +56,10 @@ def diagnose(
     prior
         flat or weak.
     intervals
-        profile or inverted: intervals that hold where standard errors do not, for each parameter,
-        the share, and its products with the displacements from the frozen expert, which the data
-        identify always. Inverted takes minutes for each.
+        profile, drawn or inverted: intervals that hold where standard errors do not, for each
+        parameter, the share, and its products with the displacements from the frozen expert, which
+        the data identify always. Drawn takes its critical values from data drawn at the estimate,
+        seconds to minutes for each; inverted from all that the data leave open, minutes for each.
     level
         Of the intervals.
     seed
@@ -68,7 +69,7 @@ def diagnose(
     """
     check_seed(seed)
     if intervals is not None:
-        choose("intervals", intervals, ("profile", "inverted"))
+        choose("intervals", intervals, ("profile", "drawn", "inverted"))
     if not 0.5 <= level <= 0.999:
         raise InputError(f"--level {level:g}: give a number from 0.5 to 0.999")
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)

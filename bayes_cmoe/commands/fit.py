@@ -18,11 +18,13 @@ from rich.console import Console
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import Setting, read_setting
+from bayes_cmoe.commands.priors import chosen_prior
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
 from bayes_cmoe.lazy import pm, xr
+from bayes_cmoe.parts.priors import Prior
 
 if TYPE_CHECKING:
     from bayes_cmoe.compiled.posterior import Posterior
@@ -49,7 +51,7 @@ def fit(
     frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
     prompts: Whole | None = None,
-    prior: str = "weak",
+    prior: Annotated[list[str] | None, Parameter(negative=())] = None,
     method: str = "map",
     seed: Whole = 0,
     starts: Whole = 256,
@@ -82,8 +84,10 @@ def fit(
     prompts
         Number of prompts, where the variant takes several.
     prior
-        weak (default; proper, on the scale of the data) or flat (uniform on a wide box, so that map
-        is maximum likelihood).
+        weak (default; proper, on the scale of the data), flat (uniform on a wide box, so that map
+        is maximum likelihood), or for single parameters beside weak, as often as needed:
+        'name=normal(0, 1)' with any continuous distribution of PyMC's and its numbers, a JSON file,
+        or JSON text.
     method
         map, nuts, or nested (nested Laplace with importance sampling: faster, gives the evidence;
         nuts takes its place where its weights are not to be trusted).
@@ -103,7 +107,7 @@ def fit(
         Folder for the results (fit.nc) and figures (PNG).
     """
     choose("method", method, ("map", "nuts", "nested"))
-    choose("prior", prior, ("flat", "weak"))
+    given = chosen_prior(prior or ())
     counts = {"starts": starts, "draws": draws, "tune": tune, "chains": chains}
     for name, count in counts.items():
         fewest, most = COUNTS[name]
@@ -115,7 +119,7 @@ def fit(
         check_folder_writable(output)
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
     with contextlib.redirect_stdout(sys.stderr):
-        tree = _fitted(setting, prior, method, seed, counts)
+        tree = _fitted(setting, given, method, seed, counts)
     from bayes_cmoe.estimate.descent import Status
     from bayes_cmoe.estimate.verdict import REMEDIES
     from bayes_cmoe.report.fit_summary import fit_record
@@ -141,7 +145,7 @@ def fit(
 
 
 def _fitted(
-    setting: Setting, prior: str, method: str, seed: int, counts: dict[str, int]
+    setting: Setting, prior: Prior, method: str, seed: int, counts: dict[str, int]
 ) -> xr.DataTree:
     from bayes_cmoe.compiled.posterior import Posterior
     from bayes_cmoe.estimate.map import fit_map
@@ -159,7 +163,7 @@ def _fitted(
         "prompts": setting.prompts,
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
-        "prior": prior,
+        "prior": prior if isinstance(prior, str) else f"weak and {', '.join(prior)} given",
         "method": tree.attrs.get("engine", "map"),
         "seconds": time.perf_counter() - begun,
     }
@@ -175,23 +179,18 @@ def _sampled(
     posterior: Posterior,
 ) -> xr.DataTree:
     """The posterior by the engine asked for, or by NUTS where that is not to be trusted."""
-    from bayes_cmoe.estimate.nested import fit_nested
-    from bayes_cmoe.estimate.nuts import fit_nuts
+    from bayes_cmoe.estimate.chosen import fit_by
 
-    draws, chains = counts["draws"], counts["chains"]
-    tree = None
-    if method == "nested":
-        tree = fit_nested(
-            model, draws=draws, chains=chains, seed=seed, start=point, posterior=posterior
+    tree = fit_by(
+        method, model, draws=counts["draws"], tune=counts["tune"], chains=counts["chains"],
+        seed=seed, start=point, posterior=posterior,
+    )  # fmt: skip
+    if tree.attrs["engine"] != method:
+        print(
+            f"bayes-cmoe: nested Laplace is not to be trusted (k-hat {tree.attrs['khat']:.2f}): "
+            "NUTS instead",
+            file=sys.stderr,
         )
-        if not tree.attrs["trusted"]:
-            print("bayes-cmoe: nested Laplace is not to be trusted: NUTS instead", file=sys.stderr)
-            tree = None
-    if tree is None:
-        tree = fit_nuts(
-            model, draws=draws, tune=counts["tune"], chains=chains, seed=seed, start=point,
-            posterior=posterior,
-        )  # fmt: skip
     tree["standard_error"] = point["standard_error"].copy()
     return tree
 
@@ -216,7 +215,7 @@ def _save(tree: xr.DataTree, output: Path) -> None:
 
 
 def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
-    from bayes_cmoe.report.fit_summary import fit_table
+    from bayes_cmoe.report.fit_summary import fit_table, priors_shown
 
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
@@ -227,6 +226,8 @@ def _show(tree: xr.DataTree, record: dict[str, Any]) -> None:
         f"{tree.attrs['prior']} prior, n = {record['n']}"
     )
     console.print(fit_table(tree))
+    shown = [f"{name} ~ {prior}" for name, prior in priors_shown(tree).items() if prior]
+    console.print(f"prior: {', '.join(shown)}")
     loglik = "not finite" if record["loglik"] is None else f"{record['loglik']:.3f}"
     console.print(
         f"{record['method']}: {record['status']}, log-likelihood at the MAP {loglik}, "

@@ -19,7 +19,7 @@ from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant, variant_named
 
-__all__ = ["Setting", "read_setting"]
+__all__ = ["Setting", "expert_form", "read_setting"]
 
 MOST_PROMPTS = 8
 
@@ -48,6 +48,17 @@ class Setting:
 def _chosen_expert(variant: Variant, name: str | None, bias: bool) -> Expert:
     if name is None:
         name = inspect.signature(variant.build).parameters["expert"].default
+    return expert_form(name, bias)
+
+
+def expert_form(name: str, bias: bool) -> Expert:
+    """The expert of that name, in its form without bias where none is wanted.
+
+    Raises
+    ------
+    InputError
+        When there is no such expert, or it has no such form.
+    """
     form = expert_named(name)
     name = form.name
     if bias or name.endswith("-nobias"):

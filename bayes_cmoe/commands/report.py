@@ -79,9 +79,11 @@ def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
 
     from bayes_cmoe.compiled.private import dead_worker_error
     from bayes_cmoe.report.comparison import compare
+    from bayes_cmoe.report.finding import finding
     from bayes_cmoe.report.sweep_files import write_report
-    from bayes_cmoe.report.sweep_summary import summary_tables, verdict_line
+    from bayes_cmoe.report.sweep_summary import summary_tables
     from bayes_cmoe.sweep.bounds import all_bounds
+    from bayes_cmoe.sweep.rounds import pending
 
     again = shlex.join([*program(), "report", str(folder)])
     said = Console(stderr=True, markup=False, highlight=False, emoji=False)
@@ -89,7 +91,9 @@ def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
         with said.status("computing the information bounds"):
             bounds = all_bounds(design, folder, workers or os.cpu_count() or 1)
         with said.status("comparing and drawing"):
-            comparison = compare(table, design, bounds)
+            done = {task for task in design.tasks() if store.is_done(task)}
+            waiting = pending(design, store, done, bounds)
+            comparison = compare(table, design, bounds, waiting)
             write_report(comparison, folder)
     except dead_worker_error():
         print(
@@ -109,10 +113,12 @@ def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
         console.width = PIPE_WIDTH
     for view in summary_tables(comparison):
         console.print(view)
-    console.print(verdict_line(comparison) or "no regime has two sizes yet, so there is no rate")
-    finished = table.sizes["fit"]
-    if finished < design.fits:
-        console.print(f"not finished: {finished} of {design.fits} fits")
+    for sentence in finding(comparison) or ["no regime has two sizes yet, so there is no rate"]:
+        print(sentence)
+    if waiting:
+        finished = table.sizes["fit"]
+        total = finished + sum(task.count for task in waiting)
+        console.print(f"not finished: {finished} of {total} fits")
     print(f"wrote {folder / 'report.html'}, with figures and tables beside it", file=sys.stderr)
     return 0
 

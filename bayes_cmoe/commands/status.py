@@ -34,14 +34,11 @@ def status(folder: Place, *, json: Annotated[bool, Parameter(negative=())] = Fal
     from bayes_cmoe.sweep.run import state_of
 
     state = state_of(folder)
-    totals = {
-        method: len(plan.sizes) * plan.replications * len(design.settings)
-        for method, plan in design.plans.items()
-    }
     counts = {
         method: {code: n for (own, code), n in state.statuses.items() if own == method}
-        for method in totals
+        for method in design.plans
     }
+    totals = {name: sum(own.values()) + state.waiting[name] for name, own in counts.items()}
     record = {
         "design": design.name,
         "hash": design.hash,

@@ -193,7 +193,9 @@ def responsibilities(
     True
     """
     compiled = Components(model) if components is None else components
-    drawn = "posterior" in tree.children
+    # A MAP fit has its point estimate as a posterior of one draw, too.
+    point = "point_estimate" in tree.children and "sample_stats" not in tree.children
+    drawn = "posterior" in tree.children and not point
     group = tree["posterior" if drawn else "point_estimate"].to_dataset()
     leading = ("chain", "draw") if drawn else ()
     parameters = [

@@ -7,16 +7,16 @@ inputs of the function instead of becoming constants of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.device import jax
-from bayes_cmoe.compiled.private import jaxify, known_parts, replaced
+from bayes_cmoe.compiled.private import jaxify, known_parts, replaced, row_nodes
 from bayes_cmoe.compiled.types import Array, Tensor
-from bayes_cmoe.lazy import pm
+from bayes_cmoe.lazy import pm, pt
 
 __all__ = ["Parted", "jaxify", "parted_function", "row_function"]
 
@@ -40,10 +40,21 @@ def row_function(
         Takes the free parameters in the model's order, natural scale, then the columns; returns the
         tuple of outputs.
     """
+    values, inputs, places = _places(model, columns)
+    return jaxify([*values, *inputs], replaced(outputs, places))
+
+
+def _places(
+    model: pm.Model, columns: Iterable[str]
+) -> tuple[list[Tensor], list[Tensor], dict[Tensor, Tensor]]:
+    """Inputs for the parameters and for the columns, and what they stand for in the model."""
     values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-    nodes = {model[name]: model[name].type(name=name) for name in columns}
-    graph = replaced(outputs, {**values, **nodes})
-    return jaxify([*values.values(), *nodes.values()], graph)
+    rows = row_nodes(model)
+    nodes = {rows[name]: _of_any_length(name, rows[name]) for name in columns}
+    inputs = [*nodes.values()]
+    # A variable with the dim `obs` has as many entries as there are rows, not as the model has.
+    length = {model.dim_lengths["obs"]: inputs[0].shape[0]}
+    return [*values.values()], inputs, {**values, **nodes, **length}
 
 
 class Parted(NamedTuple):
@@ -77,16 +88,14 @@ def parted_function(
     outputs : sequence of tensors
         Expressions in the model's free random variables and data.
     """
-    values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-    nodes = {model[name]: model[name].type(name=name) for name in columns}
-    graph = replaced(outputs, {**values, **nodes})
-    inputs = [*nodes.values()]
-    parts = known_parts(graph, inputs, [*values.values()])
+    values, inputs, stand_for = _places(model, columns)
+    graph = replaced(outputs, stand_for)
+    parts = known_parts(graph, inputs, values)
     if parts:
         five, seven = (_shapes(jaxify(inputs, parts), columns, rows) for rows in (5, 7))
         parts = [part for part, *shapes in zip(parts, five, seven, strict=True) if _by_row(*shapes)]
     places = {part: part.type() for part in parts}
-    rest = jaxify([*values.values(), *inputs, *places.values()], replaced(graph, places))
+    rest = jaxify([*values, *inputs, *places.values()], replaced(graph, places))
     return Parted(jaxify(inputs, parts), rest, len(parts))
 
 
@@ -103,3 +112,8 @@ def _shapes(
 def _by_row(five: tuple[int, ...], seven: tuple[int, ...]) -> bool:
     """Whether an output has an entry for each row, from its shapes at five and at seven rows."""
     return five[:1] == (5,) and seven[:1] == (7,) and five[1:] == seven[1:]
+
+
+def _of_any_length(name: str, node: Any) -> Tensor:
+    """A variable like the rows that a model holds; a constant's type would know their number."""
+    return pt.tensor(name, dtype=node.dtype, shape=(None, *node.type.shape[1:]))

@@ -16,7 +16,7 @@ from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map, blocked_sum, ch
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import Parted, parted_function, row_function
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.compiled.private import shared_value, value_variable
+from bayes_cmoe.compiled.private import response_name, row_values, value_variable
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pm
@@ -39,13 +39,8 @@ def layout_of(model: pm.Model) -> Layout:
 
 
 def columns_of(model: pm.Model) -> dict[str, NDArray]:
-    """The model's own rows: all `pm.Data` with the dim ``obs`` in front."""
-    held = {
-        name: shared_value(model[name])
-        for name, dims in model.named_vars_to_dims.items()
-        if tuple(dims)[:1] == ("obs",)
-    }
-    return {name: np.asarray(values) for name, values in held.items() if values is not None}
+    """The model's own rows: all `pm.Data` with the dim ``obs`` in front, and the response."""
+    return row_values(model)
 
 
 class Likelihood:
@@ -54,8 +49,9 @@ class Likelihood:
     Parameters
     ----------
     model : pm.Model
-        A model whose only observed variable has the dim ``obs``, and whose data are `pm.Data` with
-        ``obs`` as their first dim. Other data are taken as constants.
+        A model whose only observed variable has the dim ``obs``, and whose x is `pm.Data` with
+        ``obs`` as its first dim. The response may be `pm.Data`, an array, or come by `pm.observe`.
+        Other data are taken as constants.
 
     Attributes
     ----------
@@ -95,8 +91,10 @@ class Likelihood:
         columns = tuple(held)
         (response,) = model.observed_RVs
         observed = value_variable(model, response)
-        if "x" not in columns or observed.name not in columns:
-            raise InputError("the model's x and response must be pm.Data with the first dim 'obs'")
+        if "x" not in columns or response_name(model) not in columns:
+            raise InputError(
+                "the model's x must be pm.Data, and x and the response have the first dim 'obs'"
+            )
         self.layout = layout_of(model)
         self.columns = columns
         self.compilations = 0

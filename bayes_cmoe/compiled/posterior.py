@@ -92,6 +92,26 @@ class Posterior:
         return self._prior_unconstrained(*self.layout.split(u))[0]
 
     @cached_property
+    def log_priors(self) -> Callable[[ArrayLike], NDArray]:
+        """theta, shape (..., parameter), to the log prior density of each entry of it."""
+
+        def entries(theta: Array) -> Array:
+            parts = self._prior(*self.layout.split(theta))[1:]
+            spread = [
+                jnp.broadcast_to(part, shape)
+                for part, shape in zip(parts, self.layout.shapes, strict=True)
+            ]
+            return jnp.concatenate([jnp.ravel(part) for part in spread])
+
+        each = jax.jit(jax.vmap(entries))
+
+        def log_priors(theta: ArrayLike) -> NDArray:
+            table = np.asarray(theta)
+            return np.asarray(each(table.reshape(-1, table.shape[-1]))).reshape(table.shape)
+
+        return log_priors
+
+    @cached_property
     def prior_derivatives(self) -> Callable[[Array], tuple[Array, Array, Array]]:
         """theta -> (log prior, gradient, Hessian) on the natural scale."""
 
@@ -308,9 +328,10 @@ def _forward_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
 
 
 def _prior_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
+    """The log prior density on the natural scale: summed, and each parameter's by itself."""
     values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
     parts = joint_log_density(values)
-    return jaxify(list(values.values()), [sum(pt.sum(part) for part in parts)])
+    return jaxify(list(values.values()), [sum(pt.sum(part) for part in parts), *parts])
 
 
 def _prior_unconstrained_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:

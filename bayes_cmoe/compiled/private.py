@@ -7,6 +7,7 @@ they load the packages.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,21 +26,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Sampler",
+    "borrowed",
     "class_name",
     "dead_worker_error",
     "density_sampler",
     "forward_transformed",
     "initial_value",
+    "is_random",
     "jaxify",
     "joint_log_density",
     "known_parts",
+    "quiet_in_numba",
     "replaced",
     "response_name",
+    "row_nodes",
+    "row_values",
     "sampled_by_nutpie",
     "shared_value",
     "support",
     "value_variable",
     "with_leading",
+    "written",
 ]
 
 
@@ -48,10 +55,39 @@ def value_variable(model: pm.Model, variable: Tensor) -> Tensor:
     return model.rvs_to_values[variable]
 
 
+def row_nodes(model: pm.Model) -> dict[str, Variable]:
+    """What a model has of its rows, with ``obs`` as the first dim: `pm.Data`, and the response.
+
+    The response may be a constant, as after `pm.observe`; it then has the random variable's name.
+    """
+    held = {
+        name: model[name]
+        for name, dims in model.named_vars_to_dims.items()
+        if tuple(dims)[:1] == ("obs",)
+    }
+    found = {name: node for name, node in held.items() if shared_value(node) is not None}
+    for response in model.observed_RVs:
+        value = value_variable(model, response)
+        if response.name in held and shared_value(value) is None and value.owner is None:
+            found[response.name] = value
+    return found
+
+
+def row_values(model: pm.Model) -> dict[str, NDArray]:
+    """The values of `row_nodes`."""
+    return {name: np.asarray(_held(node)) for name, node in row_nodes(model).items()}
+
+
+def _held(node: Any) -> Any:
+    value = shared_value(node)
+    return node.data if value is None else value
+
+
 def response_name(model: pm.Model) -> str:
-    """The name of the data that are the observed response."""
+    """The name among `row_nodes` of the observed response."""
     (response,) = model.observed_RVs
-    return str(value_variable(model, response).name)
+    value = value_variable(model, response)
+    return str(response.name if shared_value(value) is None else value.name)
 
 
 def initial_value(model: pm.Model, variable: Tensor) -> float | NDArray:
@@ -76,7 +112,8 @@ def joint_log_density(values: Mapping[Tensor, Tensor]) -> list[Tensor]:
     """Log-densities of random variables at values on the natural scale, without Jacobians."""
     from pymc.logprob.basic import conditional_logp
 
-    return list(conditional_logp(dict(values)).values())
+    found = conditional_logp(dict(values))
+    return [found[value] for value in values.values()]
 
 
 # Random variables --------------------------------------------------------------------------------
@@ -120,6 +157,46 @@ def with_leading(variable: Tensor, leading: Sequence[Tensor]) -> tuple[Tensor, l
     count = len(leading)
     node = op.make_node(rng, size, *leading, *arguments[count:])
     return node.outputs[1], arguments[:count]
+
+
+def is_random(variable: Any) -> bool:
+    """Whether something is a random variable, such as ``pm.Beta.dist(2, 8)`` returns."""
+    op = getattr(getattr(variable, "owner", None), "op", None)
+    return hasattr(op, "ndim_supp") and hasattr(op, "dist_params")
+
+
+def written(variable: Tensor) -> str:
+    """A random variable as PyMC writes it, such as ``Beta(2, 8)``."""
+    from pymc.printing import str_for_dist
+
+    return str(str_for_dist(variable, formatting="plain")).rpartition("~ ")[2].replace("f()", "...")
+
+
+def borrowed(variable: Tensor, name: str, dims: tuple[str, ...]) -> Tensor:
+    """A random variable like a given one, in the model on the stack, with these dims.
+
+    Parameters
+    ----------
+    variable : tensor
+        Of any model or of none; it stays as it is.
+    name : str
+    dims : tuple of str
+        Of the model; the given one's own shape fits into theirs.
+    """
+    from pymc.distributions.shape_utils import change_dist_size
+
+    model = pm.modelcontext(None)
+    shape = tuple(len(model.coords[dim]) for dim in dims)
+    return model.register_rv(change_dist_size(variable, shape), name, dims=dims)
+
+
+def quiet_in_numba(name: str) -> None:
+    """Let PyMC draw from a random variable of this class name without Numba's warning.
+
+    It says that a sampler in NumPy is called from compiled code, which is what ours are for.
+    """
+    message = f"Numba will use object mode to run {name}"
+    warnings.filterwarnings("ignore", message, UserWarning)
 
 
 # Supports and transforms -------------------------------------------------------------------------
@@ -347,8 +424,11 @@ def sampled_by_nutpie(
             expanded_names=["z"],
             make_initial_point_fn=lambda _seed: begin,
         )
-        return nutpie.sample(
+        # Waited for here: nutpie's own waiting takes an interrupt for the wish to go on with the
+        # draws that there are, and a stopped sweep would keep a row of them.
+        sampler = nutpie.sample(
             compiled,
+            blocking=False,
             chains=1,
             cores=1,
             seed=seed,
@@ -356,6 +436,11 @@ def sampled_by_nutpie(
             save_warmup=False,
             **settings,
         )
+        try:
+            return sampler.wait()
+        except BaseException:
+            sampler.cancel()
+            raise
 
     if cores == 1:
         sampled = [chain(begin, seed) for begin, seed in zip(starts, seeds, strict=True)]

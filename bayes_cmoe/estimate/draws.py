@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.estimate.attributes import LIBRARY, described, stamped
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
 from bayes_cmoe.estimate.search import SAME
@@ -55,6 +56,7 @@ def draws_tree(
     point: xr.DataTree,
     *,
     log_likelihood: bool,
+    library: str = LIBRARY,
 ) -> xr.DataTree:
     """Draws as ArviZ expects them, with the data and the MAP fit that they began from.
 
@@ -70,7 +72,10 @@ def draws_tree(
     point : DataTree
         From `fit_map`.
     log_likelihood : bool
-        Whether to add each row's log-likelihood at each draw.
+        Whether to add each row's log-likelihood at each draw, and the log prior density of each
+        parameter: what `az.psense_summary` takes.
+    library : str
+        Distribution that drew them.
     """
     layout = posterior.layout
     natural, labels = posterior.natural_many(u), labels_of(posterior)
@@ -89,17 +94,29 @@ def draws_tree(
         **data_groups(model),
     }
     if log_likelihood:
-        groups["log_likelihood"] = _log_likelihood(posterior, rows, natural)
-    return xr.DataTree.from_dict(groups)
+        groups["log_likelihood"] = _log_likelihood(model, posterior, rows, natural)
+        groups["log_prior"] = _log_prior(posterior, natural)
+    return stamped(described(groups, model), library)
 
 
-def _log_likelihood(posterior: Posterior, rows: Rows, theta: NDArray) -> xr.Dataset:
+def _log_likelihood(
+    model: pm.Model, posterior: Posterior, rows: Rows, theta: NDArray
+) -> xr.Dataset:
+    """Each row's log-likelihood, under the response's name."""
+    (response,) = model.observed_RVs
     flat = theta.reshape(-1, theta.shape[-1])
     logp = np.array([posterior.likelihood.logp(draw, rows) for draw in flat])
     shaped = logp.reshape((*theta.shape[:-1], rows.n))
-    coords = {
-        "chain": np.arange(theta.shape[0]),
-        "draw": np.arange(theta.shape[1]),
-        "obs": np.arange(rows.n),
-    }
-    return xr.Dataset({"y": (("chain", "draw", "obs"), shaped)}, coords=coords)
+    coords = {**_drawn(theta), "obs": np.arange(rows.n)}
+    return xr.Dataset({response.name: (("chain", "draw", "obs"), shaped)}, coords=coords)
+
+
+def _log_prior(posterior: Posterior, theta: NDArray) -> xr.Dataset:
+    """Each parameter's log prior density, with its dims; several entries' are not summed."""
+    layout = posterior.layout
+    values = posterior.log_priors(theta)
+    return parameter_dataset(layout, values, _drawn(theta))
+
+
+def _drawn(theta: NDArray) -> dict[str, NDArray]:
+    return {"chain": np.arange(theta.shape[0]), "draw": np.arange(theta.shape[1])}

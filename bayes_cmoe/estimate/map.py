@@ -23,6 +23,7 @@ from bayes_cmoe.estimate.splits import doubled, fewer_prompts, split_ends
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
 from bayes_cmoe.parts.mixture import mixture_of
+from bayes_cmoe.parts.pymc_names import takes_pymc_names
 
 __all__ = ["MapEstimate", "find_map", "find_map_from_anywhere", "fit_map"]
 
@@ -109,6 +110,7 @@ def _estimate(
     )
 
 
+@takes_pymc_names
 def fit_map(
     model: pm.Model,
     *,

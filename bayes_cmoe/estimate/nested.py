@@ -16,6 +16,7 @@ from bayes_cmoe.estimate.draws import draws_tree, starting_points
 from bayes_cmoe.estimate.importance import resampled
 from bayes_cmoe.estimate.laplace import importance_sample
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.parts.pymc_names import takes_pymc_names
 
 __all__ = ["fit_nested"]
 
@@ -27,6 +28,7 @@ DISTRUST = (
 )
 
 
+@takes_pymc_names
 def fit_nested(
     model: pm.Model,
     *,
@@ -50,7 +52,7 @@ def fit_nested(
         Draws of each chain at most; number of chains.
     seed : int
     log_likelihood : bool
-        Whether to add the pointwise log-likelihood: chains x draws x n numbers.
+        Whether to add the pointwise log-likelihood, chains x draws x n numbers, and the log prior.
     start : DataTree, optional
         A MAP fit of the same model, whose starts say where the modes are; made when left out.
     posterior : Posterior, optional
@@ -110,5 +112,5 @@ def fit_nested(
         "seconds": time.perf_counter() - begun,
     }
     if not trusted:
-        warnings.warn(f"{summary}: {DISTRUST}", SamplingWarning, stacklevel=2)
+        warnings.warn(f"{summary}: {DISTRUST}", SamplingWarning, stacklevel=3)
     return tree

@@ -43,7 +43,7 @@ class Quantities:
     posterior : Posterior
         Of a model of the suite.
     center : mapping of str to array
-        Where the prompt's parameters merge to.
+        Where the prompt's parameters merge to; those that it lacks have no part in the distance.
     """
 
     posterior: Posterior
@@ -68,10 +68,12 @@ class Quantities:
         apart = [
             (named[name] - np.asarray(self.center[name], dtype=float)).reshape(shape)
             for name in targets.expert_names
+            if name in self.center
         ]
         share = mixture.gate.share
         shares = np.asarray(share.value(named[share.parameter])).reshape(shape)[..., 0]
-        distances = np.linalg.norm(np.concatenate(apart, axis=-1), axis=-1)
+        # An expert of another form may have no place to merge to: then the shares alone.
+        distances = np.linalg.norm(np.concatenate(apart, axis=-1), axis=-1) if apart else 1.0
         return np.sum(shares * distances, axis=-1)
 
 

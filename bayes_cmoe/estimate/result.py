@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.private import response_name
+from bayes_cmoe.estimate.attributes import described, stamped
 from bayes_cmoe.estimate.descent import Status
 from bayes_cmoe.estimate.search import Search
 
@@ -131,11 +132,14 @@ def map_tree(estimate: MapEstimate, model: pm.Model, layout: Layout, n: int) -> 
         logp=("start", [-end.value * estimate.explored for end in estimate.search.ends]),
         status=("start", [str(end.status) for end in estimate.search.ends]),
     )
+    one = {"chain": np.arange(1), "draw": np.arange(1)}
     groups = {
+        # As PyMC's users expect of a MAP: one draw, which `az.summary` takes.
+        "posterior": parameter_dataset(layout, estimate.theta[None, None], one),
         "point_estimate": parameter_dataset(layout, estimate.theta),
         "standard_error": parameter_dataset(layout, estimate.standard_error),
         "optimizer_result": xr.Dataset(summary, attrs={"at_edge": ", ".join(at_edge)}),
         "starts": starts,
         **data_groups(model),
     }
-    return xr.DataTree.from_dict(groups)
+    return stamped(described(groups, model))

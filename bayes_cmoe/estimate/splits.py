@@ -19,7 +19,8 @@ from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.hops import PROMISE, TOGETHER
 from bayes_cmoe.estimate.region import prior_region
 from bayes_cmoe.estimate.starts import LARGEST, ROWS_PER_PARAMETER, SIGHT, SMALLEST, Starts
-from bayes_cmoe.parts.mixture import Mixture, mixture_of, with_fewer_prompts
+from bayes_cmoe.parts.mixture import Mixture, mixture_of
+from bayes_cmoe.parts.rebuilt import with_fewer_prompts
 
 __all__ = ["doubled", "fewer_prompts", "split_ends", "split_points"]
 

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.lazy import pd
 from bayes_cmoe.parts.arrays import check_same_rows, finite_rows, numbers, row_labels
+from bayes_cmoe.shown import Shown
 
 __all__ = ["Data"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Data:
+class Data(Shown):
     """Inputs and responses, checked: copies of what is given, and read-only.
 
     Parameters
@@ -40,7 +41,7 @@ class Data:
     --------
     >>> data = Data(x=[0.0, 1.0, 2.0], y=[1.0, 1.5, 1.9])
     >>> data
-    Data(n=3, features=('x1',), classes=None)
+    Data(n=3, features=x1, y=1 to 1.9)
     """
 
     x: NDArray
@@ -83,8 +84,12 @@ class Data:
         object.__setattr__(self, "classes", classes)
         object.__setattr__(self, "labels", labels)
 
-    def __repr__(self) -> str:
-        return f"Data(n={self.n}, features={self.features}, classes={self.classes})"
+    def shown(self) -> dict[str, Any]:
+        """How many rows, of what, and what the response is."""
+        about = {"n": self.n, "features": self.features}
+        if self.classes is not None:
+            return about | {"classes": self.classes}
+        return about | {"y": f"{self.y.min():.4g} to {self.y.max():.4g}"}
 
     @property
     def n(self) -> int:

@@ -22,12 +22,13 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, identity, intercept, location, slopes
+from bayes_cmoe.shown import Shown
 
 __all__ = ["EXPERTS", "Expert", "evaluate", "expert_named", "register_expert"]
 
 
-@dataclass(frozen=True, eq=False)
-class Expert:
+@dataclass(frozen=True, eq=False, repr=False)
+class Expert(Shown):
     """An expert function h(x; eta).
 
     Parameters
@@ -53,6 +54,11 @@ class Expert:
     mean: Callable[..., Tensor]
     bounded: bool = False
     sizes: Mapping[str, int] = MappingProxyType({})
+
+    def shown(self) -> dict[str, Any]:
+        """Its name and its parameters."""
+        names = [parameter.name for parameter in self.declared]
+        return {"name": self.name, "parameters": names}
 
     @cached_property
     def declared(self) -> tuple[Parameter, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -19,6 +20,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, identity, variance
+from bayes_cmoe.shown import Shown
 
 __all__ = [
     "FAMILIES",
@@ -36,8 +38,8 @@ __all__ = [
 Draw = Callable[..., NDArray]
 
 
-@dataclass(frozen=True, eq=False)
-class Family:
+@dataclass(frozen=True, eq=False, repr=False)
+class Family(Shown):
     """A response density with known arguments.
 
     Parameters
@@ -71,6 +73,10 @@ class Family:
     own: Mapping[str, Parameter] = MappingProxyType({})
     unit: bool = False
     expected: Callable[[NDArray], NDArray] = identity
+
+    def shown(self) -> dict[str, Any]:
+        """Its name, its arguments, and what it is a density of."""
+        return {"name": self.name, "arguments": self.arguments, "response": self.response}
 
     @property
     def trainable(self) -> bool:

@@ -25,22 +25,24 @@ import numpy as np
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pm
-from bayes_cmoe.parts.prior import Box, Weak, content_of
+from bayes_cmoe.parts.distribution import Distribution
+from bayes_cmoe.parts.prior import content_of
+from bayes_cmoe.parts.priors import OnePrior
 
 __all__ = ["keep_priors", "plain_priors", "priors_of"]
 
 DIGITS = 6
 """Significant digits of a prior that is written down: processors differ in the last ones."""
 
-_PRIORS: WeakKeyDictionary[pm.Model, Mapping[str, Box | Weak]] = WeakKeyDictionary()
+_PRIORS: WeakKeyDictionary[pm.Model, Mapping[str, OnePrior]] = WeakKeyDictionary()
 
 
-def keep_priors(model: pm.Model, priors: Mapping[str, Box | Weak]) -> None:
+def keep_priors(model: pm.Model, priors: Mapping[str, OnePrior]) -> None:
     """Note the prior that a model was built with."""
     _PRIORS[model] = priors
 
 
-def priors_of(model: pm.Model) -> dict[str, Box | Weak]:
+def priors_of(model: pm.Model) -> dict[str, OnePrior]:
     """The prior that a model was built with, by parameter.
 
     Raises
@@ -53,15 +55,32 @@ def priors_of(model: pm.Model) -> dict[str, Box | Weak]:
     return dict(_PRIORS[model])
 
 
-def plain_priors(priors: Mapping[str, Box | Weak]) -> dict[str, dict[str, Any]]:
+def plain_priors(priors: Mapping[str, OnePrior]) -> dict[str, Any]:
     """Priors in their plain form with six significant digits, to be written down.
+
+    Raises
+    ------
+    InputError
+        When one is an object of another package, which has none.
 
     Examples
     --------
+    >>> from bayes_cmoe.parts.prior import Weak
     >>> plain_priors({"tau": Weak("normal", 0.0, 2.0 / 3.0)})
     {'tau': {'kind': 'normal', 'center': 0.0, 'sd': 0.666667}}
     """
-    return {name: _rounded(content_of(prior)) for name, prior in priors.items()}
+    return {name: _plain(name, prior) for name, prior in priors.items()}
+
+
+def _plain(name: str, prior: OnePrior) -> Any:
+    if not isinstance(prior, Distribution):
+        return _rounded(content_of(prior))
+    if not prior.text:
+        raise InputError(
+            f"the prior of {name}, {prior.words}, is an object that cannot be written down: give "
+            "its name and numbers as a text, such as 'gamma(2, 1)'"
+        )
+    return prior.text
 
 
 def _rounded(content: dict[str, Any]) -> dict[str, Any]:

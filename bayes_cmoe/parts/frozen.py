@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -27,6 +28,7 @@ from bayes_cmoe.parts.families import (
     multinomial_logistic,
     student_t,
 )
+from bayes_cmoe.shown import Shown
 
 __all__ = ["FROZEN_FAMILIES", "SCALED", "Frozen", "check_df", "frozen_expert", "scaled_family"]
 
@@ -72,8 +74,8 @@ SCALED = ("gaussian", "laplace", "student_t")
 """Families of a number with a mean and a scale."""
 
 
-@dataclass(frozen=True, eq=False)
-class Frozen:
+@dataclass(frozen=True, eq=False, repr=False)
+class Frozen(Shown):
     """A frozen expert: a density whose arguments are known at every row.
 
     Parameters
@@ -92,6 +94,11 @@ class Frozen:
     columns: Callable[[NDArray], Columns]
     description: str
     labels: pd.Index | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """Where its predictions come from, and the columns that a model has of it."""
+        columns = [f"frozen_{argument}" for argument in self.family.arguments]
+        return {"expert": self.description, "columns": columns}
 
 
 def scaled_family(family: str) -> Family:

@@ -19,6 +19,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, identity, share
+from bayes_cmoe.shown import Shown
 
 __all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
 
@@ -51,8 +52,8 @@ class Share:
         return self.name == self.parameter
 
 
-@dataclass(frozen=True, eq=False)
-class Gate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Gate(Shown):
     """A gate.
 
     Parameters
@@ -84,6 +85,11 @@ class Gate:
     several: bool = False
     atoms: Callable[[Values], Values] = dict
     stuck: Callable[[Values], Values] = dict
+
+    def shown(self) -> dict[str, Any]:
+        """Its name, its parameters, and what vanishes."""
+        names = [parameter.name for parameter in self.parameters]
+        return {"name": self.name, "parameters": names, "share": self.share.name}
 
     @cached_property
     def dims(self) -> dict[str, tuple[str, ...]]:

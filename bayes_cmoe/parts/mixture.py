@@ -5,7 +5,7 @@ p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j),   j = 1..k pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.private import quiet_in_numba
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.compiled.weighted import mixture_name
 from bayes_cmoe.errors import InputError
@@ -26,7 +27,8 @@ from bayes_cmoe.parts.fixed_prior import keep_priors
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.parameter import Parameter, Reference, Role
-from bayes_cmoe.parts.priors import Prior, priors_for
+from bayes_cmoe.parts.priors import Prior, priors_for, variable_of
+from bayes_cmoe.parts.rebuilt import Recipe, keep_recipe
 from bayes_cmoe.parts.rows import check_response, data_nodes
 
 __all__ = [
@@ -34,8 +36,6 @@ __all__ = [
     "contaminated_model",
     "contaminated_response",
     "mixture_of",
-    "with_fewer_prompts",
-    "with_response",
 ]
 
 
@@ -69,7 +69,13 @@ class Mixture:
             *self.family.own.values(),
         )
         several = ("prompt",) if self.prompts > 1 else ()
-        return tuple(parameter.within(*several) for parameter in own)
+        unit = "1" if self.unit else "unit of y"
+        return tuple(parameter.within(*several).measured(unit) for parameter in own)
+
+    @property
+    def unit(self) -> bool:
+        """Whether the expert's function has a scale of its own, or that of the response."""
+        return self.expert.bounded or self.family.unit
 
     def names(self, *roles: Role) -> tuple[str, ...]:
         """Names of the parameters that have one of these roles."""
@@ -87,7 +93,7 @@ class Mixture:
 
     def reference(self, data: Data) -> Reference:
         """What weak priors are scaled by."""
-        return Reference.of(data, unit=self.expert.bounded or self.family.unit)
+        return Reference.of(data, unit=self.unit)
 
 
 _MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
@@ -96,28 +102,6 @@ _MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
 def mixture_of(model: pm.Model) -> Mixture | None:
     """What a model was built from; None when it is not one of the suite's."""
     return _MIXTURES.get(model)
-
-
-_FEWER: WeakKeyDictionary[pm.Model, Callable[[], pm.Model]] = WeakKeyDictionary()
-
-
-def with_fewer_prompts(model: pm.Model) -> pm.Model | None:
-    """The same model with one prompt less, on the rows that it was built with.
-
-    None when it has one prompt, is not one of the suite's, or gives each prompt a prior of its own.
-    """
-    return _FEWER[model]() if model in _FEWER else None
-
-
-_AGAIN: WeakKeyDictionary[pm.Model, Callable[[NDArray], pm.Model]] = WeakKeyDictionary()
-
-
-def with_response(model: pm.Model, response: NDArray) -> pm.Model | None:
-    """The same model of another response, shape (n,), by which the prior is scaled too.
-
-    None when the model is not one of the suite's.
-    """
-    return _AGAIN[model](response) if model in _AGAIN else None
 
 
 def contaminated_response(
@@ -175,6 +159,7 @@ def contaminated_response(
             below = above
         return drawn
 
+    quiet_in_numba(mixture_name(count))
     return pm.CustomDist(
         "y",
         *log_weights,
@@ -239,10 +224,7 @@ def contaminated_model(
             model.add_coord(dim, np.arange(size))
         if prompts > 1:
             model.add_coord("prompt", np.arange(prompts))
-        unknown = {
-            parameter.name: priors[parameter.name].variable(parameter.name, parameter.dims)
-            for parameter in mixture.parameters
-        }
+        unknown = {own.name: variable_of(own, priors[own.name]) for own in mixture.parameters}
         values = unknown if prompts == 1 else _sized(model, mixture, unknown)
         x, gate_values = nodes["x"], {name: values[name] for name in gate.dims}
         experts = [values] if prompts == 1 else [_entry(values, j) for j in range(prompts)]
@@ -251,15 +233,9 @@ def contaminated_model(
         contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
     _MIXTURES[model] = mixture
     keep_priors(model, priors)
-    rebuilt = partial(
-        contaminated_model, frozen=frozen, gate=gate, expert=form, prior=prior, prompt=prompt
-    )
-    _AGAIN[model] = lambda response: rebuilt(
-        Data(data.x, response, data.features, data.classes), prompts=prompts
-    )
+    build = partial(contaminated_model, gate=gate, expert=form, prompt=prompt)
     alike = all(priors[own.name].rank < len(own.dims) for own in mixture.parameters)
-    if prompts > 1 and alike:
-        _FEWER[model] = partial(rebuilt, data, prompts=prompts - 1)
+    keep_recipe(model, Recipe(build, data, frozen, prior, prompts, alike))
     return model
 
 

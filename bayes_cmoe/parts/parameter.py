@@ -90,6 +90,11 @@ class Parameter:
         ``weak(reference)``, its default proper prior.
     support : (lower, upper)
         Outside of it the parameter has no meaning.
+    long_name : str
+        What it is, in a few words.
+    units : str
+        ``{h}`` stands for the unit of the expert's function h, which is that of the response unless
+        h has a scale of its own.
     """
 
     name: str
@@ -97,15 +102,23 @@ class Parameter:
     role: Role
     weak: Callable[[Reference], Weak]
     support: tuple[float, float] = REALS
+    long_name: str = ""
+    units: str = ""
 
     def within(self, *dims: str) -> "Parameter":
         """The same parameter with other dims in front."""
         return replace(self, dims=(*dims, *self.dims))
 
+    def measured(self, unit: str) -> "Parameter":
+        """The same parameter where the expert's function has this unit."""
+        return replace(self, units=self.units.replace("{h}", unit))
+
 
 def share(name: str) -> Parameter:
     """A gate's share in (0, 1): Beta(1.5, 1.5)."""
-    return Parameter(name, (), Role.GATE, lambda reference: Weak("beta"), (0.0, 1.0))
+    return Parameter(
+        name, (), Role.GATE, lambda reference: Weak("beta"), (0.0, 1.0), "share of the rows", "1"
+    )
 
 
 def gate_slopes(name: str) -> Parameter:
@@ -115,13 +128,20 @@ def gate_slopes(name: str) -> Parameter:
         ("feature",),
         Role.GATE,
         lambda reference: Weak("normal", 0.0, tuple(2.5 / reference.x_spread)),
+        long_name="slopes of the gate's log-odds",
+        units="1 / unit of x",
     )
 
 
 def gate_level(name: str) -> Parameter:
     """A gate's intercept: normal, sd 2.5, wider where x = 0 lies far off."""
     return Parameter(
-        name, (), Role.GATE, lambda reference: Weak("normal", 0.0, 2.5 * reference.reach)
+        name,
+        (),
+        Role.GATE,
+        lambda reference: Weak("normal", 0.0, 2.5 * reference.reach),
+        long_name="the gate's log-odds at x = 0",
+        units="1",
     )
 
 
@@ -132,6 +152,8 @@ def slopes(name: str) -> Parameter:
         ("feature",),
         Role.LOCATION,
         lambda reference: Weak("normal", 0.0, tuple(2.5 / reference.x_spread * reference.y_spread)),
+        long_name="slopes of the expert",
+        units="{h} / unit of x",
     )
 
 
@@ -144,13 +166,19 @@ def intercept(name: str) -> Parameter:
         lambda reference: Weak(
             "normal", reference.y_center, 2.5 * reference.y_spread * reference.reach
         ),
+        long_name="intercept of the expert",
+        units="{h}",
     )
 
 
 def location(name: str, dims: tuple[str, ...] = ()) -> Parameter:
     """Any other parameter of an expert's function: normal, sd 2.5 spreads of y."""
     return Parameter(
-        name, dims, Role.LOCATION, lambda reference: Weak("normal", 0.0, 2.5 * reference.y_spread)
+        name,
+        dims,
+        Role.LOCATION,
+        lambda reference: Weak("normal", 0.0, 2.5 * reference.y_spread),
+        long_name="parameter of the expert",
     )
 
 
@@ -162,4 +190,6 @@ def variance(name: str) -> Parameter:
         Role.SCALE,
         lambda reference: Weak("lognormal", reference.y_variance / 2.0 or 1.0, 1.5),
         (0.0, np.inf),
+        long_name="variance about the expert",
+        units="(unit of y)^2",
     )

@@ -1,12 +1,13 @@
 """The prior of one parameter, as a value: uniform on a box, or weakly informative.
 
-Values have a plain form for JSON: `content_of` and `prior_of` turn one into the other.
+Values have a plain form for JSON: `content_of` and `prior_of` turn one into the other. Any other
+distribution of PyMC's is a `bayes_cmoe.parts.distribution.Distribution`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,19 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.lazy import pm
 
-__all__ = ["Box", "Weak", "content_of", "prior_of", "spread_out"]
+__all__ = ["Box", "Weak", "check_shape", "content_of", "prior_of", "spread_out"]
 
 UNIFORM = "uniform"
 KINDS = {
     UNIFORM: ("lower", "upper", "start"),
     "normal": ("center", "sd"),
     "lognormal": ("center", "sd"),
-    "beta": (),
+    "beta": ("alpha", "beta"),
 }
 """Kinds of the plain form, and the keys of each beside ``kind``."""
+MAY_LACK = ("start", "alpha", "beta")
+"""Keys that have a default."""
+WEAK = tuple(kind for kind in KINDS if kind != UNIFORM)
 
 Numbers = float | tuple[Any, ...]
 
@@ -38,6 +42,9 @@ class Box:
     upper: Numbers
     start: float | None = None
 
+    def __str__(self) -> str:
+        return f"Uniform({_written(self.lower)}, {_written(self.upper)})"
+
     @property
     def rank(self) -> int:
         """Number of axes along which it differs."""
@@ -47,38 +54,98 @@ class Box:
         """The random variable of this prior in the model on the stack."""
         lower, upper = np.asarray(self.lower, dtype=float), np.asarray(self.upper, dtype=float)
         # An initial value has the variable's own shape: PyMC does not spread a number over it.
-        shape = _shape(name, dims, lower, upper)
+        shape = check_shape(name, dims, lower, upper)
         start = self.start if self.start is None or not shape else np.full(shape, self.start)
         return pm.Uniform(name, lower, upper, dims=dims, initval=start)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Weak:
-    """Normal; log-normal with sd on the log scale; or beta(1.5, 1.5) for a share."""
+    """A proper prior: normal, log-normal, or beta.
+
+    Parameters
+    ----------
+    kind : {"normal", "lognormal", "beta"}
+    center, sd : float or nested tuples
+        Of a normal its mean and standard deviation; of a log-normal its median, and the standard
+        deviation on the log scale.
+    alpha, beta : float or nested tuples
+        Of a beta.
+
+    Raises
+    ------
+    InputError
+        When the kind is another, or a number is given that its kind does not have.
+
+    Examples
+    --------
+    >>> Weak("beta"), str(Weak("normal", 0.0, (2.5, 1.0)))
+    (Weak(kind='beta', alpha=1.5, beta=1.5), 'Normal(0, [2.5, 1])')
+    """
 
     kind: str
     center: Numbers = 0.0
     sd: Numbers = 1.0
+    alpha: Numbers = 1.5
+    beta: Numbers = 1.5
+
+    def __post_init__(self) -> None:
+        choose("kind of a weak prior", self.kind, WEAK)
+        own = KINDS[self.kind]
+        for number in fields(self)[1:]:
+            if number.name not in own and np.any(getattr(self, number.name) != number.default):
+                raise InputError(
+                    f"a {self.kind} prior has no {number.name}: give {' and '.join(own)}"
+                )
+
+    def __repr__(self) -> str:
+        own = ", ".join(f"{key}={getattr(self, key)!r}" for key in KINDS[self.kind])
+        return f"Weak(kind={self.kind!r}, {own})"
+
+    def __str__(self) -> str:
+        if self.kind == "lognormal":
+            return f"LogNormal(log {_written(self.center)}, {_written(self.sd)})"
+        numbers = ", ".join(_written(getattr(self, key)) for key in KINDS[self.kind])
+        return f"{self.kind.capitalize()}({numbers})"
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Where its density is positive."""
+        lower = -np.inf if self.kind == "normal" else 0.0
+        return lower, 1.0 if self.kind == "beta" else np.inf
 
     @property
     def rank(self) -> int:
         """Number of axes along which it differs."""
-        return max(np.ndim(self.center), np.ndim(self.sd))
+        return max(np.ndim(getattr(self, key)) for key in KINDS[self.kind])
 
     def variable(self, name: str, dims: tuple[str, ...]) -> Tensor:
         """The random variable of this prior in the model on the stack."""
-        center, sd = np.asarray(self.center, dtype=float), np.asarray(self.sd, dtype=float)
-        _shape(name, dims, center, sd)
+        # Arrays: PyTensor would take a bare 1.5 for single precision.
+        own = [np.asarray(getattr(self, key), dtype=float) for key in KINDS[self.kind]]
+        check_shape(name, dims, *own)
         if self.kind == "normal":
-            return pm.Normal(name, center, sd, dims=dims)
+            return pm.Normal(name, *own, dims=dims)
         if self.kind == "lognormal":
-            return pm.LogNormal(name, np.log(center), sd, dims=dims)
-        shape = np.asarray(1.5)  # an array: PyTensor would take a bare 1.5 for single precision
-        return pm.Beta(name, shape, shape, dims=dims)
+            return pm.LogNormal(name, np.log(own[0]), own[1], dims=dims)
+        return pm.Beta(name, *own, dims=dims)
 
 
-def _shape(name: str, dims: tuple[str, ...], *values: NDArray) -> tuple[int, ...]:
-    """The parameter's shape in the model on the stack, which the prior's numbers fit into."""
+def _written(values: Any) -> str:
+    """Numbers for a reader, with four digits."""
+    if np.ndim(values) == 0:
+        return f"{float(values):.4g}"
+    return f"[{', '.join(_written(value) for value in values)}]"
+
+
+def check_shape(name: str, dims: tuple[str, ...], *values: NDArray) -> tuple[int, ...]:
+    """The parameter's shape in the model on the stack, which the prior's numbers fit into.
+
+    Raises
+    ------
+    InputError
+        When they do not.
+    """
     shape = tuple(len(pm.modelcontext(None).coords[dim]) for dim in dims)
     for value in values:
         own = value.shape[::-1]
@@ -149,7 +216,7 @@ def prior_of(name: str, content: Any) -> Box | Weak:
         choose(f"key of the {kind} prior of {name}", key, ("kind", *KINDS[kind]))
     numbers = {key: _numbers(name, key, content[key]) for key in KINDS[kind] if key in content}
     for key in KINDS[kind]:
-        if key not in numbers and key != "start":
+        if key not in numbers and key not in MAY_LACK:
             raise InputError(f"the {kind} prior of {name} lacks {key!r}: add it")
     return Box(**numbers) if kind == UNIFORM else Weak(kind, **numbers)
 

@@ -16,7 +16,7 @@ __all__ = ["calibration_figures"]
 COLUMNS = 4
 PANEL = (2.35, 2.0)
 """Width and height of a panel, inches."""
-TOP, BOTTOM = 0.5, 0.45
+TOP, BOTTOM = 0.5, 0.05
 DENSE = 400
 
 
@@ -57,7 +57,8 @@ def _figure(found: Calibration, regime: str, n: int, quantities: list[str]) -> F
     figure.supxlabel("share of posterior draws below the truth", fontsize=8.5)
     figure.supylabel("ECDF minus uniform", fontsize=8.5)
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower right", ncols=3, fontsize=8).set_in_layout(False)
+    # Beside the title: below the panels is the axis' label.
+    figure.legend(handles, labels, loc="upper right", ncols=3, fontsize=8).set_in_layout(False)
     return figure
 
 

@@ -18,7 +18,6 @@ from bayes_cmoe.report.numbers import significant
 from bayes_cmoe.report.page_templates import page_templates
 from bayes_cmoe.report.sweep_files import write_files
 from bayes_cmoe.report.sweep_parts import environment
-from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.presets import toml_of
 
 __all__ = [
@@ -134,7 +133,7 @@ def calibration_page(found: Calibration, pictures: Mapping[str, Picture]) -> str
             "frozen": regime.frozen.description,
         }
         for setting in design.settings
-        for regime in [variant_named(setting.variant).regime(setting.regime)]
+        for regime in [design.regime(setting)]
     ]
     prior = json.loads(design.prior) if design.prior != "flat" else {}
     return (

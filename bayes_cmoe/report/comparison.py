@@ -3,32 +3,32 @@
 Everything here is arithmetic on the table of fits and on the bounds; nothing is fitted again.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.report.cells import RESOLVED, Cell, cells_of, targets_of
 from bayes_cmoe.report.posterior_tables import (
-    LEVEL,
     coverage_rows,
     pooled_rows,
     sampling_rows,
     spread_rows,
 )
-from bayes_cmoe.report.rates import FEWEST, Measured, slope_of, verdict
-from bayes_cmoe.sweep.design import Design
+from bayes_cmoe.sweep.averages import median
+from bayes_cmoe.sweep.cells import MEASURES, RESOLVED, Cell, cells_of, measured_of, targets_of
+from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.measured import LEVEL, Measured, slope_of
 from bayes_cmoe.sweep.rows import FAILURES
+from bayes_cmoe.sweep.verdicts import Verdict, power, verdict
 
 __all__ = ["RESOLVED", "Comparison", "compare"]
 
 SAME = 1e-3
 """Optima whose log posteriors are nearer than this, in nats, are the same to any statistic."""
-MEASURES = {"map": ("error", "rms", "bound"), "nuts": ("expected_loss", "mean", "expected")}
-"""Method -> what is measured of a fit, how fits are averaged, and what theory says of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +45,13 @@ class Comparison:
     rates : DataFrame
         A row for each regime, method and parameter: the slope of log error on log n with its
         interval, the bound's slope on the same sizes, the asymptotic exponent and that of the
-        minimax lower bound, the efficiency at the largest n, the verdict; then the same over the
-        sizes that theory calls local.
+        minimax lower bound, the efficiency at the largest n; what the slope says of the bound's and
+        of the exponent; the power to see a difference of 1/8; the slope without controls; then the
+        same over the sizes that theory calls local.
     errors : DataFrame
         A row for each of these and n: RMSE of the MAP (mean posterior expected loss of NUTS) with
-        its interval, the bound (its limit), how many fits count and how many failed, the median,
-        the efficiency, the resolution, the share of fits at the box's edge.
+        its interval, controlled and plain, the bound (its limit), how many fits count and how many
+        failed, the median, the efficiency, the resolution, the share of fits at the box's edge.
     coverage, pooled : DataFrame
         How often credible intervals hold the truth: by parameter and n; over all of them, and over
         those at sizes that theory calls local.
@@ -62,6 +63,8 @@ class Comparison:
         Whether starts from the prior reach the optimum that the start at the truth reaches.
     statuses : DataFrame
         Fits by status code.
+    waiting : dict of str to int
+        Fits that are still to come, as far as is known, by method.
     """
 
     design: Design
@@ -75,6 +78,7 @@ class Comparison:
     sampling: pd.DataFrame
     agreement: pd.DataFrame
     statuses: pd.DataFrame
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def regimes(self) -> list[str]:
@@ -82,7 +86,12 @@ class Comparison:
         return [setting.label for setting in self.design.settings]
 
 
-def compare(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset]) -> Comparison:
+def compare(
+    table: xr.Dataset,
+    design: Design,
+    bounds: Mapping[str, xr.Dataset],
+    waiting: Iterable[Task] = (),
+) -> Comparison:
     """Set a sweep beside the theory.
 
     Parameters
@@ -92,6 +101,8 @@ def compare(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset])
     design : Design
     bounds : mapping of str to xarray.Dataset
         From `bayes_cmoe.sweep.bounds.all_bounds`.
+    waiting : iterable of Task
+        From `bayes_cmoe.sweep.rounds.pending`.
 
     Returns
     -------
@@ -102,14 +113,14 @@ def compare(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset])
         (cell, target, found)
         for cell in cells
         for target in targets_of(cell)
-        if (found := _measured(cell, target)) is not None
+        if (found := measured_of(cell, target)) is not None
     ]
     sampled = [cell for cell in cells if cell.method == "nuts"]
     return Comparison(
         design=design,
         table=table,
         bounds=bounds,
-        rates=pd.DataFrame([_rate(*one) for one in measured if len(one[0].n) > 1]),
+        rates=pd.DataFrame([_rate(*one, design.margin) for one in measured if len(one[0].n) > 1]),
         errors=pd.DataFrame([row for one in measured for row in _errors(*one)]),
         coverage=pd.DataFrame([row for cell in sampled for row in coverage_rows(cell)]),
         pooled=pd.DataFrame([row for cell in sampled for row in pooled_rows(cell)]),
@@ -117,23 +128,23 @@ def compare(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset])
         sampling=pd.DataFrame([row for cell in sampled for row in sampling_rows(cell)]),
         agreement=pd.DataFrame([row for cell in cells for row in _agreement(cell)]),
         statuses=pd.DataFrame([row for cell in cells for row in _statuses(cell)]),
+        waiting=_counted(waiting),
     )
 
 
-def _measured(cell: Cell, target: str) -> Measured | None:
-    """The errors of one target; None where nothing of the kind was measured, such as no loss."""
-    variable, statistic, _ = MEASURES[cell.method]
-    errors = cell.stacked(variable, target)
-    if not np.isfinite(errors).any():
-        return None
-    return Measured(cell.n, errors, statistic=statistic, level=LEVEL)
+def _counted(tasks: Iterable[Task]) -> dict[str, int]:
+    """Fits by method."""
+    found: Counter[str] = Counter()
+    for task in tasks:
+        found[task.method] += task.count
+    return dict(found)
 
 
 def _bound(cell: Cell, target: str) -> NDArray:
-    return cell.theory[MEASURES[cell.method][2]].sel(target=target, n=cell.n).to_numpy()
+    return cell.theoretical(MEASURES[cell.method][2], target)
 
 
-def _rate(cell: Cell, target: str, measured: Measured) -> dict[str, object]:
+def _rate(cell: Cell, target: str, measured: Measured, margin: float) -> dict[str, object]:
     bound = _bound(cell, target)
     exponent = float(cell.theory["exponent"].sel(target=target))
     local = cell.local
@@ -142,7 +153,7 @@ def _rate(cell: Cell, target: str, measured: Measured) -> dict[str, object]:
         "regime": cell.regime,
         "method": cell.method,
         "parameter": target,
-        **_slope(measured, bound, exponent),
+        **_slope(measured, bound, exponent, margin),
         "exponent_lower": float(cell.theory["lower"].sel(target=target)),
         "efficiency_low": efficiency.low[-1],
         "efficiency_high": efficiency.high[-1],
@@ -150,28 +161,52 @@ def _rate(cell: Cell, target: str, measured: Measured) -> dict[str, object]:
         "local_from": float(cell.n[local].min()) if local.sum() > 1 else np.nan,
         "local_sizes": int(local.sum()),
     }
+    found: dict[str, object] = {}
     if local.sum() > 1:
-        there = Measured(cell.n[local], measured.errors[local], measured.statistic, LEVEL)
-        found = _slope(there, bound[local], exponent)
-    else:
-        found = dict.fromkeys(("slope", "low", "high", "bound_slope"), np.nan)
-    names = ("slope", "low", "high", "bound_slope", "verdict")
-    return row | {f"local_{name}": found.get(name, "") for name in names}
+        found = _slope(measured.at(local), bound[local], exponent, margin)
+    numbers = ("slope", "low", "high", "bound_slope", "needed")
+    words = ("verdict", "says", "exponent_verdict", "exponent_says")
+    return (
+        row
+        | {f"local_{name}": found.get(name, np.nan) for name in numbers}
+        | {f"local_{name}": found.get(name, "") for name in words}
+    )
 
 
-def _slope(measured: Measured, bound: NDArray, exponent: float) -> dict[str, object]:
-    known = None if np.isnan(bound).any() else bound
-    asymptotic = None if np.isnan(exponent) else exponent
-    nothing = known is None and asymptotic is None
+def _slope(measured: Measured, bound: NDArray, exponent: float, margin: float) -> dict[str, object]:
+    """A slope, and what it says of the bound's and of the exponent."""
+    beside = verdict(measured, bound, margin=margin, known=False)
+    power_law = None if np.isnan(exponent) else np.asarray(measured.n, dtype=float) ** exponent
+    towards = verdict(measured, power_law, margin=margin)
+    plain = measured.plain.slope
     return {
         "slope": float(measured.slope.value),
         "low": float(measured.slope.low),
         "high": float(measured.slope.high),
-        "bound_slope": np.nan if known is None else float(slope_of(measured.n, known)),
+        "bound_slope": np.nan if np.isnan(bound).any() else float(slope_of(measured.n, bound)),
         "exponent": exponent,
         "efficiency": measured.efficiency(bound).value[-1],
-        "verdict": "no theory" if nothing else verdict(measured, known, asymptotic),
+        "verdict": beside.word,
+        "says": _says(beside, measured, bound),
+        "difference": beside.difference,
+        "difference_low": beside.low,
+        "difference_high": beside.high,
+        "needed": beside.needed,
+        "exponent_verdict": towards.word,
+        "exponent_says": _says(towards, measured, power_law),
+        "exponent_needed": towards.needed,
+        "power": power(float(measured.slope.half)),
+        "plain_slope": float(plain.value),
+        "plain_low": float(plain.low),
+        "plain_high": float(plain.high),
     }
+
+
+def _says(found: Verdict, measured: Measured, reference: NDArray | None) -> str:
+    """A verdict in words; of a rate that differs also whether it comes nearer as n grows."""
+    if found.word != "differs" or reference is None or not measured.settles(reference):
+        return str(found)
+    return f"{found}, coming nearer"
 
 
 def _median_slope(measured: Measured) -> float:
@@ -181,11 +216,12 @@ def _median_slope(measured: Measured) -> float:
 
 
 def _errors(cell: Cell, target: str, measured: Measured) -> Iterator[dict[str, object]]:
-    bound, average = _bound(cell, target), measured.average
-    efficiency = measured.efficiency(bound).value
+    bound, average, plain = _bound(cell, target), measured.average, measured.plain.average
+    efficiency = measured.efficiency(bound)
+    controls, typical = cell.medians(target)
     for i, n in enumerate(cell.n):
         status = cell.fits[i]["status"].to_numpy()
-        own = np.abs(measured.errors[i])
+        middle = median(np.abs(measured.errors[i]), controls[i], typical[i], LEVEL)
         yield {
             "regime": cell.regime,
             "method": cell.method,
@@ -197,8 +233,13 @@ def _errors(cell: Cell, target: str, measured: Measured) -> Iterator[dict[str, o
             "bound": bound[i],
             "fits": int(measured.fits[i]),
             "failures": int(np.isin(status, FAILURES).sum()),
-            "median": np.nanmedian(own) if measured.fits[i] >= FEWEST else np.nan,
-            "efficiency": efficiency[i],
+            **dict(zip(("median", "median_low", "median_high"), middle, strict=True)),
+            "efficiency": efficiency.value[i],
+            "efficiency_low": efficiency.low[i],
+            "efficiency_high": efficiency.high[i],
+            "plain": plain.value[i],
+            "plain_low": plain.low[i],
+            "plain_high": plain.high[i],
             "resolution": cell.resolution[i],
             "edge": float(np.mean(status == "edge")),
         }

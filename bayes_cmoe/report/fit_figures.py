@@ -9,7 +9,7 @@ from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.parts.experts import evaluate, expert_named
 from bayes_cmoe.parts.families import family_named
 from bayes_cmoe.parts.gates import gate_named
-from bayes_cmoe.report.fit_summary import INTERVAL, labelled
+from bayes_cmoe.report.fit_summary import INTERVAL, is_sampled, labelled
 
 __all__ = ["fit_figures"]
 
@@ -37,7 +37,7 @@ def fit_figures(tree: xr.DataTree) -> dict[str, Figure]:
     several = {"free_class", "prompt"} & set(tree["point_estimate"].dims)
     if one_feature and not several:
         figures["fit"] = _data_with_lines(tree)
-    if "posterior" in tree.children:
+    if is_sampled(tree):
         figures["posterior"] = _marginals(tree)
     return figures
 
@@ -85,7 +85,7 @@ def _share(tree: xr.DataTree, grid: np.ndarray) -> np.ndarray:
 
 
 def _intervals(tree: xr.DataTree, name: str) -> tuple[np.ndarray, np.ndarray]:
-    if "posterior" in tree.children:
+    if is_sampled(tree):
         edges = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
         draws = tree["posterior"].to_dataset()[name]
         low, high = draws.quantile(edges, ("chain", "draw")).to_numpy()
@@ -102,7 +102,7 @@ def _estimates(tree: xr.DataTree) -> Figure:
     heights = [len(entries) + 1 for entries in rows]
     figure = Figure(figsize=(7, 1.2 + 0.3 * sum(heights)), layout="constrained")
     panels = figure.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
-    sampled = "posterior" in tree.children
+    sampled = is_sampled(tree)
     for panel, name, entries in zip(panels, point.data_vars, rows, strict=True):
         places = np.arange(len(entries))[::-1]
         low, high = _intervals(tree, str(name))

@@ -1,5 +1,6 @@
 """A fit as plain values: for JSON, and as a table for the terminal."""
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ import xarray as xr
 from rich import box
 from rich.table import Table
 
-__all__ = ["fit_record", "fit_table", "labelled"]
+from bayes_cmoe.shown import html_table
+
+__all__ = ["fit_record", "fit_table", "is_sampled", "labelled", "priors_shown", "summary"]
 
 INTERVAL = 0.9
 INTERVAL_NAME = "90% equal-tailed"
@@ -34,6 +37,19 @@ def labelled(variable: xr.DataArray) -> list[tuple[str, float]]:
     return entries
 
 
+def is_sampled(tree: xr.DataTree) -> bool:
+    """Whether a fit has draws; a MAP fit's ``posterior`` is its one point."""
+    return "sample_stats" in tree.children
+
+
+def priors_shown(tree: xr.DataTree) -> dict[str, str]:
+    """Each parameter's prior in words, such as ``Beta(1.5, 1.5)``."""
+    return {
+        str(name): variable.attrs.get("prior", "")
+        for name, variable in tree["point_estimate"].to_dataset().data_vars.items()
+    }
+
+
 def fit_record(tree: xr.DataTree) -> dict[str, Any]:
     """A fit's figures as numbers, strings and nested lists; what is not finite is None.
 
@@ -45,7 +61,8 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
 
     Returns
     -------
-    dict with variant, n, method, status, loglik, logp, estimate, stderr, seconds; of draws also
+    dict with variant, n, method, status, loglik, logp, estimate, stderr, priors (in words, by
+    parameter), seconds; of draws also
     posterior (mean, sd, interval as [lower, upper], rhat, ess_bulk of each parameter), interval
     (which one), divergences, log_evidence (None where it is not to be trusted) and disagreements
     (of the two engines).
@@ -60,9 +77,10 @@ def fit_record(tree: xr.DataTree) -> dict[str, Any]:
         "logp": _plain(result["logp"]),
         "estimate": _plain_each(tree["point_estimate"].to_dataset()),
         "stderr": _plain_each(tree["standard_error"].to_dataset()),
+        "priors": priors_shown(tree),
         "seconds": float(tree.attrs["seconds"]),
     }
-    if "posterior" not in tree.children:
+    if not is_sampled(tree):
         return record
     posterior = _posterior_figures(tree["posterior"].to_dataset())
     finished = record["status"] in ("converged", "edge")
@@ -126,27 +144,89 @@ def _short(value: float) -> str:
 
 def fit_table(tree: xr.DataTree) -> Table:
     """Every parameter of a fit in a row."""
-    estimate, error = tree["point_estimate"].to_dataset(), tree["standard_error"].to_dataset()
-    columns = ["parameter", "MAP", "se"]
-    sampled = "posterior" in tree.children
-    if sampled:
-        columns += ["mean", "sd", "5%", "95%", "R-hat", "ESS"]
-        figures = _posterior_figures(tree["posterior"].to_dataset())
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    heads, rows = _cells(tree)
+    table = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in table.columns:
         column.no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _cells(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
+    estimate = tree["point_estimate"].to_dataset()
+    errors = tree["standard_error"].to_dataset() if "standard_error" in tree.children else None
+    heads = ["parameter", "MAP", *([] if errors is None else ["se"])]
+    sampled = is_sampled(tree)
+    if sampled:
+        heads += ["mean", "sd", "5%", "95%", "R-hat", "ESS"]
+        figures = _posterior_figures(tree["posterior"].to_dataset())
+    rows = []
     for name in estimate.data_vars:
-        columns_of_values = [labelled(error[name])]
+        columns = [] if errors is None else [labelled(errors[name])]
         if sampled:
             own = figures[str(name)]
-            columns_of_values += [labelled(own["mean"]), labelled(own["sd"])]
-            columns_of_values += [labelled(own["interval"].isel(quantile=i)) for i in (0, 1)]
-            columns_of_values += [labelled(own["rhat"]), labelled(own["ess_bulk"])]
-        for row, (label, value) in enumerate(labelled(estimate[name])):
-            others = [_short(column[row][1]) for column in columns_of_values]
+            columns += [labelled(own["mean"]), labelled(own["sd"])]
+            columns += [labelled(own["interval"].isel(quantile=i)) for i in (0, 1)]
+            columns += [labelled(own["rhat"]), labelled(own["ess_bulk"])]
+        for place, (label, value) in enumerate(labelled(estimate[name])):
+            others = [_short(column[place][1]) for column in columns]
             if sampled:
                 others[-1] = f"{float(others[-1]):.0f}"
-            table.add_row(label, _short(value), *others)
-    return table
+            rows.append([label, _short(value), *others])
+    return heads, rows
+
+
+class Summary:
+    """A fit's parameters, intervals, diagnostics and verdict; a table in a notebook.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of `fit_map`, `fit_nuts` or `fit_nested`.
+    """
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self.heads, self.rows = _cells(tree)
+        result = tree["optimizer_result"].to_dataset()
+        self.status = str(result["status"].item())
+        engine = tree.attrs.get("summary", "")
+        shown = [f"{name} ~ {prior}" for name, prior in priors_shown(tree).items() if prior]
+        self.lines = [
+            f"n = {int(result['n'])}, log-likelihood at the MAP {float(result['loglik']):.3f}, "
+            f"MAP {self.status}",
+            *([str(engine)] if engine else []),
+            *([f"prior: {', '.join(shown)}"] if shown else []),
+        ]
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.heads, *self.rows, strict=True)]
+        table = [
+            " ".join(
+                text.ljust(width) if place == 0 else text.rjust(width)
+                for place, (text, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in (self.heads, *self.rows)
+        ]
+        return "\n".join([*table, *self.lines])
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self.lines)
+        return html_table("Fit", self.heads, self.rows) + lines
+
+
+def summary(tree: xr.DataTree) -> Summary:
+    """A fit at a glance: a text in a terminal, a table in a notebook.
+
+    Examples
+    --------
+    >>> from bayes_cmoe import fit_map, simulate, summary, variant_named
+    >>> variant = variant_named("constant_contaminated")
+    >>> regime = variant.regime("distinguishable")
+    >>> model = variant.model(regime, simulate(variant, regime, 500, seed=1))
+    >>> summary(fit_map(model, near=regime.truth(500))).status
+    'local'
+    """
+    return Summary(tree)

@@ -1,20 +1,19 @@
-"""What a sweep's NUTS fits say: coverage, posterior spread beside the bound, and mixing."""
+"""What a sweep's posteriors say: coverage, posterior spread beside the bound, and mixing."""
 
 from collections.abc import Iterator
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
-from bayes_cmoe.report.cells import Cell, entries_of, targets_of
+from bayes_cmoe.sweep.averages import average, share
+from bayes_cmoe.sweep.cells import Cell, entries_of, targets_of
+from bayes_cmoe.sweep.measured import LEVEL
 
 __all__ = ["coverage_rows", "jeffreys", "pooled_rows", "sampling_rows", "spread_rows"]
 
 UNMIXED = 1.1
 """R-hat above which chains have not mixed."""
-LEVEL = 0.95
-"""Of the intervals."""
 TAILS = np.array([(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
 
 
@@ -30,67 +29,87 @@ def jeffreys(held: float, count: float) -> NDArray:
 
 
 def coverage_rows(cell: Cell) -> Iterator[dict[str, object]]:
-    """Coverage of each entry's intervals at each size, with its Jeffreys interval."""
-    for n, fits in zip(cell.n, cell.fits, strict=True):
-        for target in entries_of(cell):
-            for level, row in zip(
-                fits["level"].to_numpy(), fits["covered"].sel(target=target).T.to_numpy(),
-                strict=True,
-            ):  # fmt: skip
-                kept = row[np.isfinite(row)]
-                held, count = kept.sum(), len(kept)
-                low, high = jeffreys(held, count)
-                yield {
-                    "regime": cell.regime, "parameter": target, "n": int(n), "level": level,
-                    "covered": held / count if count else np.nan,
-                    "low": low, "high": high, "fits": count,
-                }  # fmt: skip
+    """Coverage of each entry's intervals at each size: controlled, and plain with Jeffreys'."""
+    for target in entries_of(cell):
+        held, controls = _covered(cell, target)
+        for i, j in np.ndindex(held.shape[:2]):
+            level = float(cell.fits[i]["level"][j])
+            kept = held[i, j][np.isfinite(held[i, j])]
+            count = len(kept)
+            plain = (kept.mean() if count else np.nan, *jeffreys(kept.sum(), count))
+            known = np.isfinite(controls[i, j]).any()
+            found = share(held[i, j], controls[i, j], level, LEVEL) if known else plain
+            yield {
+                "regime": cell.regime, "parameter": target, "n": int(cell.n[i]), "level": level,
+                "covered": found[0], "low": found[1], "high": found[2], "fits": count,
+                "plain": plain[0], "plain_low": plain[1], "plain_high": plain[2],
+            }  # fmt: skip
+
+
+def _covered(cell: Cell, target: str) -> tuple[NDArray, NDArray]:
+    """Whether each fit's intervals hold the truth, and the limit's on the same data.
+
+    Both have shape (size, level, replicate).
+    """
+    held, controls = cell.stacked("covered", target), cell.controls_of("covered", target)
+    return held, controls
 
 
 def pooled_rows(cell: Cell) -> Iterator[dict[str, object]]:
     """Coverage over all entries and sizes, then over those that theory calls local.
 
-    With Student's interval over the fits' own coverages: entries of one fit are dependent, fits are
-    not.
+    Entries of one fit are dependent, fits are not: a fit counts once, with the share of its entries
+    whose intervals hold the truth.
     """
-    local = [own for own, near in zip(cell.fits, cell.local, strict=True) if near]
-    for over, fits in (("all sizes", cell.fits), ("local sizes", local)):
-        if not fits:
-            continue
-        whole = xr.concat(fits, dim="fit", join="exact")["covered"].sel(target=entries_of(cell))
-        for level in whole["level"].to_numpy():
-            own = whole.sel(level=level).mean("target").to_numpy()
-            own = own[np.isfinite(own)]
-            if len(own) < 2:
+    entries = [_covered(cell, target) for target in entries_of(cell)]
+    held, controls = (np.mean(part, axis=0) for part in zip(*entries, strict=True))
+    ranges = {"all sizes": np.ones(len(cell.n), dtype=bool), "local sizes": cell.local}
+    for over, chosen in ranges.items():
+        for j, level in enumerate(cell.fits[0]["level"].to_numpy()):
+            own, beside = (part[chosen, j].ravel() for part in (held, controls))
+            kept = own[np.isfinite(own)]
+            if len(kept) < 2:
                 continue
-            half = t.ppf(TAILS[1], len(own) - 1) * own.std(ddof=1) / len(own) ** 0.5
+            known = np.isfinite(beside).any()
+            found = share(own, beside, float(level), LEVEL) if known else _student(kept)
             yield {
-                "regime": cell.regime, "over": over, "level": level, "covered": own.mean(),
-                "low": max(own.mean() - half, 0.0), "high": min(own.mean() + half, 1.0),
-                "fits": len(own),
+                "regime": cell.regime, "over": over, "level": float(level), "covered": found[0],
+                "low": found[1], "high": found[2], "fits": len(kept), "plain": kept.mean(),
             }  # fmt: skip
 
 
+def _student(shares: NDArray) -> tuple[float, float, float]:
+    """The mean of shares with Student's interval."""
+    mean, count = float(shares.mean()), len(shares)
+    half = float(t.ppf(TAILS[1], count - 1)) * float(shares.std(ddof=1)) / count**0.5
+    return mean, max(mean - half, 0.0), min(mean + half, 1.0)
+
+
 def spread_rows(cell: Cell) -> Iterator[dict[str, object]]:
-    """Median posterior standard deviation over the bound, and median radius of the 90 % ball."""
-    for n, fits in zip(cell.n, cell.fits, strict=True):
-        for target in targets_of(cell):
-            own = fits.sel(target=target)
-            bound = float(cell.theory["bound"].sel(target=target, n=n))
+    """Median posterior standard deviation over the bound, and mean radius of the 90 % ball."""
+    for target in targets_of(cell):
+        bound, radii = cell.theoretical("bound", target), cell.stacked("radius", target)
+        controls = cell.controls_of("radius", target)
+        limits = cell.theoretical("radius", target)
+        for i, (n, fits) in enumerate(zip(cell.n, cell.fits, strict=True)):
+            deviation = float(fits["posterior_sd"].sel(target=target).median())
+            radius, low, high = average(radii[i], controls[i], limits[i]).interval(LEVEL)
             yield {
                 "regime": cell.regime, "parameter": target, "n": int(n),
-                "sd_over_bound": float(own["posterior_sd"].median()) / bound,
-                "radius": float(own["radius"].median()),
+                "sd_over_bound": deviation / bound[i], "radius": radius, "radius_low": low,
+                "radius_high": high, "radius_limit": limits[i],
             }  # fmt: skip
 
 
 def sampling_rows(cell: Cell) -> Iterator[dict[str, object]]:
-    """How well the chains mixed at each size."""
+    """How well the chains mixed at each size, and how many fits each engine made."""
     for n, fits in zip(cell.n, cell.fits, strict=True):
         yield {
             "regime": cell.regime,
             "n": int(n),
             "fits": fits.sizes["fit"],
+            "weighted": int((fits["status"] == "weighted").sum()),
+            "sampled": int((fits["status"] == "sampled").sum()),
             "unmixed": int((fits["rhat"] > UNMIXED).sum()),
             "divergences": int(fits["divergences"].sum()),
             "ess_bulk": float(fits["ess_bulk"].median()),

@@ -10,10 +10,10 @@ from markupsafe import Markup, escape
 
 from bayes_cmoe.report import numbers
 from bayes_cmoe.report.comparison import LEVEL, RESOLVED, SAME, Comparison
+from bayes_cmoe.report.finding import finding
 from bayes_cmoe.report.images import Picture
 from bayes_cmoe.report.page_templates import page_templates
 from bayes_cmoe.report.posterior_tables import UNMIXED
-from bayes_cmoe.report.rates import VERDICTS
 from bayes_cmoe.report.sweep_parts import (
     KINDS,
     environment,
@@ -25,6 +25,7 @@ from bayes_cmoe.report.sweep_parts import (
 from bayes_cmoe.study.concentration import LEVELS
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.presets import toml_of
+from bayes_cmoe.sweep.verdicts import WORDS
 
 __all__ = ["sweep_page"]
 
@@ -35,10 +36,10 @@ SECTIONS = {
     "starts": ("agreement",),
 }
 """Section -> what the names of its figures begin with."""
-MARKS = dict(zip(VERDICTS, ("●", "◐", "▲", "✕", "○"), strict=True))
+MARKS = dict(zip(WORDS, ("●", "✕", "◐", "○", "–"), strict=True))
 """Verdicts by sign, so that colour is not needed to tell them apart."""
 FEW = 10
-"""Data sets below which a page warns that resampling them understates how much they vary."""
+"""Data sets below which a page warns that intervals from them are rough."""
 SHOWN_FAILURES = 300
 """Rows of failed fits on the page; all are in failures.csv."""
 
@@ -67,7 +68,7 @@ def _content(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[st
     design, table = comparison.design, comparison.table
     known, failed = regimes(design), failed_fits(design, table)
     codes, statuses = status_table(design, comparison.statuses)
-    steps = progress(design, table)
+    steps = progress(design, table, comparison.waiting)
     sizes = {method: plan.sizes for method, plan in design.plans.items()}
     return {
         "design": design,
@@ -77,6 +78,7 @@ def _content(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[st
         "regimes": known,
         "kinds": [kind for kind in KINDS if any(own["kind"] == kind for own in known)],
         "variants": [_variant(comparison, name, known) for name in _variants(known)],
+        "finding": finding(comparison),
         "verdicts": _verdicts(comparison),
         "marks": MARKS,
         "sizes": sizes,
@@ -193,17 +195,22 @@ def _raised(sign: str, digits: str) -> str:
 
 
 def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
-    """How many rates of each method say what, over all sizes and over the local ones."""
+    """How many rates of each method say what of bound and exponent."""
     rates = comparison.rates
     if rates.empty:
         return []
+    columns = {
+        "the bound, all sizes": "verdict",
+        "the bound, local sizes": "local_verdict",
+        "the exponent, all sizes": "exponent_verdict",
+        "the exponent, local sizes": "local_exponent_verdict",
+    }
     said = {
         (method, range_): rates.loc[(rates["method"] == method) & (rates[column] != ""), column]
         for method in comparison.design.plans
-        for range_, column in (("all sizes", "verdict"), ("local sizes", "local_verdict"))
+        for range_, column in columns.items()
     }
-    known = (*VERDICTS, "no theory")
-    words = [word for word in known if any((own == word).any() for own in said.values())]
+    words = [word for word in WORDS if any((own == word).any() for own in said.values())]
     return [
         {
             "method": method,

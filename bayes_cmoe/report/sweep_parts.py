@@ -3,7 +3,7 @@
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
@@ -39,14 +39,14 @@ def kind_of(setting: Setting) -> str:
     return KINDS[1] if any(rate.upper.gamma for rate in rates) else KINDS[0]
 
 
-def progress(design: Design, table: xr.Dataset) -> list[dict[str, Any]]:
-    """Finished fits and all of them, by method."""
+def progress(design: Design, table: xr.Dataset, waiting: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Finished fits, and these with those that are still to come, by method."""
     method = table["method"].to_numpy()
-    found = []
-    for name, plan in design.plans.items():
-        total = len(plan.sizes) * plan.replications * len(design.settings)
-        found.append({"method": name, "finished": int(np.sum(method == name)), "total": total})
-    return found
+    counts = {name: int(np.sum(method == name)) for name in design.plans}
+    return [
+        {"method": name, "finished": count, "total": count + waiting.get(name, 0)}
+        for name, count in counts.items()
+    ]
 
 
 def _truth_lines(truth: dict[str, Any]) -> list[str]:
@@ -89,7 +89,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
 
 def status_table(design: Design, statuses: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
     """Status codes that occur, and finished fits by regime, method and code."""
-    order = ("converged", "local", "sampled", "edge", *FAILURES)
+    order = ("converged", "local", "sampled", "weighted", "edge", *FAILURES)
     met = dict.fromkeys(statuses["status"])
     codes = [*(code for code in order if code in met), *(code for code in met if code not in order)]
     rows = []

@@ -1,4 +1,4 @@
-"""A comparison in a terminal: one table a regime, and how many rates say what."""
+"""A comparison in a terminal: one table a regime, and what was found."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,8 @@ from rich.table import Table
 
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.numbers import fixed, fraction, span
-from bayes_cmoe.report.rates import VERDICTS
 
-__all__ = ["summary_tables", "verdict_line"]
+__all__ = ["summary_tables"]
 
 COLUMNS = {
     "method": 6,
@@ -18,7 +17,8 @@ COLUMNS = {
     "bound's": 7,
     "exponent": 8,
     "efficiency": 10,
-    "verdict": 24,
+    "beside the bound": 24,
+    "beside the exponent": 24,
 }
 """Headings and their least widths, the same for every regime so that the tables line up."""
 
@@ -34,7 +34,7 @@ def summary_tables(comparison: Comparison) -> Iterator[Table]:
     ------
     rich.table.Table
         Titled with the regime: measured slope with its interval, the bound's slope, the asymptotic
-        exponent, the efficiency at the largest size and the verdict.
+        exponent, the efficiency at the largest size, and what the slope says of both.
     """
     for label, own in _by_regime(comparison):
         view = Table(title=label, title_justify="left")
@@ -48,7 +48,8 @@ def summary_tables(comparison: Comparison) -> Iterator[Table]:
                 fixed(rate["bound_slope"]),
                 fraction(rate["exponent"]),
                 fixed(rate["efficiency"], 2),
-                rate["verdict"],
+                rate["says"],
+                rate["exponent_says"],
             )
         yield view
 
@@ -61,17 +62,3 @@ def _by_regime(comparison: Comparison) -> Iterator[tuple[str, pd.DataFrame]]:
         own = comparison.rates[comparison.rates["regime"] == label]
         if not own.empty:
             yield label, own
-
-
-def verdict_line(comparison: Comparison) -> str:
-    """How many rates of each method say what; empty where there is no rate."""
-    parts: list[str] = []
-    if comparison.rates.empty:
-        return ""
-    for method in comparison.design.plans:
-        said = comparison.rates.loc[comparison.rates["method"] == method, "verdict"]
-        counts = [(int((said == word).sum()), word) for word in VERDICTS]
-        found = ", ".join(f"{number} {word}" for number, word in counts if number)
-        if found:
-            parts.append(f"{method.upper()}, {len(said)} rates: {found}")
-    return "; ".join(parts)

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bayes_cmoe.errors import choose
+from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.fixed_prior import priors_of
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.parameter import REALS, Parameter, Role
 from bayes_cmoe.parts.prior import Box, Weak, spread_out
+from bayes_cmoe.parts.priors import OnePrior
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.simulate import simulate
 from bayes_cmoe.study.variant import Variant
@@ -30,7 +31,7 @@ NARROW = 0.5
 FEWEST = 0.1
 """Rows that a prompt has on average where there is as good as none."""
 
-Priors = dict[str, Box | Weak]
+Priors = dict[str, OnePrior]
 
 
 def _around(parameter: Parameter, center: ArrayLike, width: float) -> Box | Weak:
@@ -46,6 +47,12 @@ def _around(parameter: Parameter, center: ArrayLike, width: float) -> Box | Weak
 def _merging(mixture: Mixture, regime: Regime, n: int) -> Priors:
     """The prompt about the point where it merges, as wide as n^-1/4, where it is hard to see."""
     width = regime.path.delta * n**-0.25
+    for own in mixture.parameters:
+        if own.role is not Role.GATE and own.name not in regime.path.center:
+            raise InputError(
+                f"regime {regime.name!r} does not say where the expert's {own.name!r} merges to: "
+                "choose another kind of prior or another expert"
+            )
     return {
         own.name: _around(own, regime.path.center[own.name], width)
         for own in mixture.parameters
@@ -88,7 +95,15 @@ KINDS: Mapping[str, Callable[[Mixture, Regime, int], Priors]] = {
 """What each kind of prior has instead of the weak one, by its name."""
 
 
-def fixed_prior(variant: Variant, regime: Regime, kind: str, n: int, seed: int) -> Priors:
+def fixed_prior(
+    variant: Variant,
+    regime: Regime,
+    kind: str,
+    n: int,
+    seed: int,
+    gate: str = "",
+    expert: str = "",
+) -> Priors:
     """A prior as a value, for calibration at n rows.
 
     Parameters
@@ -103,6 +118,8 @@ def fixed_prior(variant: Variant, regime: Regime, kind: str, n: int, seed: int) 
     n : int
     seed : int
         Of the reference table.
+    gate, expert : str
+        Names of others than the regime's own; the reference table is the regime's all the same.
 
     Returns
     -------
@@ -111,9 +128,11 @@ def fixed_prior(variant: Variant, regime: Regime, kind: str, n: int, seed: int) 
     Raises
     ------
     InputError
-        When the kind is unknown.
+        When the kind, the gate or the expert is unknown, or the regime does not say where the
+        expert merges.
     """
     own = KINDS[choose("kind of prior", kind, KINDS)]
     reference = simulate(variant, regime, REFERENCE, seed)
-    model = variant.model(regime, reference, "weak")
-    return priors_of(model) | own(variant.mixture(regime), regime, n)
+    altered = variant.altered(regime, gate, expert)
+    model = variant.model(altered, reference, "weak")
+    return priors_of(model) | own(variant.mixture(altered), altered, n)

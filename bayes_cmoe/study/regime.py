@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate, Share
+from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.rates import Rate
 
 __all__ = ["Path", "Regime", "Shift", "Truth", "along"]
@@ -79,8 +80,8 @@ class Path:
         return truth | {name: value + shift.get(name, 0.0) for name, value in center.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Regime:
+@dataclass(frozen=True, eq=False, repr=False)
+class Regime(Shown):
     """A named setting in which a variant is studied.
 
     Parameters
@@ -118,6 +119,19 @@ class Regime:
     classes: int | None = None
     published: tuple[Rate, ...] = ()
     inputs: Callable[[Generator, int], NDArray] | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """What it is, and how its truth moves with n."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "alpha": self.path.alpha,
+            "gamma": self.path.gamma,
+            "gate": self.gate.name,
+            "expert": self.expert,
+            "frozen": self.frozen.description,
+            "features": self.features,
+        }
 
     def truth(
         self, n: float, alpha: Fraction | float | None = None, gamma: Fraction | float | None = None

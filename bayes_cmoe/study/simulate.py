@@ -10,6 +10,7 @@ from numpy.random import Generator, SeedSequence
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.lazy import pm
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.pymc_names import takes_pymc_names
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 
@@ -31,6 +32,7 @@ def _simulator(variant: Variant, regime: Regime) -> Simulator:
     return prepare(variant, regime)[1]
 
 
+@takes_pymc_names
 def simulate(
     variant: str | Variant,
     regime: str | Regime,

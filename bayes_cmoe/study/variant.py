@@ -3,10 +3,13 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
@@ -16,13 +19,17 @@ from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.outside import READERS, REGISTRIES, load_outside
 from bayes_cmoe.parts.priors import Prior
+from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.regime import Regime
 
 __all__ = ["Variant", "register_variant", "variant_named", "variants"]
 
+WIDE = 10.0
+"""Half of the box of a gate's parameter that a regime does not have itself and that has no ends."""
 
-@dataclass(frozen=True, eq=False)
-class Variant:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Variant(Shown):
     """A model of the suite.
 
     Parameters
@@ -46,6 +53,17 @@ class Variant:
     regimes: Mapping[str, Regime]
     family: Family
 
+    def shown(self) -> dict[str, Any]:
+        """What it is called, where it comes from, and what it can be studied in."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "gates": [gate.name for gate in self.gates],
+            "response": self.response,
+            "regimes": list(self.regimes),
+        }
+
     @property
     def response(self) -> str:
         """What is observed: number, class or count."""
@@ -62,6 +80,42 @@ class Variant:
         if isinstance(name, Regime):
             return name
         return self.regimes[choose(f"regime of {self.name}", name, self.regimes)]
+
+    def altered(self, regime: str | Regime, gate: str = "", expert: str = "") -> Regime:
+        """A regime with another gate of the variant or another expert; its own where none is said.
+
+        The truth's share is then the new gate's at its level. Of the expert's parameters those that
+        the other form has too stay as they are; a form with others has no truth and no box.
+
+        Raises
+        ------
+        InputError
+            When the variant has no such gate, or there is no such expert.
+
+        Examples
+        --------
+        >>> variant = variant_named("multinomial_contaminated")
+        >>> variant.altered("distinguishable", "constant").gate.name
+        'constant'
+        """
+        own = self.regime(regime)
+        form = expert_named(expert).name if expert else own.expert
+        gates = {known.name: known for known in self.gates}
+        if gate in ("", own.gate.name) and form == own.expert:
+            return own
+        if not gate or gate == own.gate.name:
+            return replace(own, expert=form)
+        chosen = gates[choose(f"gate of {self.name}", gate, gates)]
+        level, limits = {}, {}
+        several = (own.prompts,) if own.prompts > 1 else ()
+        for parameter in chosen.parameters:
+            shape = several + (own.features,) * len(parameter.dims)
+            level[parameter.name] = np.full(shape, chosen.level[parameter.name])
+            low, high = parameter.support
+            limits[parameter.name] = (max(low, -WIDE), min(high, WIDE))
+        box = {name: ends for name, ends in own.box.items() if name not in own.gate.dims}
+        path = replace(own.path, gate=level, alpha=Fraction(0))
+        return replace(own, gate=chosen, expert=form, path=path, box={**limits, **box})
 
     def options(self, gate: Gate) -> dict[str, Any]:
         """What the factory is told of a gate: nothing where there is one only."""

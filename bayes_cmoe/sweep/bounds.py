@@ -1,22 +1,22 @@
 """The theory beside a sweep: what efficient estimates and posteriors would show at its sizes."""
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats.qmc import MultivariateNormalQMC
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.plain import read_plain, write_plain
 from bayes_cmoe.files.sealed import BrokenSealError, sealed, unsealed
-from bayes_cmoe.study.losses import merging_distance, published_loss
 from bayes_cmoe.study.rates import Exponent
-from bayes_cmoe.study.regime import Regime, Truth
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
+from bayes_cmoe.sweep.limits import Limit, loss_at
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import THEORY_ROOMS, truth_of, versions
 from bayes_cmoe.sweep.setting import Setting
@@ -26,15 +26,19 @@ from bayes_cmoe.theory.information import information_along
 from bayes_cmoe.theory.published import formula, rate_of
 from bayes_cmoe.theory.scores import scores_of
 
-__all__ = ["all_bounds", "bounds_of"]
+__all__ = ["all_bounds", "bounds_of", "kept_bounds"]
 
-LIMIT_DRAWS = 2**14
-"""Quasi-random draws of the limiting normal distribution."""
+NUMBERS = ("bound", "bound_se", "expected", "median", "radius")
+"""One a target and size."""
 DIMS = {
-    "bound": ("target", "n"), "expected": ("target", "n"), "resolution": ("n",),
-    "exponent": ("target",), "lower": ("target",), "formula": ("target",), "source": ("target",),
-}  # fmt: skip
+    **dict.fromkeys(NUMBERS, ("target", "n")),
+    "resolution": ("n",),
+    **dict.fromkeys(("exponent", "lower", "formula", "source"), ("target",)),
+    "entries": ("target", "measured"),
+    **dict.fromkeys(("pull", "spread"), ("n", "measured", "entry")),
+}
 """Of what is kept."""
+COORDINATES = ("target", "n", "entry")
 KEPT = ("draws", "reason", "share", "share_parameter")
 """Attributes that are kept with it; the last two say how large the prompt's share is."""
 LOSS = Exponent(Fraction(-1, 2))
@@ -45,7 +49,9 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     """Information bound, limit of the posterior expected loss, and resolution at a design's sizes.
 
         bound      = sqrt(trace D I^-1 D' / n), D the derivative of the target
+        median     = that of ‖D z‖, z ~ N(0, I^-1 / n)
         expected   = E ‖D z‖, z ~ N(0, 2 I^-1 / n): the estimate's error and the posterior's own
+        radius     = mean radius about the truth that holds 90 % of N(z, I^-1 / n)
         resolution = share* / bound of the share: sqrt(n) lam* ‖Delta*‖² in units of information;
                      of several prompts the smallest
 
@@ -62,9 +68,11 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
 
     Returns
     -------
-    xarray.Dataset with ``bound`` and ``expected`` (target, n), ``exponent``, ``lower`` (that of the
-    minimax lower bound), ``formula`` and ``source`` (target), ``resolution`` (n). Numbers are NaN,
-    and the attribute ``reason`` says why, where the information is singular.
+    xarray.Dataset with ``bound``, its relative Monte-Carlo error ``bound_se``, ``expected``,
+    ``median`` and ``radius`` (target, n), ``exponent``, ``lower`` (that of the minimax lower
+    bound), ``formula`` and ``source`` (target), ``resolution`` (n), and the parts of
+    `bayes_cmoe.sweep.limits.Limit`: ``entries``, ``pull`` and ``spread``. Numbers are NaN, and the
+    attribute ``reason`` says why, where the information is singular.
 
     References
     ----------
@@ -90,13 +98,12 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         found, reason = [], str(error)
 
     targets = (*measured.names, "loss")
-    normal = MultivariateNormalQMC(np.zeros(measured.layout.size), rng=0).random(LIMIT_DRAWS)
-    bound, expected = np.full((2, len(targets), len(sizes)), np.nan)
+    numbers = _nothing(measured, len(sizes))
     for i, information in enumerate(found):
-        bound[:, i], expected[:, i] = _limits(
-            measured, information, normal, regime, truths[i], sizes[i]
-        )
-    of_shares = bound[[targets.index(name) for name in measured.share_names]].T
+        own = _limits(measured, information, loss_at(regime, truths[i]), sizes[i])
+        for name, value in own.items():
+            numbers[name][i] = value
+    of_shares = numbers["bound"][:, [targets.index(name) for name in measured.share_names]]
     shares = [measured.shares_of(measured.layout.ravel(truth)) for truth in truths]
     uppers = [_exponent(regime, name) for name in targets]
     sources = [rate.source if (rate := rate_of(regime, name)) else "" for name in targets]
@@ -105,22 +112,43 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         [float(one.at(*setting.powers)) if one else np.nan for one in own]
         for own in (uppers, lowers)
     )
+    arrays = {
+        **{name: numbers[name].T for name in NUMBERS},
+        "resolution": np.min(shares / of_shares, axis=1),
+        "exponent": exponents,
+        "lower": least,
+        "formula": np.array([formula(upper) for upper in uppers], dtype=object),
+        "source": np.array(sources, dtype=object),
+        "entries": np.vstack([_entries(measured), np.zeros(numbers["pull"].shape[1], dtype=bool)]),
+        **{name: numbers[name] for name in ("pull", "spread")},
+    }
     return xr.Dataset(
-        {
-            "bound": (("target", "n"), bound),
-            "expected": (("target", "n"), expected),
-            "resolution": ("n", np.min(shares / of_shares, axis=1)),
-            "exponent": ("target", exponents),
-            "lower": ("target", least),
-            "formula": ("target", np.array([formula(upper) for upper in uppers], dtype=object)),
-            "source": ("target", np.array(sources, dtype=object)),
+        {name: (dims, arrays[name]) for name, dims in DIMS.items()},
+        coords={
+            "target": np.array(targets, dtype=object), "n": sizes,
+            "entry": np.array(measured.layout.labels, dtype=object),
         },
-        coords={"target": np.array(targets, dtype=object), "n": sizes},
         attrs={
             "setting": setting.label, "draws": draws, "reason": reason, "share": measured.share,
             "share_parameter": regime.gate.share.parameter,
         },
     )  # fmt: skip
+
+
+def _entries(targets: Targets) -> NDArray:
+    """Which entries of the measured vector each target is made of, (target, measured)."""
+    count = 1 + max(max(own) for own in targets.components.values())
+    return np.array([np.isin(np.arange(count), own) for own in targets.components.values()])
+
+
+def _nothing(targets: Targets, sizes: int) -> dict[str, NDArray]:
+    """What is found at each size, before anything is."""
+    count, measured = len(targets.components) + 1, _entries(targets).shape[1]
+    numbers = {name: np.full((sizes, count), np.nan) for name in NUMBERS}
+    matrices = ("pull", "spread")
+    return numbers | {
+        name: np.full((sizes, measured, targets.layout.size), np.nan) for name in matrices
+    }
 
 
 def _exponent(regime: Regime, target: str) -> Exponent | None:
@@ -133,26 +161,33 @@ def _exponent(regime: Regime, target: str) -> Exponent | None:
 def _limits(
     targets: Targets,
     information: Information,
-    normal: NDArray,
-    regime: Regime,
-    truth: Truth,
+    loss: Callable[[Mapping[str, NDArray]], NDArray],
     n: int,
-) -> tuple[NDArray, NDArray]:
-    """Bound and limiting expected loss of every target, the loss last, by standard normal draws."""
+) -> dict[str, NDArray]:
+    """The limit experiment at one size and its averages; errors of the bounds are relative."""
     jacobian = targets.slopes(information.theta)
-    entries = targets.components.values()
-    deviations = [information.deviation(jacobian[list(own)])[0] for own in entries]
-    efficient = information.spread(normal) @ jacobian.T / n**0.5
-
-    def losses(scale: float) -> NDArray:
-        errors = targets.distances(scale * efficient)
-        named = {name: errors[:, i] for i, name in enumerate(targets.names)}
-        distance = merging_distance(truth, regime.path.center)
-        loss = published_loss(named, regime.published, regime.share(truth), distance)
-        return np.column_stack([np.abs(errors), loss])
-
-    loss = np.sqrt(np.mean(losses(1.0)[:, -1] ** 2))
-    return np.append(np.array(deviations) / n**0.5, loss), losses(2.0**0.5).mean(axis=0)
+    root = information.spread(np.eye(targets.layout.size))
+    limit = Limit(
+        (*targets.names, "loss"),
+        _entries(targets),
+        pull=jacobian @ root.T @ root,
+        spread=jacobian @ root.T / n**0.5,
+        loss=loss,
+    )
+    influences = [
+        information.deviation(jacobian[list(own)])[1] for own in targets.components.values()
+    ]
+    errors = [own.std(ddof=1) / len(own) ** 0.5 for own in influences]
+    return {
+        "bound": limit.rms(),
+        # The loss weighs the others' errors: its own bound is no better known than theirs.
+        "bound_se": np.append(errors, max(errors)),
+        "expected": limit.expected(),
+        "median": limit.median(),
+        "radius": limit.radius(),
+        "pull": limit.pull,
+        "spread": limit.spread,
+    }
 
 
 def all_bounds(design: Design, folder: Path, workers: int = 1) -> dict[str, xr.Dataset]:
@@ -171,14 +206,20 @@ def all_bounds(design: Design, folder: Path, workers: int = 1) -> dict[str, xr.D
     InputError
         When the folder cannot be written to.
     """
-    kept = {setting: _read(folder, design, setting) for setting in design.settings}
-    calls = [(design, setting) for setting, found in kept.items() if found is None]
+    kept = kept_bounds(design, folder)
+    calls = [(design, setting) for setting in design.settings if setting.label not in kept]
     if calls:
         with over_processes(min(workers, len(calls)), _named_bounds, calls) as results:
             for setting, found in results:
-                kept[setting] = found
+                kept[setting.label] = found
                 _write(folder, design, setting, found)
-    return {setting.label: found for setting, found in kept.items() if found is not None}
+    return {setting.label: kept[setting.label] for setting in design.settings}
+
+
+def kept_bounds(design: Design, folder: Path) -> dict[str, xr.Dataset]:
+    """The bounds that the folder holds, by their setting's label, as they would be computed now."""
+    found = {setting.label: _read(folder, design, setting) for setting in design.settings}
+    return {label: own for label, own in found.items() if own is not None}
 
 
 def _named_bounds(design: Design, setting: Setting) -> tuple[Setting, xr.Dataset]:
@@ -221,7 +262,7 @@ def _read(folder: Path, design: Design, setting: Setting) -> xr.Dataset | None:
         return None
     return xr.Dataset(
         {name: (dims, arrays[name]) for name, dims in DIMS.items()},
-        coords={name: arrays[name] for name in ("target", "n")},
+        coords={name: arrays[name] for name in COORDINATES},
         attrs={
             **{name: marks[name] for name in KEPT},
             "setting": setting.label, "draws": int(marks["draws"]),

@@ -52,15 +52,20 @@ class _Bench:
 
 
 @lru_cache(maxsize=4)
-def _bench(name: str, regime: str, prior: str) -> _Bench:
+def _bench(name: str, regime: str, prior: str, gate: str, expert: str) -> _Bench:
     variant = variant_named(name)
-    setting = variant.regime(regime)
+    setting = variant.altered(regime, gate, expert)
     value = None if prior == "flat" else json.loads(prior)
     x = setting.draw_inputs(np.random.default_rng(0), 2)
     model = variant.model(setting, Data(x, np.zeros(2), classes=setting.classes), value)
     posterior = Posterior(model)
     quantities = Quantities(posterior, setting.path.center)
     return _Bench(variant, setting, value, Simulator(model), posterior, quantities)
+
+
+def _bench_of(design: Design, setting: Setting) -> _Bench:
+    plan = _plan(design)
+    return _bench(setting.variant, setting.regime, design.prior, plan.gate, plan.expert)
 
 
 def prior_draws(model: pm.Model, count: int, seed: int) -> NDArray:
@@ -76,7 +81,7 @@ def prior_draws(model: pm.Model, count: int, seed: int) -> NDArray:
 @lru_cache(maxsize=4)
 def _truths(design: Design, setting: Setting, n: int) -> NDArray:
     """All truths of a size, since they are drawn in one go."""
-    bench = _bench(setting.variant, setting.regime, design.prior)
+    bench = _bench_of(design, setting)
     seed = design.seed(setting, n, 0, "prior").generate_state(1)[0]
     return prior_draws(bench.posterior.model, _plan(design).replications, int(seed))
 
@@ -98,7 +103,7 @@ def calibration(
     task : Task
     """
     setting = task.setting
-    bench = _bench(setting.variant, setting.regime, design.prior)
+    bench = _bench_of(design, setting)
     engine = engine_named(_plan(design).engine)
     inputs = np.random.default_rng(design.seed(setting, task.n, 0, "inputs"))
     x = bench.regime.draw_inputs(inputs, task.n)

@@ -8,7 +8,10 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.parameter import Parameter
 from bayes_cmoe.parts.priors import checked_prior
 
-__all__ = ["check_counts", "check_name", "check_prior", "check_sizes", "check_values", "shown"]
+__all__ = [
+    "MARGIN", "check_counts", "check_name", "check_prior", "check_sizes", "check_slopes",
+    "check_values", "shown",
+]  # fmt: skip
 
 MOST = 1_000_000
 """Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
@@ -16,6 +19,8 @@ ROWS = 2**32 - 1
 """Rows at most: a data set's random numbers are keyed by them."""
 LEAST = {"starts": 0, "draws": 10, "ranked": 9}
 """Where one is not the least; R-hat and ESS of fewer draws are no numbers."""
+MARGIN = 0.05
+"""Difference of slopes that a design cares about, unless it says otherwise."""
 LONGEST = 100
 """Letters of a name at most."""
 
@@ -84,3 +89,12 @@ def check_sizes(where: str, sizes: tuple[Any, ...]) -> None:
             f"{where}: sizes = [{', '.join(map(shown, sizes))}]: give growing whole numbers of "
             f"rows, up to {ROWS}"
         )
+
+
+def check_slopes(margin: Any, until: Any) -> None:
+    """Refuse a margin or half-width that is no positive difference of slopes."""
+    for name, value in (("margin", margin), ("until", until)):
+        if name == "until" and value is None:
+            continue
+        if type(value) not in (int, float) or not 0.0 < value < 10.0:
+            raise InputError(f"{name} = {shown(value)}: give a difference of slopes, such as 0.05")

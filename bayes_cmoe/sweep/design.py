@@ -12,13 +12,17 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.estimate.chosen import CHOICES
 from bayes_cmoe.estimate.engines import engine_named
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
+    MARGIN,
     check_counts,
     check_name,
     check_prior,
     check_sizes,
+    check_slopes,
     check_values,
     shown,
 )
@@ -27,11 +31,16 @@ from bayes_cmoe.sweep.setting import Setting
 __all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task"]
 
 METHODS = ("map", "nuts", "calibrate")
+KEYS = ("name", "prior", "entropy", "margin", "until", "regimes")
 ENTROPY = 20240817
+FIRST_ROUND = 20
+"""Replications of the first round of a design that runs until it is decided; rounds double."""
 ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
 """Rows that a fit counts for at least: a sampler takes its seconds on few rows too."""
+UNSAID = (("nuts", "engine", "nuts"), ("calibrate", "gate", ""), ("calibrate", "expert", ""))
+"""Method, key and the value with which a key is left out of a design's content."""
 PURPOSES = {
     "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),
 }  # fmt: skip
@@ -65,31 +74,40 @@ class MapPlan:
 
 @dataclass(frozen=True)
 class NutsPlan:
-    """NUTS fits: sample sizes, data sets of each, and draws."""
+    """Posteriors: sample sizes, data sets of each, draws, and the engine that makes them.
+
+    By NUTS; or by nested Laplace, and by NUTS where that does not trust its weights.
+    """
 
     sizes: tuple[int, ...]
     replications: int
     draws: int = 500
     tune: int = 300
     chains: int = 2
+    engine: str = "nuts"
 
     def __post_init__(self) -> None:
         check_sizes("nuts", self.sizes)
-        counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
+        words = ("sizes", "engine")
+        counts = {name: value for name, value in asdict(self).items() if name not in words}
         check_counts("nuts", **counts)
+        choose("engine of [nuts]", self.engine, CHOICES)
 
 
 @dataclass(frozen=True)
 class CalibratePlan:
     """Simulation-based calibration: sizes, data sets of each, the engine, and draws ranked among.
 
-    Each data set is drawn at parameters drawn from the design's prior, at inputs that stay.
+    Each data set is drawn at parameters drawn from the design's prior, at inputs that stay. Gate
+    and expert are the regimes' own unless others are named.
     """
 
     sizes: tuple[int, ...]
     replications: int
     engine: str = "nuts"
     ranked: int = 99
+    gate: str = ""
+    expert: str = ""
 
     def __post_init__(self) -> None:
         check_sizes("calibrate", self.sizes)
@@ -134,6 +152,11 @@ class Design:
         as a value, in JSON: an object with the parameters' names.
     entropy : int
         Of all random numbers.
+    margin : float
+        Difference of slopes that matters: a rate agrees with theory when it is surely nearer.
+    until : float, optional
+        Half-width of the interval of that difference at which a regime has replications enough:
+        they come in rounds, and those of the plans are the most there can be.
     calibrate : CalibratePlan, optional
         Stands alone, and needs a prior that is fixed beforehand: flat or a value.
 
@@ -159,9 +182,12 @@ class Design:
     prior: str = "flat"
     entropy: int = ENTROPY
     calibrate: CalibratePlan | None = None
+    margin: float = MARGIN
+    until: float | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_slopes(self.margin, self.until)
         check_prior(self.prior)
         self._check_calibration()
         if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
@@ -175,7 +201,7 @@ class Design:
             raise InputError(f"design {self.name!r} names a regime twice: leave one out")
         for setting in self.settings:
             variant = variant_named(setting.variant)
-            regime = variant.regime(setting.regime)
+            regime = self.regime(setting)
             if self.prior not in ("flat", "weak"):
                 own = variant.mixture(regime).parameters
                 check_values(self.prior, own, whole=self.calibrate is not None)
@@ -196,6 +222,13 @@ class Design:
                 "as a JSON object of values or 'flat' (`bayes-cmoe calibrate` makes one)"
             )
 
+    def regime(self, setting: Setting) -> Regime:
+        """The regime of one of its settings, with the gate and expert that a calibration names."""
+        variant = variant_named(setting.variant)
+        if self.calibrate is None:
+            return variant.regime(setting.regime)
+        return variant.altered(setting.regime, self.calibrate.gate, self.calibrate.expert)
+
     @property
     def plans(self) -> dict[str, MapPlan | NutsPlan | CalibratePlan]:
         """The methods that are to be run."""
@@ -213,9 +246,14 @@ class Design:
         plans = {method: asdict(plan) for method, plan in self.plans.items()}
         for plan in plans.values():
             plan["sizes"] = list(plan["sizes"])
+        # Designs that do not say these keep the fingerprint that they had.
+        for method, name, silent in UNSAID:
+            if method in plans and plans[method][name] == silent:
+                del plans[method][name]
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
-        return {**own, **plans}
+        until = {} if self.until is None else {"until": self.until}
+        return {**own, "margin": self.margin, **until, **plans}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Design":
@@ -228,7 +266,7 @@ class Design:
         """
         given = dict(content)
         for key in given:
-            choose("key of a design", key, ("name", "prior", "entropy", "regimes", *METHODS))
+            choose("key of a design", key, (*KEYS, *METHODS))
         for key in ("name", "regimes"):
             if key not in given:
                 raise InputError(f"the design lacks {key!r}: add it")
@@ -247,17 +285,39 @@ class Design:
         content = {key: value for key, value in self.content().items() if key != "name"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def rounds(self) -> int:
+        """How many rounds there can be: one, unless the design runs until it is decided."""
+        most = max(plan.replications for plan in self.plans.values())
+        return 1 if self.until is None else 1 + max(0, math.ceil(math.log2(most / FIRST_ROUND)))
+
+    def replications(self, method: str, rounds: int | None = None) -> int:
+        """Replications of a method after so many rounds; after all of them when left out."""
+        most = self.plans[method].replications
+        if self.until is None or rounds is None:
+            return most
+        return min(most, FIRST_ROUND * 2 ** (rounds - 1)) if rounds else 0
+
     def tasks(self) -> Iterator[Task]:
-        """All tasks: a method's together, then a setting's, its largest sizes first."""
+        """All tasks: a method's together, then a setting's, its largest sizes first; by rounds."""
+        for number in range(1, self.rounds + 1):
+            yield from self.round(number)
+
+    def round(self, number: int) -> Iterator[Task]:
+        """The tasks of one round, counted from one."""
         for method, plan in self.plans.items():
+            begin, end = (self.replications(method, own) for own in (number - 1, number))
+            if self.until is None:
+                begin = 0
+            if begin == end:
+                continue
             for setting in self.settings:
                 for n in reversed(plan.sizes):
                     rows = max(n, LEAST_ROWS[method])
-                    chunks = math.ceil(plan.replications * rows / ROWS_A_TASK[method])
-                    count = math.ceil(plan.replications / min(chunks, plan.replications))
-                    for first in range(0, plan.replications, count):
-                        size = min(count, plan.replications - first)
-                        yield Task(method, setting, n, first, size)
+                    chunks = math.ceil((end - begin) * rows / ROWS_A_TASK[method])
+                    count = math.ceil((end - begin) / min(chunks, end - begin))
+                    for first in range(begin, end, count):
+                        yield Task(method, setting, n, first, min(count, end - first))
 
     def seed(self, setting: Setting, n: int, replicate: int, purpose: str = "data") -> SeedSequence:
         """Random numbers of one replication.

@@ -120,7 +120,10 @@ def truth_of(design: Design, setting: Setting) -> str:
     variant = variant_named(setting.variant)
     sizes = tuple(sorted({n for plan in design.plans.values() for n in plan.sizes}))
     engine = engine_named(design.calibrate.engine) if design.calibrate is not None else None
-    return _truth(variant, variant.regime(setting.regime), setting, sizes, engine)
+    plan, regime = design.calibrate, variant.regime(setting.regime)
+    if plan is not None:
+        regime = variant.altered(regime, plan.gate, plan.expert)
+    return _truth(variant, regime, setting, sizes, engine)
 
 
 @cache

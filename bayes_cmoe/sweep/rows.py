@@ -43,7 +43,8 @@ VARIABLES: Mapping[str, Variable] = {
         (),
         "",
         "local (a maximum near the truth), edge, unidentified, spike, stalled or non-finite (MAP), "
-        "sampled (NUTS), sampled or doubted by the engine itself (calibration), failed",
+        "sampled (NUTS), weighted (nested Laplace), sampled or doubted by the engine itself "
+        "(calibration), failed",
         text=True,
     ),
     "message": Variable((), "", "what went wrong, where something did", text=True),
@@ -56,6 +57,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "error": Variable(("target",), "parameter", "estimate minus truth; a norm for several entries"),
     "standard_error": Variable(("target",), "parameter", "from the Hessian at the MAP"),
+    "score": Variable(
+        ("target",), "1/parameter", "mean over the rows of the score at the truth, an entry each"
+    ),
     "expected_loss": Variable(("target",), "parameter", "posterior mean distance to the truth"),
     "radius": Variable(
         ("target",), "parameter", "radius about the truth that holds 90 % of the posterior"
@@ -69,6 +73,7 @@ VARIABLES: Mapping[str, Variable] = {
     "rhat": Variable((), "1", "worst R-hat"),
     "ess_bulk": Variable((), "1", "least effective draws, bulk"),
     "ess_tail": Variable((), "1", "least effective draws, tails"),
+    "khat": Variable((), "1", "Pareto shape of nested Laplace's weights, where it was asked for"),
 }
 COORDINATES = ("method", "setting", "n", "replicate", "entropy")
 """What names a fit; with the design they are enough to draw it again."""

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ from bayes_cmoe.sweep.agreement import (
     other_versions,
     strangers,
 )
+from bayes_cmoe.sweep.bounds import all_bounds, kept_bounds
 from bayes_cmoe.sweep.cluster import ClusterLostError, WorkerLostError, connected, over_cluster
 from bayes_cmoe.sweep.design import Design, Task
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import difference, truth_of, versions
+from bayes_cmoe.sweep.rounds import pending
 from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.store import DamagedError, ForeignError, Store
 from bayes_cmoe.sweep.worker import limit_threads, run_task
@@ -46,8 +48,10 @@ class State:
 
     Parameters
     ----------
-    fits, finished, failed : int
-        All fits of the design, those finished, and those of them that failed.
+    waiting : dict of str to int
+        Fits that are still to come, as far as is known, by method.
+    finished, failed : int
+        Fits that are finished, and those of them that failed.
     statuses : dict of (str, str) to int
         Finished fits by method and status code.
     damaged : tuple of str
@@ -60,7 +64,7 @@ class State:
         Settings whose truth, box or frozen expert changed since; empty when none did.
     """
 
-    fits: int
+    waiting: dict[str, int]
     finished: int
     failed: int
     statuses: dict[tuple[str, str], int]
@@ -68,6 +72,11 @@ class State:
     foreign: tuple[str, ...]
     other_versions: str
     moved_truths: str
+
+    @property
+    def fits(self) -> int:
+        """All fits that are needed, as far as is known."""
+        return self.finished + sum(self.waiting.values())
 
 
 def state_of(folder: str | Path) -> State:
@@ -94,8 +103,12 @@ def state_of(folder: str | Path) -> State:
     own = {task: chunk for task, chunk in whole.items() if task not in strange}
     found = Counter((task.method, code) for task, chunk in own.items() for code in chunk.statuses)
     failed = sum(count for (_, code), count in found.items() if code in FAILURES)
+    waiting = pending(design, store, set(own), kept_bounds(design, store.folder))
+    to_come = Counter(dict.fromkeys(design.plans, 0))
+    for task in waiting:
+        to_come[task.method] += task.count
     return State(
-        design.fits, found.total(), failed, dict(found), tuple(damaged), tuple(foreign),
+        dict(to_come), found.total(), failed, dict(found), tuple(damaged), tuple(foreign),
         other_versions(own), moved_truths(design, own),
     )  # fmt: skip
 
@@ -153,10 +166,13 @@ def run_sweep(
             for task, chunk in finished.items()
             if not retry_failed or not any(code in FAILURES for code in chunk.statuses)
         }
-        waiting = [task for task in design.tasks() if task not in kept]
-        if waiting:
+        bounds = {}
+        if design.until is not None:
+            bounds = all_bounds(design, store.folder, workers or os.cpu_count() or 1)
+        while waiting := pending(design, store, kept, bounds):
             check_versions(store.folder, finished)
-            _run(design, store, waiting, workers, client, console)
+            _run(design, store, waiting, kept, workers, client, console)
+            kept |= set(waiting)
     return store.collect()
 
 
@@ -164,12 +180,14 @@ def _run(
     design: Design,
     store: Store,
     waiting: list[Task],
+    kept: Set[Task],
     workers: int | None,
     client: Any,
     console: Console | None,
 ) -> None:
     how = f"run the same command again to go on from there (folder {store.folder})"
-    finished = design.fits - sum(task.count for task in waiting)
+    finished = sum(task.count for task in kept)
+    total = finished + sum(task.count for task in waiting)
     truths = {setting: truth_of(design, setting) for setting in design.settings}
     calls = [(design, task, versions(), truths[task.setting]) for task in waiting]
     with ExitStack() as stack:
@@ -182,7 +200,7 @@ def _run(
             results = over_cluster(client, _measured_alone, calls)
             stack.callback(results.close)
         bar = stack.enter_context(_progress(console))
-        shown = bar.add_task(design.name, total=design.fits, completed=finished, rate="")
+        shown = bar.add_task(design.name, total=total, completed=finished, rate="")
         try:
             for task, table in results:
                 store.write(design, task, table)
@@ -191,18 +209,15 @@ def _run(
                 rate = f"{speed:.1f} fits/s" if speed else ""
                 bar.update(shown, advance=task.count, rate=rate)
         except KeyboardInterrupt:
-            raise StoppedError(
-                f"stopped: {finished} of {design.fits} fits are kept: {how}"
-            ) from None
+            raise StoppedError(f"stopped: {finished} of {total} fits are kept: {how}") from None
         except (dead_worker_error(), WorkerLostError):
             raise WorkerDiedError(
-                f"a worker died (killed, or out of memory): {finished} of {design.fits} fits are "
+                f"a worker died (killed, or out of memory): {finished} of {total} fits are "
                 f"kept: {how}, with fewer workers if memory was short"
             ) from None
         except ClusterLostError as error:
             raise WorkerDiedError(
-                f"{error}: {finished} of {design.fits} fits are kept: start the cluster again, "
-                f"then {how}"
+                f"{error}: {finished} of {total} fits are kept: start the cluster again, then {how}"
             ) from None
 
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.estimate.chosen import fit_by
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
-from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.estimate.rival import rival
@@ -129,16 +129,18 @@ def _map_values(
 ) -> dict[str, Any]:
     layout, likelihood = bench.posterior.layout, bench.posterior.likelihood
     error = bench.targets.distances(bench.targets.differences(found.theta, theta))
-    standard_error = np.full(len(bench.names), np.nan)
-    standard_error[: layout.size] = found.standard_error
+    loglik, gradient = likelihood.value_and_gradient(theta, rows)
+    standard_error, score = np.full((2, len(bench.names)), np.nan)
+    standard_error[: layout.size], score[: layout.size] = found.standard_error, gradient / rows.n
     return {
         "status": str(found.status),
-        "loglik_gap": found.loglik - likelihood.value(theta, rows),
+        "loglik_gap": found.loglik - loglik,
         "gradient_norm": found.gradient_norm,
         "iterations": found.iterations,
         "seconds": found.seconds,
         "error": _with_loss(bench, truth, error),
         "standard_error": standard_error,
+        "score": score,
     }
 
 
@@ -173,7 +175,8 @@ def _fit_nuts(
     with warnings.catch_warnings():
         # The figures that the warning is about are kept with the row.
         warnings.simplefilter("ignore", SamplingWarning)
-        tree = fit_nuts(
+        tree = fit_by(
+            plan.engine,
             model,
             draws=plan.draws,
             tune=plan.tune,
@@ -193,7 +196,7 @@ def _fit_nuts(
     return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
         name: value
         for name, value in _map_values(bench, found, rows, truth, theta).items()
-        if name in ("loglik_gap", "gradient_norm", "iterations")
+        if name in ("loglik_gap", "gradient_norm", "iterations", "score")
     }
 
 
@@ -201,8 +204,9 @@ def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth)
     found, report = concentration(bench.targets, shift), convergence(tree)
     losses = _with_loss(bench, truth, bench.targets.distances(shift))[..., -1]
     nothing = np.full((len(found.covered), 1), np.nan)
-    return {
-        "status": "sampled",
+    weighted = {"khat": tree.attrs["khat"]} if "khat" in tree.attrs else {}
+    return weighted | {
+        "status": "sampled" if tree.attrs["engine"] == "nuts" else "weighted",
         "seconds": tree.attrs["seconds"],
         "error": _with_loss(bench, truth, found.mean_error),
         "expected_loss": np.append(found.expected_loss, losses.mean()),

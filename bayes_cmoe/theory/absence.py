@@ -18,7 +18,8 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.replicas import Replicas
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.parts.mixture import mixture_of, with_response
+from bayes_cmoe.parts.mixture import mixture_of
+from bayes_cmoe.parts.rebuilt import with_response
 from bayes_cmoe.theory.absence_search import Search
 from bayes_cmoe.theory.cover import ground_of
 from bayes_cmoe.theory.null_law import LEVEL, exceedance, process_law

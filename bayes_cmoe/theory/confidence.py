@@ -26,7 +26,7 @@ from bayes_cmoe.theory.profile import Curve, Heights, crossings, profile_curve
 
 __all__ = ["METHODS", "Workshop", "intervals"]
 
-METHODS = ("profile", "inverted")
+METHODS = ("profile", "drawn", "inverted")
 OPTIMA = 6
 """Optima of the fit, the best first, from which a profile is ascended."""
 APART = 0.02
@@ -126,8 +126,10 @@ def intervals(
         A parameter or an entry of one (``nu``, ``a[x1]``), the share, or the product of the share
         with an entry's displacement from the frozen expert, which is identified always
         (``lam*a[x1]``).
-    method : {"profile", "inverted"}
+    method : {"profile", "drawn", "inverted"}
         ``profile``: all values whose likelihood ratio is below the chi-square quantile.
+        ``drawn``: below the quantile that the ratio has in responses drawn at the estimate, where
+        that is larger: with few rows from the prompt the ratio is wider than chi-square.
         ``inverted``: all values that a test does not refuse whose critical value is drawn from the
         model, at the least favourable identification that the data leave open.
     level : float
@@ -135,7 +137,7 @@ def intervals(
     tree : xarray.DataTree, optional
         The model's MAP estimate; fitted here when left out.
     draws : int
-        Responses at each point of a test (inverted), in whole batches of 32.
+        Responses at each point of a test (drawn, inverted), in whole batches of 32.
     seed : int
     workshop : Workshop, optional
         This model compiled already.
@@ -144,19 +146,21 @@ def intervals(
     -------
     xarray.Dataset with ``estimate``, ``lower``, ``upper``; ``open_below`` and ``open_above``,
     whether the interval ends with the parameter's range; ``profile`` (value), the likelihood ratio
-    of each value looked at. Attributes ``name``, ``method``, ``level``, ``pieces``, of how many
-    pieces the set consists whose hull the interval is (profile).
+    of each value looked at. Attributes ``name``, ``method``, ``level``, ``limit``, the ratio's
+    critical value (profile, drawn), ``pieces``, of how many pieces the set consists whose hull the
+    interval is (profile, drawn).
 
     Raises
     ------
     InputError
         When the name, the method or the level will not do, the model is no contaminated mixture
-        with one prompt, or f0 is known at the rows' own responses only (inverted).
+        with one prompt, or f0 is known at the rows' own responses only (drawn, inverted).
 
     References
     ----------
     Andrews and Cheng (2012), Estimation and inference with weak, semi-strong, and strong
-    identification, doi:10.3982/ECTA9456.
+    identification, doi:10.3982/ECTA9456; Beran (1987), Prepivoting to reduce level error of
+    confidence sets, doi:10.1093/biomet/74.3.457.
 
     Examples
     --------
@@ -173,10 +177,10 @@ def intervals(
     if not FEWEST <= draws <= MOST:
         raise InputError(f"{draws} draws for a test: give a number from {FEWEST} to {MOST}")
     columns = columns_of(model)
-    if method == "inverted" and "frozen_logp" in columns:
+    if method != "profile" and "frozen_logp" in columns:
         raise InputError(
-            "a test inversion draws responses and f0 is known at the rows' own only: state the "
-            "frozen expert by its predictions, or use method 'profile'"
+            f"the method {method!r} draws responses and f0 is known at the rows' own only: state "
+            "the frozen expert by its predictions, or use method 'profile'"
         )
     own = Workshop.of(model) if workshop is None else workshop
     ground = own.own_ground
@@ -186,11 +190,13 @@ def intervals(
     heights = own.heights(ground, columns, optima[0])
     limit = float(chi2.ppf(level, 1))
     spread = _spread(heights, line, optima[0], len(columns["x"]))
+    rng = np.random.default_rng(seed)
+    test = Inversion.of(heights, own.simulator, columns, line, level, draws, rng)
+    if method == "drawn":
+        limit = max(limit, test.limit_at(optima[0], rng))
     curve = profile_curve(heights, columns, line, optima, spread, limit)
     lower, upper, below, above = crossings(curve, np.full(len(curve.values), limit))
     if method == "inverted":
-        rng = np.random.default_rng(seed)
-        test = Inversion.of(heights, own.simulator, columns, line, level, draws, rng)
         lower, upper, below, above = _inverted(test, curve, limit, rng)
     inside = curve.drop <= limit
     best = curve.values[int(np.argmin(curve.drop))]
@@ -209,6 +215,7 @@ def intervals(
             "name": name,
             "method": method,
             "level": level,
+            "limit": limit,
             "pieces": int(inside[0]) + int(np.sum(inside[1:] & ~inside[:-1])),
         },
     )

@@ -9,8 +9,9 @@ ends of the rays are where the likelihood falls by a quantile of a first stage, 
 off the second's (Bonferroni), a tenth of the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.random import Generator
@@ -120,6 +121,38 @@ class Inversion:
         # The value held is one of the free points.
         return 2.0 * (np.maximum(high, best) - best), held
 
+    def drawn(self, theta: NDArray, value: float, rng: Generator) -> Iterator[NDArray]:
+        """Ratios of a value in responses drawn at a point, a batch at a time, without end.
+
+        Parameters
+        ----------
+        theta : array, shape (parameter,)
+            At which the target has the value.
+        value : float
+        rng : numpy.random.Generator
+        """
+        while True:
+            responses = np.array(
+                [self.simulator.draw(theta, self.columns, rng) for _ in range(BATCH)]
+            )
+            yield self.ratios(responses, value, theta[None])[0]
+
+    def limit_at(self, theta: NDArray, rng: Generator) -> float:
+        """The level's quantile of the ratio of a point's own value, in responses drawn there.
+
+        Parameters
+        ----------
+        theta : array, shape (parameter,)
+        rng : numpy.random.Generator
+        """
+        batches = islice(
+            self.drawn(theta, float(self.line.value(theta)), rng), -(-self.draws // BATCH)
+        )
+        found = np.sort(np.concatenate(list(batches)))
+        # Of so many ratios and one more, all alike, this share is at most the rank-th.
+        rank = int(np.ceil(self.level * (len(found) + 1)))
+        return float(found[min(rank, len(found)) - 1])
+
     def pvalue(
         self, observed: float, value: float, theta: NDArray, response: NDArray, rng: Generator
     ) -> float:
@@ -149,17 +182,13 @@ class Inversion:
 
     def _pvalue_at(self, observed: float, value: float, theta: NDArray, rng: Generator) -> float:
         beyond, drawn = 0, 0
-        while drawn < self.draws:
-            responses = np.array(
-                [self.simulator.draw(theta, self.columns, rng) for _ in range(BATCH)]
-            )
-            ratio, _ = self.ratios(responses, value, theta[None])
+        for ratio in self.drawn(theta, value, rng):
             beyond += int(np.sum(ratio >= observed))
             drawn += BATCH
             # Whether it is on one side of alpha is all that is asked.
             if binom.sf(beyond - 1, drawn, self.alpha) < CLEAR:
                 break
-            if binom.cdf(beyond, drawn, self.alpha) < CLEAR:
+            if binom.cdf(beyond, drawn, self.alpha) < CLEAR or drawn >= self.draws:
                 break
         return (1 + beyond) / (1 + drawn)
 

@@ -57,6 +57,37 @@ def test_names_and_values_of_a_model(model: pm.Model) -> None:
     assert private.class_name(model["m"]) != "Weighted"
     assert np.array_equal(private.shared_value(model["x"]), X)
     assert private.shared_value(model["m"]) is None
+    assert private.row_nodes(model) == {name: model[name] for name in ("x", "response")}
+    np.testing.assert_array_equal(private.row_values(model)["response"], [0.5, 1.0, 4.0])
+
+
+def test_a_response_that_is_a_constant_is_a_row_by_its_variable_s_name() -> None:
+    with pm.Model(coords={"obs": range(3)}) as plain:
+        pm.Normal("y", 0.0, 1.0, dims="obs")
+    observed = pm.observe(plain, {"y": X})
+    assert private.response_name(observed) == "y"
+    np.testing.assert_array_equal(private.row_values(observed)["y"], X)
+
+
+def test_a_random_variable_is_known_and_written() -> None:
+    own = pm.Beta.dist(2, 8)
+    assert private.is_random(own)
+    assert private.is_random(pm.TruncatedNormal.dist(0, 1, lower=0))
+    assert not any(private.is_random(other) for other in (own + 1, 3.0, None, pm.Beta))
+    assert private.written(own) == "Beta(2, 8)"
+    assert private.written(pm.Gamma.dist(2, 3)) == "Gamma(2, ...)"
+
+
+def test_a_random_variable_is_borrowed_with_dims() -> None:
+    """Shared numbers, entries of its own, and the transform that PyMC gives its kind."""
+    own = pm.Gamma.dist(2.0, 1.0)
+    with pm.Model(coords={"k": range(4)}) as there:
+        borrowed = private.borrowed(own, "g", ("k",))
+    assert there.free_RVs == [borrowed]
+    assert there.named_vars_to_dims["g"] == ("k",)
+    assert private.support(there, borrowed) == (0.0, np.inf)
+    assert len(set(pm.draw(borrowed, random_seed=1, mode="FAST_COMPILE"))) == 4
+    assert own.name is None
 
 
 def test_a_parameter_without_a_start_has_none(model: pm.Model) -> None:
@@ -203,6 +234,28 @@ def test_each_chain_begins_where_it_is_told_to() -> None:
         )
         middle = tree["posterior"]["z"].mean(("draw", "z_dim_0")).to_numpy()
         assert middle == pytest.approx([-50.0, 50.0], abs=2.0)
+
+
+def test_an_interrupt_while_a_chain_runs_is_no_shorter_chain() -> None:
+    """One signal after a thousand evaluations, long before two hundred thousand draws are made."""
+    seen = []
+
+    def density(z: np.ndarray) -> tuple[float, np.ndarray]:
+        seen.append(0)
+        if len(seen) == 1000:
+            os.kill(os.getpid(), signal.SIGINT)
+        return float(-0.5 * z @ z), -z
+
+    with pytest.raises(KeyboardInterrupt):
+        private.sampled_by_nutpie(
+            density,
+            np.ones((1, 2)),
+            seeds=[1],
+            cores=1,
+            progress=False,
+            settings={"draws": 200_000, "tune": 100},
+        )
+    assert len(seen) < 100_000
 
 
 def _killed() -> None:

@@ -55,6 +55,7 @@ def test_weak_densities_are_scipys() -> None:
         Weak("normal", 1.0, 2.0): stats.norm(1.0, 2.0),
         Weak("lognormal", 3.0, 1.5): stats.lognorm(s=1.5, scale=3.0),
         Weak("beta"): stats.beta(1.5, 1.5),
+        Weak("beta", alpha=2.0, beta=8.0): stats.beta(2.0, 8.0),
         Box(-1.0, 4.0): stats.uniform(-1.0, 5.0),
     }
     for prior, expected in cases.items():
@@ -63,6 +64,44 @@ def test_weak_densities_are_scipys() -> None:
         for value in (0.1, 0.5, 0.9):
             actual = pm.logp(variable, value).eval(mode="FAST_COMPILE")
             np.testing.assert_allclose(actual, expected.logpdf(value), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["cauchy", "halfnormal", "Normal", "uniform", 3, None])
+def test_a_weak_prior_of_an_unknown_kind_is_refused_at_once(kind: Any) -> None:
+    with pytest.raises(InputError, match="kind of a weak prior") as caught:
+        Weak(kind, 0.0, 1.0)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("prior", "words"),
+    [
+        (lambda: Weak("beta", 0.3, 0.1), "a beta prior has no center: give alpha and beta"),
+        (lambda: Weak("beta", sd=0.1), "a beta prior has no sd"),
+        (lambda: Weak("normal", alpha=2.0), "a normal prior has no alpha: give center and sd"),
+        (lambda: Weak("lognormal", 1.0, beta=(1.0, 2.0)), "a lognormal prior has no beta"),
+    ],
+)
+def test_a_number_that_the_kind_does_not_have_is_refused(prior: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        prior()
+
+
+def test_a_prior_says_what_it_is() -> None:
+    shown = {str(own): repr(own) for own in (Weak("beta"), Weak("normal", 1, (2.5, 0.3333333)))}
+    assert shown == {
+        "Beta(1.5, 1.5)": "Weak(kind='beta', alpha=1.5, beta=1.5)",
+        "Normal(1, [2.5, 0.3333])": "Weak(kind='normal', center=1, sd=(2.5, 0.3333333))",
+    }
+    assert str(Weak("lognormal", 4.5, 1.5)) == "LogNormal(log 4.5, 1.5)"
+    assert str(Box((0.0, 1.0), 2.0)) == "Uniform([0, 1], 2)"
+
+
+@pytest.mark.parametrize("prior", [pm.Normal.dist(0, 1), ["weak"], None, 3.0, Weak("beta")])
+def test_what_is_no_prior_of_a_model_is_refused_in_one_line(prior: Any) -> None:
+    with pytest.raises(InputError, match="give 'weak', 'flat', or a prior for each") as caught:
+        priors_for(prior, DATA, GATES["constant"], EXPERTS["tanh"])
+    assert "\n" not in str(caught.value)
 
 
 def test_scales_follow_the_units() -> None:
@@ -133,11 +172,12 @@ def test_wrong_priors_are_refused(prior: object, message: str) -> None:
         ({"nu": (-1, 1)}, "box of nu, -1.0 to 1.0, leaves its support, 0 to inf"),
         ({"nu": Weak("normal", 1.0, 1.0)}, "weak prior of nu 'normal'"),
         ({"lam": Weak("lognormal", 0.5, 1.0)}, "weak prior of lam 'lognormal'"),
-        ({"b": Weak("gamma", 1.0, 1.0)}, "weak prior of b 'gamma'"),
-        ({"nu": Weak("lognormal", -1.0, 1.0)}, "positive center"),
+        ({"nu": Weak("lognormal", -1.0, 1.0)}, "the lognormal prior of nu: give a positive center"),
         ({"b": Weak("normal", 0.0, 0.0)}, "positive sd"),
         ({"b": Weak("normal", float("nan"), 1.0)}, "finite center"),
         ({"b": (-np.inf, np.inf)}, "not bounded"),
+        ({"lam": Weak("beta", alpha=0.0)}, "the beta prior of lam: give a positive alpha"),
+        ({"lam": Weak("beta", beta=-1.0)}, "finite alpha and a positive beta"),
         ({"b": (0.0, 1.0, 2.0)}, "give \\(lower, upper\\)"),
         ({"b": [0.0, 1.0]}, "give \\(lower, upper\\)"),
         ({"b": None}, "give \\(lower, upper\\)"),

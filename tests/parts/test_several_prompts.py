@@ -15,8 +15,9 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.parts.families import gaussian, laplace, multinomial_logistic
 from bayes_cmoe.parts.gates import Gate, constant, softmax
-from bayes_cmoe.parts.mixture import contaminated_model, mixture_of, with_fewer_prompts
+from bayes_cmoe.parts.mixture import contaminated_model, mixture_of
 from bayes_cmoe.parts.prior import Box
+from bayes_cmoe.parts.rebuilt import with_fewer_prompts
 from tests import reference
 
 ROWS, FEATURES, CLASSES = 40, 2, 3

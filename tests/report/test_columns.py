@@ -9,8 +9,8 @@ import xarray as xr
 from scipy import stats
 
 from bayes_cmoe.report.comparison import compare
-from bayes_cmoe.report.rates import Measured
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
+from bayes_cmoe.sweep.measured import Measured
 from bayes_cmoe.sweep.rows import table_of
 from bayes_cmoe.sweep.setting import Setting
 
@@ -70,7 +70,8 @@ def chosen(method, i):
             row |= {"status": status, "anywhere_gap": GAPS[j]}
         else:
             size = abs(error)
-            row |= {"status": "sampled", "expected_loss": np.full(len(TARGETS), size)}
+            status = "weighted" if j == 4 else "sampled"
+            row |= {"status": status, "expected_loss": np.full(len(TARGETS), size)}
             row |= {"posterior_sd": np.full(len(TARGETS), SPREADS[j] * LEVELS[i])}
             row |= {"radius": np.full(len(TARGETS), 2.0 * size)}
             row |= {"covered": np.full((3, len(TARGETS)), float(j < 5))}
@@ -157,12 +158,12 @@ def test_intervals_are_those_of_95_percent(comparison):
     assert (row["low"], row["high"]) == pytest.approx(ends)
 
 
-def test_spread_is_the_median_over_the_bound(comparison):
+def test_spread_is_the_median_over_the_bound_and_the_mean_ball(comparison):
     for i, n in enumerate(SIZES):
         row = row_of(comparison.spread, parameter="lam", n=n)
         expected = np.median(SPREADS) * LEVELS[i] / BOUND[i]
         assert row["sd_over_bound"] == pytest.approx(expected)
-        assert row["radius"] == pytest.approx(2.0 * MEDIAN[i])
+        assert row["radius"] == pytest.approx(2.0 * MEAN[i])
 
 
 def test_coverage_has_jeffreys_interval(comparison):
@@ -176,6 +177,7 @@ def test_coverage_has_jeffreys_interval(comparison):
 def test_sampling(comparison):
     row = row_of(comparison.sampling, n=4000)
     assert (row["fits"], row["unmixed"], row["divergences"]) == (7, 2, 4)
+    assert (row["sampled"], row["weighted"]) == (6, 1)
     assert row["ess_bulk"] == pytest.approx(100.0 * np.median(SKEWED))
     assert row["seconds"] == pytest.approx(3.0 * np.median(SKEWED))
 

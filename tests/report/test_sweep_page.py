@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -64,22 +65,29 @@ def theory(label, reason=""):
             "source": ("target", np.array(["a paper <1>", ""], dtype=object)),
         },
         coords={"target": targets},
-        attrs={"setting": label, "reason": reason},
-    )
+        attrs={
+            "setting": label, "reason": reason, "share": "share", "share_parameter": "share",
+        },
+    )  # fmt: skip
 
 
-def a_rate(regime, method, parameter, verdict="agrees with the bound", local=True):
+def a_rate(regime, method, parameter, verdict="agrees", local=True):
     nan = float("nan")
     known = {
         "local_from": 1000.0, "local_sizes": 2, "local_slope": -0.51, "local_low": -0.6,
-        "local_high": -0.4, "local_bound_slope": -0.5, "local_verdict": "off",
+        "local_high": -0.4, "local_bound_slope": -0.5, "local_verdict": "differs",
+        "local_says": "differs by -0.010 +- 0.004", "local_exponent_verdict": "undecided",
     }  # fmt: skip
-    unknown = dict.fromkeys(known, nan) | {"local_sizes": 0, "local_verdict": ""}
+    words = ("local_verdict", "local_says", "local_exponent_verdict")
+    unknown = dict.fromkeys(known, nan) | dict.fromkeys(words, "") | {"local_sizes": 0}
     return {
         "regime": regime, "method": method, "parameter": parameter, "slope": -0.4321, "low": -0.5,
         "high": -0.3, "bound_slope": nan, "exponent": -0.375, "exponent_lower": -0.375,
         "efficiency": 0.987,
-        "verdict": verdict, "efficiency_low": 0.9, "efficiency_high": 1.1, "median_slope": -0.4,
+        "verdict": verdict, "says": f"{verdict}, -0.012 +- 0.004 off", "needed": nan,
+        "exponent_verdict": "undecided", "power": 0.77,
+        "exponent_says": "undecided: about 120 data sets would decide",
+        "efficiency_low": 0.9, "efficiency_high": 1.1, "median_slope": -0.4,
         **(known if local else unknown),
     }  # fmt: skip
 
@@ -111,10 +119,11 @@ def frames():
         ),
         "spread": pd.DataFrame(
             [{"regime": REGIMES[0], "parameter": "share", "n": 250, "sd_over_bound": 1.1,
-              "radius": 0.3}]
+              "radius": 0.3, "radius_limit": 0.2}]
         ),
         "sampling": pd.DataFrame(
-            [{"regime": REGIMES[0], "n": 250, "fits": 1, "unmixed": 1, "divergences": 3,
+            [{"regime": REGIMES[0], "n": 250, "fits": 41, "weighted": 31, "sampled": 9,
+              "unmixed": 1, "divergences": 3,
               "ess_bulk": 99.0, "seconds": 1.0}]
         ),
         "agreement": pd.DataFrame(
@@ -180,10 +189,21 @@ def test_every_failed_fit_is_there_with_what_draws_it_again(page):
 def test_a_run_that_is_not_finished_is_said_to_be(page):
     assert "not finished" not in page
     table = fits(slice(0, 5))
-    assert [own["finished"] for own in progress(DESIGN, table)] == [5, 0]
-    partial = sweep_page(a_comparison(table), {})
+    assert [own["finished"] for own in progress(DESIGN, table, {})] == [5, 0]
+    partial = sweep_page(a_comparison(table, waiting={"map": 3, "nuts": 2}), {})
     assert "not finished:</strong> 5 of 10 fits (50 %)" in partial
     assert "MAP 5 of 8, NUTS 0 of 2" in partial
+
+
+def test_fits_are_counted_by_engine_where_a_design_names_one(page):
+    """Thirty-one weighted fits and nine sampled ones, of 41."""
+    assert '>41</td><td class="num">1</td>' in page
+    assert "nested Laplace" not in page
+    assert DESIGN.nuts is not None
+    other = replace(DESIGN, nuts=replace(DESIGN.nuts, engine="nested"))
+    named = sweep_page(replace(a_comparison(), design=other), {})
+    assert '>41</td><td class="num">31</td><td class="num">9</td>' in named
+    assert "in place of which stand as many draws by nested Laplace" in named
 
 
 def test_a_page_can_be_made_of_next_to_nothing():
@@ -243,7 +263,7 @@ def test_a_browser_shows_it_all(browser, page, tmp_path, width, dark):
     # A heading, and a row for each method and parameter.
     assert len(seen["rows"]) == len(REGIMES)
     assert set(seen["rows"].values()) == {1 + 2 * len(PARAMETERS)}
-    for word in (*(setting.regime for setting in DESIGN.settings), HOSTILE, "Jeffreys"):
+    for word in (*(setting.regime for setting in DESIGN.settings), HOSTILE, "jackknife"):
         assert word in seen["text"]
 
 

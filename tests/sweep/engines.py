@@ -3,10 +3,11 @@
 ``resampled`` weighs them by the likelihood, which is exact up to the number of draws; ``tempered``
 by its square, so that the posterior is too narrow; ``unweighted`` does not look at the data.
 ``stuck`` gives every draw forty times. ``honest`` is too narrow on half of the data sets, and says
-of these that it is not to be trusted.
+of these that it is not to be trusted. ``prior-draws`` draws from the prior of any model.
 """
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 from scipy import stats
 
@@ -79,9 +80,22 @@ def weighing(name, power):
     return Engine(name, fit, lambda tree: "")
 
 
+def prior_draws(model, seed, posterior):
+    drawn = pm.draw(list(model.free_RVs), draws=CHAINS * DRAWS, random_seed=seed)
+    groups = {
+        rv.name: (
+            ("chain", "draw", *(f"{rv.name}_{i}" for i in range(values.ndim - 1))),
+            values.reshape(CHAINS, DRAWS, *values.shape[1:]),
+        )
+        for rv, values in zip(model.free_RVs, drawn, strict=True)
+    }
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(groups)})
+
+
 for own in (weighing("resampled", 1.0), weighing("tempered", 2.0), weighing("unweighted", 0.0)):
     register_engine(own)
 register_engine(
     Engine("honest", honest, lambda tree: "first response positive" if tree.attrs["wrong"] else "")
 )
 register_engine(Engine("stuck", stuck, lambda tree: ""))
+register_engine(Engine("prior-draws", prior_draws, lambda tree: ""))

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from bayes_cmoe.commands.cli import main
+from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.estimate.engines import ENGINES, Engine
 from bayes_cmoe.parts.outside import load_plugin
 from bayes_cmoe.report.calibration import calibrated
 from bayes_cmoe.sweep.design import CalibratePlan, Design, MapPlan
 from bayes_cmoe.sweep.presets import read_design, toml_of
+from bayes_cmoe.sweep.provenance import truth_of
 from bayes_cmoe.sweep.run import run_sweep, state_of
 from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.store import Store
@@ -153,6 +157,57 @@ def test_what_cannot_be_calibrated_is_refused():
         design("nuts", prior={"a": {"kind": "normal", "center": 0}})
 
 
+def altered(engine, prior=None, **parts):
+    return Design(
+        "toy",
+        (Setting.parse(FAR),),
+        prior=json.dumps(PRIOR | (prior or {})),
+        calibrate=CalibratePlan((ROWS,), 3, engine, **parts),
+    )
+
+
+def test_data_come_from_the_expert_that_is_named(monkeypatch):
+    """A slope of 1000: a tanh stays within one of zero, a line goes far beyond."""
+    steep = {"a": {"kind": "normal", "center": 1000.0, "sd": 1.0}}
+    seen = []
+
+    def look(model, seed, posterior):
+        seen.append(np.abs(columns_of(model)["response"]).max())
+        shape = (1, 200)
+        draws = {name: (("chain", "draw"), np.full(shape, 0.5)) for name in ("lam", "b", "nu")}
+        draws["a"] = (("chain", "draw", "feature"), np.full((*shape, 1), 0.5))
+        return xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
+
+    monkeypatch.setitem(ENGINES, "look", Engine("look", look, lambda tree: ""))
+    for expert in ("", "tanh", "linear"):
+        own = altered("look", steep, expert=expert)
+        (task,) = own.tasks()
+        run_task(own, task)
+    own, same, line = np.reshape(seen, (3, 3))
+    assert np.array_equal(own, same)
+    assert own.max() < 30
+    assert line.max() > 100
+
+
+def test_parts_that_are_not_named_leave_the_fingerprints_as_they_were():
+    """The design's, recorded before there was a choice; the truth's, of the regime itself."""
+    assert design("nuts").hash == "6dac93cbb8c15638"
+    setting = Setting.parse(FAR)
+    assert altered("nuts").hash != altered("nuts", expert="linear").hash
+    plain = truth_of(altered("nuts"), setting)
+    assert truth_of(altered("nuts", expert="tanh"), setting) == plain
+    assert truth_of(altered("nuts", expert="linear"), setting) != plain
+
+
+def test_parts_that_there_are_not_are_refused():
+    with pytest.raises(InputError, match="unknown gate of constant_contaminated 'softmax'"):
+        altered("nuts", gate="softmax")
+    with pytest.raises(InputError, match="unknown expert 'tanhh': did you mean 'tanh'"):
+        altered("nuts", expert="tanhh")
+    with pytest.raises(InputError, match="unknown parameter of the prior 'b'"):
+        altered("nuts", expert="tanh-nobias")
+
+
 def run(capsys, *words):
     code = main([*("--plugin", str(PLUGIN)), "calibrate", *map(str, words)])
     captured = capsys.readouterr()
@@ -188,9 +243,29 @@ def test_the_command_writes_the_page_and_goes_on(capsys, tmp_path):
     assert "holds a run of another design (calibrate differ)" in err
 
 
+def test_the_command_takes_another_gate_and_expert(capsys, tmp_path):
+    """An engine of draws from the prior, so that any parts will do; the page names them."""
+    folder = tmp_path / "run"
+    words = ["multinomial_contaminated", "-o", folder, "--engine", "prior-draws", "-n", ROWS]
+    words += ["--datasets", 2, "--workers", 1, "--kind", "merging"]
+    words += ["--gate", "constant", "--expert", "tanh", "--no-bias"]
+    code, _, err = run(capsys, *words)
+    assert code == 0, err
+    text = (folder / "design.toml").read_text(encoding="utf-8")
+    assert 'gate = "constant"' in text
+    assert 'expert = "tanh-nobias"' in text
+    own = read_design(folder / "design.toml")
+    assert set(json.loads(own.prior)) == {"lam", "a"}
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "constant gate" in page
+    assert "tanh-nobias" in page
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["constant_contaminated", "--gate", "soft"], "unknown gate of constant_contaminated"),
+        (["constant_contaminated", "--expert", "tan"], "did you mean 'tanh'"),
         (["softmax"], "unknown variant"),
         (["constant_contaminated", "--engine", "nutz"], "unknown engine"),
         (["constant_contaminated", "--kind", "merged"], "unknown kind of prior"),

@@ -74,10 +74,24 @@ def test_the_hash_is_of_everything_but_the_name():
         Design("tiny", (NEAR,), TINY.map),
         Design("tiny", (FAR,), MapPlan((300, 100_000), 6)),
         Design("tiny", (FAR,), TINY.map, NutsPlan((300,), 1)),
+        Design("tiny", (FAR,), TINY.map, NutsPlan((300,), 1, engine="nested")),
         Design("tiny", (FAR,), TINY.map, prior="weak"),
         Design("tiny", (FAR,), TINY.map, entropy=1),
     ]
-    assert len({design.hash for design in (TINY, *others)}) == 6
+    assert len({design.hash for design in (TINY, *others)}) == 7
+
+
+def test_a_design_that_names_no_engine_keeps_the_fingerprint_that_it_had():
+    """Recorded before there was a choice."""
+    assert preset("quick").hash == "0f70c63622255f6f"
+    assert preset("regimes").hash == "b2d4947fe0278060"
+
+
+def test_the_engine_of_posteriors_goes_through_a_file(tmp_path):
+    design = Design("mine", (FAR,), nuts=NutsPlan((300,), 1, engine="nested"))
+    file = tmp_path / "mine.toml"
+    file.write_text(toml_of(design), encoding="utf-8")
+    assert read_design(file) == design
 
 
 GOOD = 'name = "d"\nregimes = ["constant_contaminated/merging"]\n'
@@ -100,6 +114,7 @@ PLAN = "[map]\nsizes = [1000]\nreplications = 2\n"
         (GOOD + "[map]\nsizes = [1000.5]\nreplications = 2\n", "growing whole numbers"),
         (GOOD + "[map]\nsizes = [1000]\nreplications = 0\n", "replications = 0"),
         (GOOD + "[nuts]\nsizes = [1000]\nreplications = 2\ndraw = 3\n", "did you mean 'draws'"),
+        (GOOD + PLAN.replace("map", "nuts") + 'engine = "nest"\n', "did you mean 'nested'"),
         (GOOD.replace("merging", "merging[gamma=x]") + PLAN, "no exponent"),
         (GOOD.replace("/merging", "") + PLAN, "write variant/regime"),
         (GOOD.replace("/merging", "/mergin") + PLAN, "did you mean 'merging'"),

@@ -43,8 +43,8 @@ def test_errors_do_not_depend_on_the_order_in_which_a_fit_ends(method, monkeypat
         # The descent that wins may end with the prompts in either order.
         monkeypatch.setattr(worker, "find_map", _turned(real))
     else:
-        real = worker.fit_nuts
-        monkeypatch.setattr(worker, "fit_nuts", _turned_draws(real))
+        real = worker.fit_by
+        monkeypatch.setattr(worker, "fit_by", _turned_draws(real))
     there = redraw(design, NEAR.variant, NEAR.regime, 1000, 0, method)
     np.testing.assert_allclose(here["error"], there["error"], atol=1e-3)
 
@@ -59,10 +59,10 @@ def _turned(real):
 
 
 def _turned_draws(real):
-    def fit_nuts(model, **options):
-        tree = real(model, **options)
+    def fit_by(engine, model, **options):
+        tree = real(engine, model, **options)
         posterior = tree["posterior"].to_dataset()
         tree["posterior"] = posterior.isel(prompt=[1, 0]).assign_coords(prompt=posterior["prompt"])
         return tree
 
-    return fit_nuts
+    return fit_by

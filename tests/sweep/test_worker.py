@@ -10,12 +10,13 @@ from jax.errors import JaxRuntimeError
 from numpy.random import SeedSequence
 from scipy import stats
 
+import bayes_cmoe.estimate.nested as nested
 import bayes_cmoe.sweep.worker as worker
 from bayes_cmoe import simulate, variant_named
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import find_map, fit_map
-from bayes_cmoe.sweep.design import Design, MapPlan, Task
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
 from bayes_cmoe.sweep.numerical import is_numerical
 from bayes_cmoe.sweep.rows import VARIABLES
 from bayes_cmoe.sweep.setting import Setting
@@ -82,6 +83,30 @@ def test_nuts_rows_hang_together(finished):
     assert rows["covered"].sel(target="lam").isin([0.0, 1.0]).all()
     assert rows["covered"].sel(target="expert").isnull().all()
     assert (rows["ess_bulk"] > 1).all()
+
+
+def nested_design(**plan):
+    return Design("few", (FAR,), nuts=NutsPlan((300,), 1, draws=60, tune=60, **plan))
+
+
+def test_posteriors_by_nested_laplace_are_rows_that_say_so(monkeypatch):
+    """Weighted where it trusts itself, else NUTS' row to the bit; with its k-hat either way."""
+    asked = (FAR.variant, FAR.regime, 300, 0, "nuts")
+    sampled = redraw(nested_design(), *asked)
+    assert sampled["status"].item() == "sampled"
+    assert "khat" not in sampled
+    monkeypatch.setattr(nested, "FEWEST", 50)
+    weighted = redraw(nested_design(engine="nested"), *asked)
+    assert weighted["status"].item() == "weighted"
+    assert weighted["khat"].item() < 0.7
+    # Two engines on one posterior: within five standard errors of a mean of 100 draws.
+    apart = np.abs(weighted["error"] - sampled["error"]) / sampled["posterior_sd"]
+    assert apart.max() < 5 * (2 / 100) ** 0.5
+    monkeypatch.setattr(nested, "FEWEST", 10**6)
+    fallen_back = redraw(nested_design(engine="nested"), *asked)
+    assert fallen_back["khat"].item() == weighted["khat"].item()
+    same = measured(fallen_back).drop_vars("khat")
+    xr.testing.assert_equal(same, measured(sampled))
 
 
 def test_starts_from_the_prior_never_lose_in_the_easy_regime(finished):

@@ -187,6 +187,8 @@ def test_what_is_refused(setting: Setting) -> None:
     )
     with pytest.raises(InputError, match="rows' own only"):
         intervals(model, "lam", method="inverted")
+    with pytest.raises(InputError, match="rows' own only"):
+        intervals(model, "lam", method="drawn")
 
 
 def test_crossings_of_a_known_curve() -> None:
@@ -250,6 +252,48 @@ def test_identification_left_open(setting: Setting, share_test: Inversion) -> No
             point[1:], center[1:] + factor * (held[0][1:] - center[1:]), rtol=1e-7
         )
         assert point[0] == pytest.approx(0.4, abs=1e-8)
+
+
+def test_a_drawn_limit_is_the_order_statistic_that_holds_nine_of_ten(
+    share_test: Inversion, monkeypatch
+) -> None:
+    """Of 96 ratios and one more, the 88th is the first that has 88 / 97 > 0.9 at or below it."""
+    asked = []
+
+    def drawn(self, theta, value, rng):
+        asked.append((theta, value))
+        batches = np.random.default_rng(1).permutation(np.arange(1.0, 97.0)).reshape(3, 32)
+        # More than is asked for must not count.
+        yield from (*batches, np.full(32, 1e6))
+
+    monkeypatch.setattr(Inversion, "drawn", drawn)
+    assert share_test.limit_at(TRUTH, np.random.default_rng(0)) == 88.0
+    assert replace(share_test, level=0.5).limit_at(TRUTH, np.random.default_rng(0)) == 49.0
+    assert replace(share_test, level=0.999).limit_at(TRUTH, np.random.default_rng(0)) == 96.0
+    assert all(theta is TRUTH and value == TRUTH[0] for theta, value in asked)
+
+
+def test_a_drawn_limit_is_the_chi_squares_where_all_is_identified(share_test: Inversion) -> None:
+    """Four standard errors of the 0.9 quantile of 96 ratios, from the density there."""
+    rng = np.random.default_rng(2)
+    exact = chi2.ppf(0.9, 1)
+    error = (0.9 * 0.1 / 96) ** 0.5 / chi2.pdf(exact, 1)
+    assert share_test.limit_at(TRUTH, rng) == pytest.approx(exact, abs=4.0 * error)
+
+
+def test_a_drawn_limit_widens_the_profile_and_never_narrows_it(
+    setting: Setting, monkeypatch
+) -> None:
+    common = {"tree": setting.tree, "workshop": setting.workshop}
+    wide, plain = (
+        intervals(setting.model, "b", level=level, **common) for level in (chi2(1).cdf(6.6), 0.9)
+    )
+    for limit, same in ((6.6, wide), (0.5, plain)):
+        monkeypatch.setattr(Inversion, "limit_at", lambda self, theta, rng, limit=limit: limit)
+        found = intervals(setting.model, "b", method="drawn", **common)
+        assert found.attrs["limit"] == pytest.approx(same.attrs["limit"])
+        for end in ("lower", "upper"):
+            assert float(found[end]) == pytest.approx(float(same[end]), abs=1e-6)
 
 
 def test_a_false_value_is_refused_and_the_truth_is_not(

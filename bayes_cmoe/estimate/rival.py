@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import descend, polish
+from bayes_cmoe.estimate.descent import Optimum, approach, descend, polish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
@@ -24,9 +24,9 @@ from bayes_cmoe.estimate.starts import Starts
 
 __all__ = ["rival"]
 
-SEEN = 512
+SEEN = 256
 """Rows, evenly spaced, on which the starts go downhill side by side."""
-DOWNHILL = 12
+DOWNHILL = 8
 """Evaluations of them there."""
 DEAR = 16_384
 """Rows above which the best goes on on a part of them first, of about a quarter of so many."""
@@ -66,17 +66,20 @@ def rival(
         stride = 4 * rows.n // DEAR
         few = {name: column[::stride] for name, column in columns.items()}
         part = Objective(posterior, posterior.likelihood.rows(few))
-        end, here = descend(part, begun), part.value_and_gradient(fitted)[0]
         # The fit's own maximum on the part is higher than the fit is there.
-        own = polish(part, descend(part, fitted))
-        if not (min(own.cost, here) - end.cost) * part.rows.n > SAME:
+        end, own = _maximum(part, begun), _maximum(part, fitted)
+        if not (own.cost - end.cost) * part.rows.n > SAME:
             return theta, 0.0
         begun = end.w
-    end = polish(objective, descend(objective, begun))
+    end = _maximum(objective, begun)
     gain = (objective.value_and_gradient(fitted)[0] - end.cost) * rows.n
     if not np.isfinite(gain) or abs(gain) <= SAME:
         return theta, 0.0
     return working.natural(end.w), float(gain)
+
+
+def _maximum(objective: Objective, start: NDArray) -> Optimum:
+    return approach(objective, start) or polish(objective, descend(objective, start))
 
 
 def _best_start(

@@ -34,6 +34,7 @@ from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.calibration import calibration
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
+from bayes_cmoe.sweep.kept import kept_compilations
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
 from bayes_cmoe.sweep.setting import Setting
@@ -54,8 +55,8 @@ REFERENCE = 10_000
 
 
 def limit_threads() -> None:
-    """Keep this process to one thread; to be called before JAX starts in it."""
-    os.environ.update(THREADS)
+    """Keep this process to one thread, and what it compiles; to be called before JAX starts."""
+    os.environ.update(THREADS | kept_compilations(os.environ))
 
 
 class _Drawn(NamedTuple):

@@ -45,7 +45,8 @@ class Comparison:
     rates : DataFrame
         A row for each regime, method and parameter: the slope of log error on log n with its
         interval, the bound's slope on the same sizes, the asymptotic exponent and that of the
-        minimax lower bound, the efficiency at the largest n; what the slope says of the bound's and
+        minimax lower bound, that of the modulus where theory is not local at all sizes, the
+        efficiency at the largest n; what the slope says of the bound's and
         of the exponent; the power to see a difference of 1/8; the slope without controls; then the
         same over the sizes that theory calls local.
     errors : DataFrame
@@ -154,6 +155,7 @@ def _rate(cell: Cell, target: str, measured: Measured, margin: float) -> dict[st
         "method": cell.method,
         "parameter": target,
         **_slope(measured, bound, exponent, margin),
+        "modulus_slope": _modulus_slope(cell, target),
         "exponent_lower": float(cell.theory["lower"].sel(target=target)),
         "efficiency_low": efficiency.low[-1],
         "efficiency_high": efficiency.high[-1],
@@ -207,6 +209,14 @@ def _says(found: Verdict, measured: Measured, reference: NDArray | None) -> str:
     if found.word != "differs" or reference is None or not measured.settles(reference):
         return str(found)
     return f"{found}, coming nearer"
+
+
+def _modulus_slope(cell: Cell, target: str) -> float:
+    """Slope of the MAP's line beyond the local range; NaN where it is the bound's or not known."""
+    values = cell.theoretical("modulus", target)
+    if cell.method != "map" or cell.local.all() or not np.isfinite(values).all():
+        return np.nan
+    return float(slope_of(cell.n, values))
 
 
 def _median_slope(measured: Measured) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -36,6 +37,7 @@ BEYOND = 10**0.3
 OFF_SCALE = 20.0
 """Errors more than so many times the largest bound are marked at the panels' edge."""
 DASHES = (0, (4, 2))
+DOTS = (0, (1, 1.2))
 WORDS = {
     "map": ("error of the MAP", "RMSE of the MAP", "information bound"),
     "nuts": (
@@ -99,7 +101,7 @@ def _beside_theory(
     log_ticks(first.yaxis, power_of_ten)
     figure.supylabel(f"{measured}\n(parameter's units)", fontsize=8.5)
 
-    other = beyond = False
+    other = beyond = modulus = False
     for label, panel in panels.items():
         theory = comparison.bounds[label]
         local_shade(panel, theory)
@@ -107,6 +109,8 @@ def _beside_theory(
             own = rows_of(shown, regime=[label], parameter=[name])
             exponent = float(theory["exponent"].sel(target=name))
             _theory(panel, line, exponent, own, name, marks[name])
+            if method == "map":
+                modulus |= _modulus(panel, theory, line[0], name, marks[name])
             beyond |= _measured(panel, own, marks[name])
             if method == "nuts":
                 beside = rows_of(
@@ -116,7 +120,7 @@ def _beside_theory(
         _exponent_key(panel)
         if not np.isfinite(rows_of(shown, regime=[label])["rmse"]).any():
             say_nothing_yet(panel)
-    legends(figure, marks, shown["parameter"], _meanings(measured, limit, other, beyond))
+    legends(figure, marks, shown["parameter"], _meanings(measured, limit, other, beyond, modulus))
     return figure
 
 
@@ -228,7 +232,20 @@ def _exponent_key(panel: Axes) -> None:
         key.set_zorder(4)
 
 
-def _meanings(measured: str, limit: str, other: bool, beyond: bool) -> list[Meaning]:
+def _modulus(panel: Axes, theory: xr.Dataset, n: NDArray, name: str, mark: Mark) -> bool:
+    """The modulus where it leaves the bound; whether there is any."""
+    if "modulus" not in theory:
+        return False
+    values = theory["modulus"].reindex(n=n).sel(target=name).to_numpy()
+    bound = theory["bound"].reindex(n=n).sel(target=name).to_numpy()
+    known = np.isfinite(values)
+    if not known.all() or np.array_equal(values[known], bound[known]):
+        return False
+    panel.plot(n, values, color=mark.color, linewidth=1.3, linestyle=DOTS, label=f"modulus {name}")
+    return True
+
+
+def _meanings(measured: str, limit: str, other: bool, beyond: bool, modulus: bool) -> list[Meaning]:
     gray: Any = {"color": "0.3", "linewidth": 1.1}
     band = Patch(color="0.3", alpha=0.25)
     point = Line2D([], [], color="0.3", marker="o", linestyle="none")
@@ -237,6 +254,9 @@ def _meanings(measured: str, limit: str, other: bool, beyond: bool) -> list[Mean
         (Line2D([], [], **gray), limit),
         (Line2D([], [], **gray, linestyle=DASHES), "asymptotic exponent, through the last size"),
     ]
+    if modulus:
+        line = Line2D([], [], **gray | {"linewidth": 1.3}, linestyle=DOTS)
+        found.append((line, "modulus at two standard errors, halved"))
     if other:
         found.append((Line2D([], [], **gray, alpha=0.5, linestyle=":"), "RMSE of the MAP"))
     return [*found, OFF_SCALE_MEANING] if beyond else found

@@ -17,6 +17,7 @@ from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.limits import Limit, loss_at
+from bayes_cmoe.sweep.moduli import moduli
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import THEORY_ROOMS, truth_of, versions
 from bayes_cmoe.sweep.setting import Setting
@@ -31,7 +32,7 @@ __all__ = ["all_bounds", "bounds_of", "kept_bounds"]
 NUMBERS = ("bound", "bound_se", "expected", "median", "radius")
 """One a target and size."""
 DIMS = {
-    **dict.fromkeys(NUMBERS, ("target", "n")),
+    **dict.fromkeys((*NUMBERS, "modulus"), ("target", "n")),
     "resolution": ("n",),
     **dict.fromkeys(("exponent", "lower", "formula", "source"), ("target",)),
     "entries": ("target", "measured"),
@@ -52,6 +53,9 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         median     = that of ‖D z‖, z ~ N(0, I^-1 / n)
         expected   = E ‖D z‖, z ~ N(0, 2 I^-1 / n): the estimate's error and the posterior's own
         radius     = mean radius about the truth that holds 90 % of N(z, I^-1 / n)
+        modulus    = half of what the target can move within two standard errors: the bound where
+                     theory is local, and elsewhere, for share and expert of a design that asks for
+                     it, the modulus of continuity (`bayes_cmoe.theory.modulus`)
         resolution = share* / bound of the share: sqrt(n) lam* ‖Delta*‖² in units of information;
                      of several prompts the smallest
 
@@ -69,8 +73,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     Returns
     -------
     xarray.Dataset with ``bound``, its relative Monte-Carlo error ``bound_se``, ``expected``,
-    ``median`` and ``radius`` (target, n), ``exponent``, ``lower`` (that of the minimax lower
-    bound), ``formula`` and ``source`` (target), ``resolution`` (n), and the parts of
+    ``median``, ``radius`` and ``modulus`` (target, n), ``exponent``, ``lower`` (that of the minimax
+    lower bound), ``formula`` and ``source`` (target), ``resolution`` (n), and the parts of
     `bayes_cmoe.sweep.limits.Limit`: ``entries``, ``pull`` and ``spread``. Numbers are NaN, and the
     attribute ``reason`` says why, where the information is singular.
 
@@ -112,9 +116,11 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         [float(one.at(*setting.powers)) if one else np.nan for one in own]
         for own in (uppers, lowers)
     )
+    resolution = np.min(shares / of_shares, axis=1)
     arrays = {
         **{name: numbers[name].T for name in NUMBERS},
-        "resolution": np.min(shares / of_shares, axis=1),
+        "modulus": moduli(design, setting, measured, numbers["bound"].T, resolution),
+        "resolution": resolution,
         "exponent": exponents,
         "lower": least,
         "formula": np.array([formula(upper) for upper in uppers], dtype=object),

@@ -13,12 +13,11 @@ from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.limits import Limit, loss_at
 from bayes_cmoe.sweep.measured import LEVEL, Measured
+from bayes_cmoe.sweep.moduli import RESOLVED
 from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["MEASURES", "RESOLVED", "Cell", "cells_of", "entries_of", "measured_of", "targets_of"]
 
-RESOLVED = 5.0
-"""Resolution from which theory is local: the share's bound is a fifth of the share, or less."""
 MEASURES = {"map": ("error", "rms", "bound"), "nuts": ("expected_loss", "mean", "expected")}
 """Method -> what is measured of a fit, how fits are averaged, and what theory says of it."""
 

@@ -12,26 +12,22 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.estimate.chosen import CHOICES
-from bayes_cmoe.estimate.engines import engine_named
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
     MARGIN,
-    check_counts,
     check_name,
     check_prior,
-    check_sizes,
     check_slopes,
     check_values,
     shown,
 )
+from bayes_cmoe.sweep.plans import METHODS, CalibratePlan, MapPlan, NutsPlan, plan_of
 from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task"]
 
-METHODS = ("map", "nuts", "calibrate")
-KEYS = ("name", "prior", "entropy", "margin", "until", "regimes")
+KEYS = ("name", "prior", "entropy", "margin", "until", "modulus", "regimes")
 ENTROPY = 20240817
 FIRST_ROUND = 20
 """Replications of the first round of a design that runs until it is decided; rounds double."""
@@ -50,69 +46,6 @@ PURPOSES = {
 def _identity(name: str) -> int:
     """A number for a name that depends on the name alone."""
     return crc32(name.encode())
-
-
-@dataclass(frozen=True)
-class MapPlan:
-    """MAP fits: sample sizes, data sets of each, and starts from the prior.
-
-    Each fit starts at the truth (the papers' start near it); with `starts` > 0 a second one starts
-    from that many points that cover the prior, at sizes up to `starts_up_to`, and what it gains is
-    recorded.
-    """
-
-    sizes: tuple[int, ...]
-    replications: int
-    starts: int = 0
-    starts_up_to: int = 100_000
-
-    def __post_init__(self) -> None:
-        check_sizes("map", self.sizes)
-        counts = {name: value for name, value in asdict(self).items() if name != "sizes"}
-        check_counts("map", **counts)
-
-
-@dataclass(frozen=True)
-class NutsPlan:
-    """Posteriors: sample sizes, data sets of each, draws, and the engine that makes them.
-
-    By NUTS; or by nested Laplace, and by NUTS where that does not trust its weights.
-    """
-
-    sizes: tuple[int, ...]
-    replications: int
-    draws: int = 500
-    tune: int = 300
-    chains: int = 2
-    engine: str = "nuts"
-
-    def __post_init__(self) -> None:
-        check_sizes("nuts", self.sizes)
-        words = ("sizes", "engine")
-        counts = {name: value for name, value in asdict(self).items() if name not in words}
-        check_counts("nuts", **counts)
-        choose("engine of [nuts]", self.engine, CHOICES)
-
-
-@dataclass(frozen=True)
-class CalibratePlan:
-    """Simulation-based calibration: sizes, data sets of each, the engine, and draws ranked among.
-
-    Each data set is drawn at parameters drawn from the design's prior, at inputs that stay. Gate
-    and expert are the regimes' own unless others are named.
-    """
-
-    sizes: tuple[int, ...]
-    replications: int
-    engine: str = "nuts"
-    ranked: int = 99
-    gate: str = ""
-    expert: str = ""
-
-    def __post_init__(self) -> None:
-        check_sizes("calibrate", self.sizes)
-        check_counts("calibrate", replications=self.replications, ranked=self.ranked)
-        engine_named(self.engine)
 
 
 @dataclass(frozen=True)
@@ -157,6 +90,9 @@ class Design:
     until : float, optional
         Half-width of the interval of that difference at which a regime has replications enough:
         they come in rounds, and those of the plans are the most there can be.
+    modulus : bool
+        Whether the moduli of continuity of share and expert are computed where theory is not local:
+        seconds to a minute a regime.
     calibrate : CalibratePlan, optional
         Stands alone, and needs a prior that is fixed beforehand: flat or a value.
 
@@ -184,10 +120,13 @@ class Design:
     calibrate: CalibratePlan | None = None
     margin: float = MARGIN
     until: float | None = None
+    modulus: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
         check_slopes(self.margin, self.until)
+        if type(self.modulus) is not bool:
+            raise InputError(f"modulus = {shown(self.modulus)}: give true or false")
         check_prior(self.prior)
         self._check_calibration()
         if type(self.entropy) is not int or not 0 <= self.entropy < 2**63:
@@ -252,8 +191,9 @@ class Design:
                 del plans[method][name]
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
-        until = {} if self.until is None else {"until": self.until}
-        return {**own, "margin": self.margin, **until, **plans}
+        said = {"margin": self.margin, "until": self.until, "modulus": self.modulus}
+        silent = {"margin": MARGIN, "until": None, "modulus": False}
+        return {**own, **{key: said[key] for key in said if said[key] != silent[key]}, **plans}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Design":
@@ -273,9 +213,9 @@ class Design:
         if not isinstance(given["regimes"], list):
             raise InputError("the design's 'regimes' is not a list: write regimes = [\"...\"]")
         plans: dict[str, Any] = {}
-        for method, kind in zip(METHODS, (MapPlan, NutsPlan, CalibratePlan), strict=True):
+        for method in METHODS:
             if method in given:
-                plans[method] = _plan(method, kind, given.pop(method))
+                plans[method] = plan_of(method, given.pop(method))
         settings = tuple(Setting.parse(label) for label in given.pop("regimes"))
         return cls(settings=settings, **given, **plans)
 
@@ -333,16 +273,3 @@ class Design:
             *PURPOSES[purpose],
         )
         return SeedSequence(self.entropy, spawn_key=key)
-
-
-def _plan(method: str, kind: type, content: Any) -> Any:
-    if not isinstance(content, Mapping):
-        raise InputError(f"the design's {method!r} is not a table: write [{method}] and its keys")
-    for key in content:
-        choose(f"key of [{method}]", key, kind.__dataclass_fields__)  # type: ignore[attr-defined]
-    for key in ("sizes", "replications"):
-        if key not in content:
-            raise InputError(f"the design's [{method}] lacks {key!r}: add it")
-    if not isinstance(content["sizes"], list):
-        raise InputError(f"the design's [{method}] sizes are not a list: write sizes = [1000]")
-    return kind(**{**content, "sizes": tuple(content["sizes"])})

@@ -83,7 +83,7 @@ def a_rate(regime, method, parameter, verdict="agrees", local=True):
     return {
         "regime": regime, "method": method, "parameter": parameter, "slope": -0.4321, "low": -0.5,
         "high": -0.3, "bound_slope": nan, "exponent": -0.375, "exponent_lower": -0.375,
-        "efficiency": 0.987,
+        "modulus_slope": -0.3456, "efficiency": 0.987,
         "verdict": verdict, "says": f"{verdict}, -0.012 +- 0.004 off", "needed": nan,
         "exponent_verdict": "undecided", "power": 0.77,
         "exponent_says": "undecided: about 120 data sets would decide",

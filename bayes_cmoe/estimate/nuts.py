@@ -189,4 +189,12 @@ def _disagreements(posterior: Posterior, tree: xr.DataTree, sample: Sample) -> l
     others, labels = posterior.natural_many(sample.u), labels_of(posterior)
     if labels is not None:
         others = labels.matched(others, layout.vectors(tree["point_estimate"]))
-    return disagreements(layout.labels, draws, others, sample.weights)
+    # A half-line's tail may be so long that its spread is a matter of the largest few draws.
+    long = np.isfinite(posterior.lower) & np.isinf(posterior.upper)
+    names = [f"log {own}" if far else own for own, far in zip(layout.labels, long, strict=True)]
+
+    def shortened(table: NDArray) -> NDArray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(long, np.log(table - posterior.lower), table)
+
+    return disagreements(tuple(names), shortened(draws), shortened(others), sample.weights)

@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := test
-.PHONY: test test-slow demo bench lint clean
+.PHONY: test test-slow demo notebooks bench lint clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,10 @@ lint: $(READY)
 demo: $(READY)
 	$(BIN)/python analyses/penguins.py
 	$(BIN)/bayes-cmoe compare quick -o out/quick
+
+# Every analysis as a notebook, executed in a kernel of its own: out/notebooks.
+notebooks: $(READY)
+	$(BIN)/python -m tests.notebooks
 
 bench: $(READY)
 	$(BIN)/python analyses/bench.py

@@ -57,13 +57,13 @@ def default_folder() -> Path:
     return whole if Store(whole).design_file.exists() else Path("out/compare_regimes")
 
 
-def measured(folder: Path) -> Comparison:
+def measured(folder: Path, own: Design = DESIGN, *, quiet: bool = False) -> Comparison:
     """The run that the folder holds, or this script's own, beside the theory."""
     store = Store(folder)
-    if store.design_file.exists() and store.design().hash != DESIGN.hash:
+    if store.design_file.exists() and store.design().hash != own.hash:
         design, fits = store.design(), store.collect()
     else:
-        design, fits = DESIGN, run_sweep(DESIGN, folder, console=Console(stderr=True))
+        design, fits = own, run_sweep(own, folder, console=Console(stderr=True, quiet=quiet))
     return compare(fits, design, all_bounds(design, folder))
 
 
@@ -253,7 +253,30 @@ def _panel(panel: plt.Axes, comparison: Comparison, label: str, top: float) -> N
     panel.set_yscale("log")
 
 
-# %%
+# %% [markdown]
+# ## Run
+# A folder with a run of `bayes-cmoe compare` shows that run; an empty one is filled with few fits.
+
+# %% tags=["parameters", "active-ipynb"]
+# FOLDER = Path("compare_regimes")
+# SMALL = Design(
+#     "compare_regimes, small",
+#     tuple(Setting("constant_contaminated", regime) for regime in PAIR),
+#     map=MapPlan((1000, 3162, 10000), 20),
+#     nuts=NutsPlan((100, 316), 3, draws=200, tune=150),
+# )
+
+# %% tags=["active-ipynb"]
+# comparison = measured(FOLDER, SMALL, quiet=True)
+# side_by_side(comparison)
+
+# %% tags=["active-ipynb"]
+# comparison.rates
+
+# %% tags=["active-ipynb"]
+# shown = figure(comparison)
+
+# %% tags=["active-py"]
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder()
     console = Console(markup=False, highlight=False, width=140)

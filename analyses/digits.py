@@ -131,12 +131,12 @@ def predictions(posterior: Posterior, held_out: Images, expert: str, tree: xr.Da
     return np.column_stack(columns)
 
 
-def fit(new: Images, held_out: Images, expert: str) -> Fit:
+def fit(new: Images, held_out: Images, expert: str, draws: int = 1000) -> Fit:
     model = model_of(new, expert)
     posterior = Posterior(model)
     point = fit_map(model, posterior=posterior)
     # The linear adapter's ridge is narrow: a smaller step keeps divergences away.
-    tree = fit_nuts(model, start=point, posterior=posterior, target_accept=0.95)
+    tree = fit_nuts(model, draws=draws, start=point, posterior=posterior, target_accept=0.95)
     predicted = predictions(posterior, held_out, expert, tree)
     components = Components(model)
     rows = responsibilities(model, tree, components=components)
@@ -259,7 +259,33 @@ def draw_images(new: Images, fits: list[Fit]) -> plt.Figure:
     return figure
 
 
-# %%
+# %% [markdown]
+# ## Run
+# What is found stays in variables: `fits[1].tree` is a posterior for ArviZ.
+
+# %% tags=["parameters", "active-ipynb"]
+# SEED, DRAWS = 1, 250
+
+# %% tags=["active-ipynb"]
+# new, held_out = load(SEED)
+# fits = [fit(new, held_out, expert, DRAWS) for expert in ADAPTERS]
+
+# %% tags=["active-ipynb"]
+# summary(new, held_out, fits)
+
+# %% tags=["active-ipynb"]
+# from textwrap import fill
+#
+# print(fill(reading(new, held_out, fits), 100))
+
+# %% tags=["active-ipynb"]
+# responsibilities_shown = draw_responsibilities(new, fits)
+
+# %% tags=["active-ipynb"]
+# images_shown = draw_images(new, fits)
+
+
+# %% tags=["active-py"]
 def main(arguments: list[str]) -> list[Fit]:
     parser = argparse.ArgumentParser(description="An adapter beside a frozen classifier of digits.")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/digits"), metavar="DIR")
@@ -279,4 +305,4 @@ def main(arguments: list[str]) -> list[Fit]:
 
 
 if __name__ == "__main__":
-    main([] if "ipykernel" in sys.modules else sys.argv[1:])
+    main(sys.argv[1:])

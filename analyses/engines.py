@@ -76,7 +76,16 @@ def measured(variant: str, regime: str, n: int, draws: int) -> Line:
     }
 
 
-# %%
+# %% tags=["parameters", "active-ipynb"]
+# VARIANT, REGIMES, ROWS, DRAWS = "constant_contaminated", ("distinguishable", "merging"), 300, 300
+
+# %% tags=["active-ipynb"]
+# warnings.simplefilter("ignore", SamplingWarning)
+# lines = pd.DataFrame([measured(VARIANT, regime, ROWS, DRAWS) for regime in REGIMES])
+# lines.T
+
+
+# %% tags=["active-py"]
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("out/engines.csv"))
@@ -107,6 +116,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-# %%
+# %% tags=["active-py"]
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -207,7 +207,21 @@ def figure(found: dict[tuple[str, str, str], tuple[int, int]]) -> Figure:
     return page
 
 
-# %%
+# %% tags=["parameters", "active-ipynb"]
+# FOLDER, ROWS, SETS, REGIME = Path("interval_coverage"), 300, 2, "distinguishable"
+
+# %% tags=["active-ipynb"]
+# FOLDER.mkdir(exist_ok=True)
+# run(FOLDER / "coverage.csv", REGIME, ROWS, SETS)
+# found = coverage(read(FOLDER / "coverage.csv"))
+# found
+
+# %% tags=["active-ipynb"]
+# with plt.rc_context(STYLE):
+#     shown = figure(found)
+
+
+# %% tags=["active-py"]
 def main(words: Sequence[str] | None = None) -> None:
     reader = argparse.ArgumentParser()
     reader.add_argument("-o", "--output", type=Path, default=Path("out"))

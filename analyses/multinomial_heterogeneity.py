@@ -379,7 +379,24 @@ def ratio_figure(found: pd.DataFrame, bound: xr.DataArray, path: xr.DataArray) -
     return page
 
 
-# %%
+# %% tags=["parameters", "active-ipynb"]
+# FOLDER, FEW = Path("multinomial_heterogeneity"), [design_of(k, (1,), 10) for k in (5, 6, 7)]
+
+# %% tags=["active-ipynb"]
+# bound = deviations(distance(np.arange(0.0, 5.01, 1.0)), draws=2**15)
+# path = along_the_path(np.geomspace(10.0, 1e10, 7), draws=2**15)
+# measured = measure(FEW, FOLDER, 2, Console(quiet=True))
+# found = comparison(measured, bound)
+# table_of(found)
+
+# %% tags=["active-ipynb"]
+# over_sizes = errors_figure(measured, bound, found)
+
+# %% tags=["active-ipynb"]
+# ratio = ratio_figure(found, bound, path)
+
+
+# %% tags=["active-py"]
 def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> pd.DataFrame:
     parser = argparse.ArgumentParser(description="Rows of a homogeneous over a heterogeneous one.")
     folder = Path("out/multinomial_heterogeneity")
@@ -406,4 +423,4 @@ def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> pd.Da
 
 
 if __name__ == "__main__":
-    main([] if "ipykernel" in sys.modules else sys.argv[1:])
+    main(sys.argv[1:])

@@ -109,7 +109,7 @@ class Fit:
         return self.over_draws["mean_share"].to_numpy().ravel()
 
 
-def fit(penguins: Penguins, gate: str) -> Fit:
+def fit(penguins: Penguins, gate: str, draws: int = 1000) -> Fit:
     model = variant_named(f"{gate}_contaminated").build(
         Data(penguins.x, penguins.depth, features=("bill_length",)),
         frozen=frozen_expert("gaussian", "linear", penguins.line, scale=penguins.sd),
@@ -118,7 +118,7 @@ def fit(penguins: Penguins, gate: str) -> Fit:
     )
     posterior, components = Posterior(model), Components(model)
     point = fit_map(model, posterior=posterior)
-    tree = fit_nuts(model, start=point, posterior=posterior, log_likelihood=True)
+    tree = fit_nuts(model, draws=draws, start=point, posterior=posterior, log_likelihood=True)
     at_map, over_draws = (responsibilities(model, t, components=components) for t in (point, tree))
     return Fit(gate, model, components, point, tree, at_map, over_draws)
 
@@ -355,7 +355,44 @@ def draw_share(penguins: Penguins, fits: dict[str, Fit]) -> plt.Figure:
     return figure
 
 
-# %%
+# %% [markdown]
+# ## Run
+# What is found stays in variables: `fits["softmax"].tree` is a posterior for ArviZ, such as
+# `az.plot_pair(fits["softmax"].tree)`, and `fits["softmax"].model` a PyMC model.
+
+# %% tags=["parameters", "active-ipynb"]
+# DRAWS = 1000
+
+# %% tags=["active-ipynb"]
+# penguins = load()
+# fits = {gate: fit(penguins, gate, DRAWS) for gate in GATES}
+
+# %% tags=["active-ipynb"]
+# summary(penguins, fits)
+
+# %% tags=["active-ipynb"]
+# lines = draw_fits(penguins, fits)
+
+# %% tags=["active-ipynb"]
+# shares = draw_share(penguins, fits)
+
+# %% tags=["active-ipynb"]
+# bands, facts = band_table(penguins, fits)
+# bands
+
+# %% tags=["active-ipynb"]
+# from textwrap import fill
+#
+# print(fill(explanation(facts, fits), 100))
+
+# %% tags=["active-ipynb"]
+# comparison(fits)
+
+# %% tags=["active-ipynb"]
+# shown = az.plot_dist(fits["softmax"].tree)
+
+
+# %% tags=["active-py"]
 def main(arguments: list[str]) -> dict[str, Fit]:
     parser = argparse.ArgumentParser(description="An adapter beside a frozen expert, on penguins.")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/penguins"), metavar="DIR")
@@ -377,4 +414,4 @@ def main(arguments: list[str]) -> dict[str, Fit]:
 
 
 if __name__ == "__main__":
-    main([] if "ipykernel" in sys.modules else sys.argv[1:])
+    main(sys.argv[1:])

@@ -39,6 +39,9 @@ PUBLISHED = {
 }
 LEVELS = np.arange(-0.5, 0.81, 0.1)
 
+# %% tags=["parameters", "active-ipynb"]
+# ALPHAS, GAMMAS = np.linspace(0.0, 0.5, 6), np.linspace(0.0, 0.35, 8)
+
 # %%
 found = {name: phase_diagram(name, regime, alpha=ALPHAS, gamma=GAMMAS) for name, regime, _ in CASES}
 
@@ -98,6 +101,11 @@ def summary() -> None:
             )
 
 
+# %% tags=["active-ipynb"]
+# summary()
+# shown = figure()
+
+# %% tags=["active-py"]
 if __name__ == "__main__":
     summary()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out")

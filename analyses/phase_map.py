@@ -274,7 +274,29 @@ def errors_figure(errors: pd.DataFrame) -> Figure:
     return page
 
 
-# %%
+# %% tags=["parameters", "active-ipynb"]
+# FOLDER, AXIS = Path("phase_map"), np.linspace(0.0, 0.3125, 6)
+# PLACES = (Fraction(0), Fraction(1, 4))
+# SMALL = Design(
+#     "phase-map, small",
+#     tuple(Setting(VARIANT, REGIME, alpha, alpha) for alpha in PLACES),
+#     map=MapPlan((4_000, 16_000, 64_000), 12, starts=1),
+# )
+
+# %% tags=["active-ipynb"]
+# found = measure(SMALL, FOLDER, 2, Console(quiet=True))
+# rates, errors = relative_rates(found), relative_errors(found)
+# table_of(rates, errors, "lam")
+
+# %% tags=["active-ipynb"]
+# diagram = phase_diagram(VARIANT, REGIME, alpha=AXIS[::2], gamma=AXIS)
+# on_the_map = map_figure(diagram, rates)
+
+# %% tags=["active-ipynb"]
+# over_sizes = errors_figure(errors)
+
+
+# %% tags=["active-py"]
 def main(arguments: Sequence[str], design: Design = DESIGN) -> pd.DataFrame:
     parser = argparse.ArgumentParser(description="Measured exponents over the phase diagram.")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/phase_map"), metavar="DIR")
@@ -302,4 +324,4 @@ def main(arguments: Sequence[str], design: Design = DESIGN) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    main([] if "ipykernel" in sys.modules else sys.argv[1:])
+    main(sys.argv[1:])

@@ -136,7 +136,22 @@ def multinomial(
                 )
 
 
-# %%
+# %% [markdown]
+# ## Run
+# The other tables are made alike; in the notebook two of them.
+
+# %% tags=["parameters", "active-ipynb"]
+# CLASSES_OF_THE_PAPER = True
+
+# %% tags=["active-ipynb"]
+# print_table("Softmax gate: power of delta", softmax_gate(), "power")
+
+# %% tags=["active-ipynb"]
+# if CLASSES_OF_THE_PAPER:
+#     print_table("Designs of arXiv:2505.18455: slope of the bound", paper_b(), "slope")
+
+
+# %% tags=["active-py"]
 def main() -> None:
     print_table("Constant gate: power of delta", constant_gate(), "power")
     print_table("Softmax gate: power of delta", softmax_gate(), "power")

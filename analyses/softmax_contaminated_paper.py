@@ -56,9 +56,9 @@ TOP = 0.0
 
 
 # %%
-def measured(folder: Path, design: Design) -> Comparison:
+def measured(folder: Path, design: Design, *, quiet: bool = False) -> Comparison:
     """All fits of a design, made where they are missing, beside the theory."""
-    fits = run_sweep(design, folder, console=Console(stderr=True))
+    fits = run_sweep(design, folder, console=Console(stderr=True, quiet=quiet))
     return compare(fits, design, all_bounds(design, folder))
 
 
@@ -210,7 +210,30 @@ def reason(bounds: dict[str, pd.DataFrame]) -> None:
     )
 
 
-# %%
+# %% [markdown]
+# ## Run
+
+# %% tags=["parameters", "active-ipynb"]
+# from dataclasses import replace
+#
+# from bayes_cmoe.sweep.design import MapPlan
+#
+# FOLDER, SMALL = Path("paper-b"), replace(preset("paper-b"), map=MapPlan((1000, 10000), 10))
+
+# %% tags=["active-ipynb"]
+# comparison = measured(FOLDER, SMALL, quiet=True)
+# found = slopes(comparison)
+# table_of(found)
+
+# %% tags=["active-ipynb"]
+# measured_slopes = slope_figure(found)
+
+# %% tags=["active-ipynb"]
+# bounds = {"paper-b-mended": far_bounds("paper-b-mended")}
+# curves = {name: local_slopes(own) for name, own in bounds.items()}
+# reasons = reason_figure(curves)
+
+# %% tags=["active-py"]
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/paper-b")
     comparison = measured(folder, preset("paper-b"))

@@ -191,9 +191,9 @@ class Design:
                 del plans[method][name]
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
-        said = {"margin": self.margin, "until": self.until, "modulus": self.modulus}
-        silent = {"margin": MARGIN, "until": None, "modulus": False}
-        return {**own, **{key: said[key] for key in said if said[key] != silent[key]}, **plans}
+        said: dict[str, Any] = {"margin": self.margin, "until": self.until, "modulus": self.modulus}
+        usual = {"margin": MARGIN, "until": None, "modulus": False}
+        return {**own, **{key: said[key] for key in said if said[key] != usual[key]}, **plans}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Design":

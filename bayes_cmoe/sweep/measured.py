@@ -8,6 +8,7 @@ out after the fact.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -148,7 +149,9 @@ class Measured:
     def at(self, chosen: slice | NDArray) -> "Measured":
         """The same at some of the sizes."""
         parts = {name: getattr(self, name) for name in ("controls", "limits", "slack", "signed")}
-        own = {name: None if part is None else part[chosen] for name, part in parts.items()}
+        own: dict[str, Any] = {
+            name: None if part is None else part[chosen] for name, part in parts.items()
+        }
         return replace(self, n=self.n[chosen], errors=self.errors[chosen], **own)
 
     @property

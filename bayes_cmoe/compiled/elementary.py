@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
@@ -79,6 +80,7 @@ def softplus(x: Array) -> Array:
 
 def log_add_exp(*terms: Array) -> Array:
     """log(exp(a) + exp(b) + ...), elementwise; minus infinity where all terms are."""
+    total: Any
     total, *others = (jnp.asarray(term, dtype=float) for term in terms)
     for other in others:
         total = _log_add()(*jnp.broadcast_arrays(total, other))

@@ -153,7 +153,9 @@ def test_a_long_tail_is_judged_on_its_logarithm(monkeypatch) -> None:
     posterior: Any = SimpleNamespace(
         layout=layout, lower=np.zeros(1), upper=np.full(1, np.inf), natural_many=lambda u: u
     )
-    plain, judged, shifted = [], [], []
+    plain: list[str] = []
+    judged: list[str] = []
+    shifted: list[str] = []
     for seed in range(30):
         rng = np.random.default_rng(seed)
         z = 3.0 * rng.standard_normal(4000)

@@ -186,8 +186,8 @@ class Design:
         for plan in plans.values():
             plan["sizes"] = list(plan["sizes"])
         # Designs that do not say these keep the fingerprint that they had.
-        for method, name, silent in UNSAID:
-            if method in plans and plans[method][name] == silent:
+        for method, name, usual in UNSAID:
+            if method in plans and plans[method][name] == usual:
                 del plans[method][name]
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}

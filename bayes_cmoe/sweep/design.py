@@ -192,8 +192,8 @@ class Design:
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
         said: dict[str, Any] = {"margin": self.margin, "until": self.until, "modulus": self.modulus}
-        usual = {"margin": MARGIN, "until": None, "modulus": False}
-        return {**own, **{key: said[key] for key in said if said[key] != usual[key]}, **plans}
+        unsaid = {"margin": MARGIN, "until": None, "modulus": False}
+        return {**own, **{key: said[key] for key in said if said[key] != unsaid[key]}, **plans}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Design":

@@ -2,7 +2,7 @@
 # # Intervals that hold where nothing is told apart
 # How often 90 % intervals hold the truth, in a distinguishable, a vanishing and a merging regime
 # of the constant gate: standard errors (Wald), the profile likelihood with the chi-square quantile,
-# the same with a quantile drawn at the estimate where that is larger, and test inversion with
+# the same with a quantile drawn at the value where that is larger, and test inversion with
 # critical values drawn at the least favourable identification. A truth is
 # held when its likelihood ratio is not refused, so no interval has to be traced to its ends. Beside
 # the parameters themselves stand their products with the share, which are identified always.
@@ -89,7 +89,7 @@ class Study:
             pvalue = limit = np.nan
             test = Inversion.of(heights, self.workshop.simulator, columns, line, LEVEL, DRAWS, rng)
             if name in DRAWN:
-                limit = max(chi2.ppf(LEVEL, 1), test.limit_at(theta[0], rng))
+                limit = max(chi2.ppf(LEVEL, 1), test.limit_at(held[0], rng))
             if name in INVERTED:
                 pvalue = test.pvalue(ratio, float(value[0]), held[0], data.y, rng)
             found.append(

@@ -58,7 +58,7 @@ def diagnose(
     intervals
         profile, drawn or inverted: intervals that hold where standard errors do not, for each
         parameter, the share, and its products with the displacements from the frozen expert, which
-        the data identify always. Drawn takes its critical values from data drawn at the estimate,
+        the data identify always. Drawn takes its critical values from data drawn at the ends,
         seconds to minutes for each; inverted from all that the data leave open, minutes for each.
     level
         Of the intervals.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ from bayes_cmoe.errors import InputError
 
 __all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum", "checked_columns"]
 
-BLOCK = 1024
-CHUNK = 128 * BLOCK
+BLOCK = 512
+CHUNK = 256 * BLOCK
+FEW = 8 * BLOCK
+"""Rows up to which a map fills arrays of so many: to fill a whole chunk's would cost more than the
+arithmetic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +56,28 @@ class Rows:
         n = len(arrays[0])
         starts = range(0, n, CHUNK)
         chunks = tuple(
-            (tuple(_chunk(array[start : start + CHUNK]) for array in arrays), min(CHUNK, n - start))
+            (_on_device([array[start : start + CHUNK] for array in arrays]), min(CHUNK, n - start))
             for start in starts
         )
         return cls(n, chunks)
+
+    @cached_property
+    def staged(self) -> list[tuple[tuple[Array, ...], Array, Array]]:
+        """Each chunk's columns, count and whether it is the first, on the device for every call."""
+        return [
+            (columns, *jax.device_put((np.int64(count), np.bool_(index == 0))))
+            for index, (columns, count) in enumerate(self.chunks)
+        ]
+
+    def thinned(self, stride: int) -> Rows:
+        """Every so many-th row, of a power of two."""
+        kept = {
+            str(i): np.concatenate(
+                [np.asarray(columns[i])[:count:stride] for columns, count in self.chunks]
+            )
+            for i in range(len(self.chunks[0][0]))
+        }
+        return Rows.of(kept, list(kept))
 
 
 def checked_columns(columns: Mapping[str, NDArray], names: Sequence[str]) -> list[NDArray]:
@@ -76,8 +98,14 @@ def checked_columns(columns: Mapping[str, NDArray], names: Sequence[str]) -> lis
     return arrays
 
 
-def _chunk(values: NDArray) -> Array:
-    """`values` at the head of an array of CHUNK rows; the unused pages are never touched.
+def _on_device(columns: list[NDArray]) -> tuple[Array, ...]:
+    """Each column at the head of an array of CHUNK rows; the unused pages are never touched."""
+    # `jnp.asarray` would copy them, untouched pages too.
+    return tuple(jax.device_put([_chunk(column) for column in columns], may_alias=True))
+
+
+def _chunk(values: NDArray) -> NDArray:
+    """`values` at the head of an array of CHUNK rows, whose other rows are not written to.
 
     The buffer is aligned so that XLA takes it over without a copy. The last block is filled up
     with copies of the first row, which keeps the unused rows' values finite; they are masked.
@@ -90,7 +118,7 @@ def _chunk(values: NDArray) -> Array:
     filled = -(-count // BLOCK) * BLOCK
     chunk[:count] = values
     chunk[count:filled] = values[:1]
-    return jnp.asarray(chunk)
+    return chunk
 
 
 def _block(columns: tuple[Array, ...], i: Array | int) -> list[Array]:
@@ -145,10 +173,7 @@ def blocked_sum(
         return jax.tree.map(lambda a, b: a + jnp.where(first, b, 0.0), sums, once(theta))
 
     def total(theta: Any, rows: Rows) -> Any:
-        parts = [
-            chunk_sum(theta, columns, count, index == 0)
-            for index, (columns, count) in enumerate(rows.chunks)
-        ]
+        parts = [chunk_sum(theta, *chunk) for chunk in rows.staged]
         # Waiting here lets go of Python's lock, which NumPy's conversion would keep while it waits.
         jax.block_until_ready(parts)
         if len(parts) == 1:
@@ -176,8 +201,8 @@ def blocked_map(
         ``mapped(theta, rows)``, the same pytree of NumPy arrays of shape (n, ...).
     """
 
-    @jax.jit
-    def chunk_map(theta: Any, columns: tuple[Array, ...], count: Array) -> Any:
+    @partial(jax.jit, static_argnums=3)
+    def chunk_map(theta: Any, columns: tuple[Array, ...], count: Array, most: int) -> Any:
         on_trace()
         shapes = jax.eval_shape(function, theta, _block(columns, 0))
 
@@ -191,13 +216,15 @@ def blocked_map(
                 part,
             )
 
-        empty = jax.tree.map(lambda leaf: jnp.zeros((CHUNK, *leaf.shape[1:]), leaf.dtype), shapes)
+        empty = jax.tree.map(lambda leaf: jnp.zeros((most, *leaf.shape[1:]), leaf.dtype), shapes)
         return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, empty)
 
     def mapped(theta: Any, rows: Rows) -> Any:
+        most = FEW if rows.n <= FEW else CHUNK
         parts = [
             jax.tree.map(
-                lambda out, used=count: np.asarray(out)[:used], chunk_map(theta, columns, count)
+                lambda out, used=count: np.asarray(out)[:used],
+                chunk_map(theta, columns, count, most),
             )
             for columns, count in rows.chunks
         ]

@@ -66,13 +66,13 @@ class Parted(NamedTuple):
         Takes the columns; returns a tuple of arrays whose first axis is that of the rows.
     rest : callable
         Takes the free parameters, the columns and what is known; returns the outputs.
-    count : int
-        How much is known.
+    parts : int
+        How many arrays are known.
     """
 
     known: Callable[..., tuple[Array, ...]]
     rest: Callable[..., tuple[Array, ...]]
-    count: int
+    parts: int
 
 
 def parted_function(

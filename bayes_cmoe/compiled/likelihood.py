@@ -23,7 +23,7 @@ from bayes_cmoe.lazy import pm
 
 __all__ = ["Likelihood", "columns_of", "layout_of"]
 
-PIECE = 16 * BLOCK
+PIECE = 32 * BLOCK
 """Rows of which at a time it is computed what they alone determine."""
 
 
@@ -101,7 +101,7 @@ class Likelihood:
         logp = [pm.logp(response, observed)]
         self._row_logp = row_function(model, columns, logp)
         self._parted: Parted = parted_function(model, held, logp)
-        self.laid = (*columns, *(f"known {i}" for i in range(self._parted.count)))
+        self.laid = (*columns, *(f"known {i}" for i in range(self._parted.parts)))
 
     def rows(
         self, columns: Mapping[str, ArrayLike], beside: Mapping[str, NDArray] | None = None
@@ -126,8 +126,8 @@ class Likelihood:
     def _known_of(self, columns: Sequence[NDArray]) -> list[NDArray]:
         """What the columns alone determine, each of shape (n, ...)."""
         n = len(columns[0])
-        if not (self._parted.count and n):
-            return [np.zeros(n)] * self._parted.count
+        if not (self._parted.parts and n):
+            return [np.zeros(n)] * self._parted.parts
         # Always so many rows, filled up with the first, so that there are two shapes to compile.
         size = BLOCK if n <= BLOCK else PIECE
         found = []

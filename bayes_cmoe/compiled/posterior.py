@@ -122,6 +122,32 @@ class Posterior:
         return jax.jit(derivatives)
 
     @cached_property
+    def _log_density(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
+        return blocked_sum(
+            jax.value_and_grad(self.likelihood.block_sum),
+            self.likelihood.count_compilation,
+            once=jax.value_and_grad(self.log_prior),
+        )
+
+    @cached_property
+    def _derivatives(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray, NDArray]]:
+        return blocked_sum(
+            _with_curvature(self.likelihood.block_sum),
+            self.likelihood.count_compilation,
+            once=_with_curvature(self.log_prior),
+        )
+
+    def log_density(self, theta: NDArray, rows: Rows) -> tuple[float, NDArray]:
+        """log p(y|x; theta) + log p(theta), without Jacobian, and its gradient in theta."""
+        value, gradient = self._log_density(theta, rows)
+        return float(value), gradient
+
+    def derivatives(self, theta: NDArray, rows: Rows) -> tuple[float, NDArray, NDArray]:
+        """The same with its second derivatives, in one pass over the rows."""
+        value, gradient, hessian = self._derivatives(theta, rows)
+        return float(value), gradient, hessian
+
+    @cached_property
     def lanes(self) -> Lanes:
         """The log posterior density at many theta side by side."""
         return Lanes(self.likelihood, self.log_prior)
@@ -230,7 +256,7 @@ class Posterior:
     def hessian_unconstrained(self, u: ArrayLike, rows: Rows) -> NDArray:
         """Second derivatives of the log posterior density in u, shape (parameter, parameter)."""
         vector = np.asarray(u)
-        theta = np.asarray(self.natural(vector))
+        theta = self.natural_many(vector)
         _, gradient = self.likelihood.value_and_gradient(theta, rows)
         hessian = self.likelihood.hessian(theta, rows)
         return np.asarray(self._curvature_unconstrained(vector, gradient, hessian))
@@ -250,6 +276,20 @@ class Posterior:
             return np.asarray(mapped(table.reshape(-1, table.shape[-1]))).reshape(table.shape)
 
         return natural_many
+
+
+def _with_curvature(function: Callable[..., Array]) -> Callable[..., tuple[Array, Array, Array]]:
+    """A function's value, gradient and Hessian in its first argument."""
+
+    def derivatives(theta: Array, *others: Any) -> tuple[Array, Array, Array]:
+        def slope(theta: Array) -> tuple[Array, tuple[Array, Array]]:
+            value, gradient = jax.value_and_grad(function)(theta, *others)
+            return gradient, (value, gradient)
+
+        hessian, (value, gradient) = jax.jacfwd(slope, has_aux=True)(theta)
+        return value, gradient, hessian
+
+    return derivatives
 
 
 def _values(model: pm.Model) -> list[Tensor]:

@@ -339,10 +339,12 @@ def known_parts(
     from pytensor.tensor.symbolic import TensorSymbolicOp
 
     idle = (Cast, Identity, Second)
-    of_known, of_unknown, worked = set(known), set(unknown), set()
-    found: dict[Tensor, None] = {}
+    of_known: set[Any] = set(known)
+    of_unknown: set[Any] = set(unknown)
+    worked: set[Any] = set()
+    found: dict[Any, None] = {}
 
-    def is_part(variable: Tensor) -> bool:
+    def is_part(variable: Any) -> bool:
         return variable in worked and variable.type.dtype == "float64"
 
     for node in toposort(outputs):

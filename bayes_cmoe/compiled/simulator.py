@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map
+from bayes_cmoe.compiled.blocks import Rows, blocked_map
 from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.graphs import row_function
 from bayes_cmoe.compiled.layout import Layout
@@ -45,9 +45,10 @@ class Simulator:
         row_arguments = row_function(model, self._inputs, sampler.arguments)
 
         def block(theta: Array, columns: list[Array]) -> tuple[Array, ...]:
+            rows = len(columns[0])
             found = row_arguments(*self.layout.split(theta), *columns)
             return tuple(
-                jnp.broadcast_to(value, (BLOCK, *value.shape[value.ndim - core :]))
+                jnp.broadcast_to(value, (rows, *value.shape[value.ndim - core :]))
                 for value, core in zip(found, sampler.cores, strict=True)
             )
 

@@ -27,6 +27,7 @@ def fit_by(
     start: xr.DataTree,
     posterior: Posterior,
     cores: int | None = None,
+    checked: bool = True,
 ) -> xr.DataTree:
     """Draw from a model's posterior by an engine, and by NUTS where that does not trust itself.
 
@@ -35,8 +36,8 @@ def fit_by(
     engine : {"nuts", "nested"}
         NUTS has nothing to fall back on: it warns.
     model : pm.Model
-    draws, tune, chains, seed, start, posterior, cores
-        As of `fit_nuts`; of these nested Laplace needs no `tune` and no `cores`.
+    draws, tune, chains, seed, start, posterior, cores, checked
+        As of `fit_nuts`; of these nested Laplace needs no `tune`, `cores` and `checked`.
 
     Returns
     -------
@@ -63,13 +64,13 @@ def fit_by(
         "draws": draws, "chains": chains, "seed": seed, "start": start, "posterior": posterior,
     }  # fmt: skip
     if engine == "nuts":
-        return fit_nuts(model, **common, tune=tune, cores=cores)
+        return fit_nuts(model, **common, tune=tune, cores=cores, checked=checked)
     with warnings.catch_warnings():
         # It warns that NUTS is to be used, which is what comes next.
         warnings.simplefilter("ignore", SamplingWarning)
         tree = fit_nested(model, **common)
     if tree.attrs["trusted"]:
         return tree
-    other = fit_nuts(model, **common, tune=tune, cores=cores)
+    other = fit_nuts(model, **common, tune=tune, cores=cores, checked=checked)
     other.attrs["khat"] = tree.attrs["khat"]
     return other

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.threads import one_blas_thread
 
-__all__ = ["Optimum", "Status", "descend", "polish"]
+__all__ = ["Optimum", "Status", "approach", "descend", "polish"]
 
 
 class Status(StrEnum):
@@ -67,13 +67,21 @@ class Optimum:
         return self.value if np.isfinite(self.value) else np.inf
 
 
+NEAR, SURE = 30.0, 1e-6
+"""What a start near a maximum promises at most, in the summed log posterior; and the smallest
+
+eigenvalue of the information there, scaled to unit diagonal."""
+SLOW = 0.1
+"""Share of the last step's promise from which on steps of a part's curvature gain too little."""
 LOSS = 1e-7
 """A Newton step that promises less than this in the summed log posterior is the end."""
 NEWTON_STEPS = 60
+EAGER = 8192
+"""Rows up to which a trial's second derivatives are taken with it: a call costs more than they."""
 QUASI_NEWTON_STEPS = 200
 
 
-def descend(objective: Objective, start: NDArray) -> Optimum:
+def descend(objective: Objective, start: NDArray, part: Objective | None = None) -> Optimum:
     """L-BFGS-B from a start, in coordinates scaled by the curvature there.
 
     Parameters
@@ -81,13 +89,14 @@ def descend(objective: Objective, start: NDArray) -> Optimum:
     objective : Objective
     start : array, shape (parameter,)
         In working coordinates, inside the bounds.
+    part : Objective, optional
+        On a part of the rows: enough for the scales.
     """
-    working = objective.working
-    value, gradient = objective.value_and_gradient(start)
+    working, seen = objective.working, objective if part is None else part
+    value, gradient, natural = seen.derivatives(start)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         return Optimum(start, value, np.inf, Status.NON_FINITE, 0)
-    natural = objective.natural_hessian(working.natural(start))
-    diagonal = np.abs(np.diag(objective.hessian(start, gradient, natural)))
+    diagonal = np.abs(np.diag(seen.hessian(start, gradient, natural)))
     diagonal = np.where(np.isfinite(diagonal), diagonal, 0.0)
     largest = diagonal.max() or 1.0
     scale = 1.0 / np.sqrt(np.where(diagonal > 1e-8 * largest, diagonal, largest))
@@ -120,39 +129,92 @@ def _free(objective: Objective, w: NDArray, gradient: NDArray) -> NDArray:
     return ~held
 
 
-def polish(objective: Objective, optimum: Optimum) -> Optimum:
+def approach(objective: Objective, start: NDArray, part: Objective | None = None) -> Optimum | None:
+    """Newton steps at once, where a start is near a maximum; None where it is not.
+
+    Near is a start at which the information is positive and promises no more than `NEAR`: there
+    Newton's steps need fewer passes over the rows than a quasi-Newton method, which learns the
+    curvature on its way.
+
+    Parameters
+    ----------
+    objective, start, part
+        As for `descend`; with a part the steps are of its curvature, and the last one of all rows'.
+    """
+    seen = objective if part is None else part
+    value, gradient, natural = seen.derivatives(start)
+    if not (np.isfinite(value) and np.isfinite(natural).all()):
+        return None
+    free = _free(seen, start, gradient)
+    hessian = seen.hessian(start, gradient, natural)
+    scale, eigenvalues, directions = _equilibrated(hessian, free)
+    slope = directions.T @ (gradient[free] * scale)
+    near = eigenvalues.min(initial=1.0) > SURE
+    if not (near and seen.rows.n * np.sum(slope**2 / eigenvalues) / 2.0 < NEAR):
+        return None
+    first = Optimum(start, value, np.inf, Status.STALLED, 0)
+    found = polish(objective, first, part)
+    return found if found.status in (Status.CONVERGED, Status.EDGE) else None
+
+
+def _equilibrated(hessian: NDArray, free: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Scales of the free entries, eigenvalues and directions of the Hessian in these units."""
+    # Equilibrated, so that damping means the same in every coordinate.
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian))[free], 1e-300))
+    return scale, *np.linalg.eigh(hessian[np.ix_(free, free)] * np.outer(scale, scale))
+
+
+def polish(objective: Objective, optimum: Optimum, part: Objective | None = None) -> Optimum:
     """Newton steps, damped and kept within the bounds, until nothing is left to gain.
 
     L-BFGS-B stops on a relative change of the objective, which at large n leaves an error above
     the statistical one and flattens measured rates. The Newton decrement, summed over the rows,
     measures what is left in units of log-likelihood.
+
+    Parameters
+    ----------
+    objective : Objective
+    optimum : Optimum
+        Where to begin.
+    part : Objective, optional
+        On a part of the rows: steps are of its curvature as long as it says that they gain.
     """
     if optimum.status is Status.NON_FINITE:
         return optimum
     working, n = objective.working, objective.rows.n
     w = optimum.w
-    value, gradient = objective.value_and_gradient(w)
+    if part is None:
+        value, gradient, natural = objective.derivatives(w)
+    else:
+        value, gradient = objective.value_and_gradient(w)
+        natural = None
     damping, iterations, status = 0.0, optimum.iterations, Status.STALLED
-    natural = None
+    last = np.inf
     for _ in range(NEWTON_STEPS):
-        natural = objective.natural_hessian(working.natural(w))
-        hessian = objective.hessian(w, gradient, natural)
+        if part is not None:
+            theta = working.natural(w)
+            hessian = part.hessian(w, gradient, part.natural_hessian(theta))
+        else:
+            if natural is None:
+                natural = objective.natural_hessian(working.natural(w))
+            hessian = objective.hessian(w, gradient, natural)
         free = _free(objective, w, gradient)
         if not np.isfinite(hessian).all():
             status = Status.NON_FINITE
             break
-        # Equilibrated, so that damping means the same in every coordinate.
-        scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian))[free], 1e-300))
-        eigenvalues, directions = np.linalg.eigh(
-            hessian[np.ix_(free, free)] * np.outer(scale, scale)
-        )
+        scale, eigenvalues, directions = _equilibrated(hessian, free)
         slope = directions.T @ (gradient[free] * scale)
         sound = eigenvalues > 1e-13
-        if sound.all() and n * np.sum(slope**2 / eigenvalues) / 2.0 < LOSS:
+        done = sound.all() and n * np.sum(slope**2 / eigenvalues) / 2.0 < LOSS
+        held = not free.all() and not sound.all() and n * np.sum(slope**2) < LOSS
+        promise = np.sum(slope**2 / np.maximum(np.abs(eigenvalues), 1e-13))
+        if part is not None and (done or held or promise > SLOW * last):
+            # What is left is for all rows to say.
+            part = None
+            continue
+        last = promise
+        if done or held:
             status = Status.CONVERGED if free.all() else Status.EDGE
-            break
-        if not free.all() and not sound.all() and n * np.sum(slope**2) < LOSS:
-            status = Status.EDGE
             break
         moved = False
         while damping < 1e12:
@@ -160,17 +222,21 @@ def polish(objective: Objective, optimum: Optimum) -> Optimum:
             step = np.zeros_like(w)
             step[free] = -scale * (directions @ (slope / curvature))
             trial = np.clip(w + step, working.lower, working.upper)
-            trial_value, trial_gradient = objective.value_and_gradient(trial)
+            if part is None and n <= EAGER:
+                trial_value, trial_gradient, trial_natural = objective.derivatives(trial)
+            else:
+                trial_value, trial_gradient = objective.value_and_gradient(trial)
+                trial_natural = None
             # Close to the optimum the value is flat to rounding; a tie counts as progress there.
             if np.isfinite(trial_gradient).all() and trial_value <= value + 4e-16 * abs(value):
                 moved = bool(np.any(trial != w))
                 w, value, gradient = trial, trial_value, trial_gradient
+                natural = trial_natural
                 damping = 0.0 if damping < 1e-6 else damping / 10.0
                 break
             damping = max(10.0 * damping, 1e-6)
         iterations += 1
         if not moved:
             break
-        natural = None
     norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
     return Optimum(w, value, norm, status, iterations, natural)

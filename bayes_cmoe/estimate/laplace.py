@@ -32,7 +32,7 @@ from bayes_cmoe.estimate.ridge import (
 
 Ridge = tuple[NDArray, list[Node]]
 
-__all__ = ["Sample", "importance_sample", "modes_of"]
+__all__ = ["Sample", "explored", "importance_sample", "modes_of"]
 
 MODES = 6
 """Optima whose ridges are followed at most, the best first."""
@@ -49,6 +49,8 @@ GOOD, SOUND = 0.5, 0.5
 """Efficiency and k-hat at which the proposal needs no further fit, once it had one."""
 MOST = 60_000
 """Draws of the final proposal at most."""
+FEW = 256
+"""Draws that show where the mass is, when nothing is asked of them beyond that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +165,48 @@ def _first_proposal(posterior: Posterior, modes: list[Node], ridges: list[list[R
     )
 
 
+def _nowhere(posterior: Posterior, rows: Rows) -> Sample:
+    u = np.zeros((1, posterior.layout.size))
+    value = posterior.unconstrained_many(u, rows)
+    return Sample(u, value, weights_of(value, np.full(1, np.nan)), (), ())
+
+
+def _weighted(
+    posterior: Posterior,
+    rows: Rows,
+    modes: list[Node],
+    ridges: list[list[Ridge]],
+    proposal: Proposal,
+    rng: Generator,
+    count: int,
+) -> Sample:
+    u = proposal.draw(rng, count)
+    value = posterior.unconstrained_many(u, rows)
+    weights = weights_of(value, proposal.log_density(u))
+    return Sample(u, value, weights, tuple(modes), tuple(ridges[0]))
+
+
+def explored(posterior: Posterior, rows: Rows, points: NDArray, rng: Generator) -> Sample:
+    """Where the mass is: modes, the best one's ridges along the levels, and a few weighted draws.
+
+    Enough to choose a sampler's coordinates and to begin its chains, at a small part of the cost
+    of `importance_sample`; the weights are not to be believed beyond that.
+
+    Parameters
+    ----------
+    posterior, rows, points, rng
+        As for `importance_sample`.
+    """
+    modes = modes_of(posterior, rows, points[:MODES])
+    if not modes:
+        return _nowhere(posterior, rows)
+    levels = level_directions(posterior) or ridge_directions(posterior, modes[0])
+    ridges = [[(direction, ridge(posterior, rows, modes[0], direction)) for direction in levels]]
+    ridges += [[(levels[0], [mode])] for mode in modes[1:]]
+    proposal = _first_proposal(posterior, modes, ridges)
+    return _weighted(posterior, rows, modes, ridges, proposal, rng, FEW)
+
+
 def importance_sample(
     posterior: Posterior, rows: Rows, points: NDArray, rng: Generator, wanted: float
 ) -> Sample:
@@ -184,17 +228,12 @@ def importance_sample(
     """
     modes = modes_of(posterior, rows, points[:MODES])
     if not modes:
-        u = np.zeros((1, posterior.layout.size))
-        value = posterior.unconstrained_many(u, rows)
-        return Sample(u, value, weights_of(value, np.full(1, np.nan)), (), ())
+        return _nowhere(posterior, rows)
     ridges = _ridges(posterior, rows, modes)
     proposal = _first_proposal(posterior, modes, ridges)
 
     def weighted(count: int) -> Sample:
-        u = proposal.draw(rng, count)
-        value = posterior.unconstrained_many(u, rows)
-        weights = weights_of(value, proposal.log_density(u))
-        return Sample(u, value, weights, tuple(modes), tuple(ridges[0]))
+        return _weighted(posterior, rows, modes, ridges, proposal, rng, count)
 
     count = ROUND
     for turn in range(ROUNDS):

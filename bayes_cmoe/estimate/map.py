@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
+from bayes_cmoe.estimate.descent import Optimum, Status, approach, descend, polish
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
@@ -31,6 +31,8 @@ EXPLORE = 4096
 """Above this many rows the starts are compared on an evenly spaced part of them."""
 DENSEST = 16
 """One in so many rows at most, from which hops on all rows follow; on more they take minutes."""
+THIN = 8
+"""Above EXPLORE times so many rows, every so many-th row gives the curvature of steps."""
 CONTENDERS = 8
 """Optima of the part, at most, that are descended from on all rows."""
 DOUBT = 4.0
@@ -53,11 +55,19 @@ def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate
     objective = Objective(posterior, rows)
     given = np.atleast_2d(np.asarray(starts, dtype=float))
     points = [objective.working.working(start) for start in given]
-    found = counted([descend(objective, point) for point in points], rows.n)
-    best, labels = polish(objective, found.ends[0]), labels_of(posterior)
+    part = Objective(posterior, rows.thinned(THIN)) if rows.n >= THIN * EXPLORE else None
+    found = counted([_end(objective, point, part) for point in points], rows.n)
+    best, labels = found.ends[0], labels_of(posterior)
+    if best.curvature is None:
+        best = polish(objective, best)
     if labels is not None:
         best = _ordered(objective, best, lambda theta: labels.matched(theta, given[0]))
     return _estimate(objective, best, found, rows.n, begun)
+
+
+def _end(objective: Objective, start: NDArray, part: Objective | None) -> Optimum:
+    """Where Newton's steps lead from a start near a maximum, and L-BFGS-B from any other."""
+    return approach(objective, start, part) or descend(objective, start, part)
 
 
 def _ordered(objective: Objective, best: Optimum, order: Callable[[NDArray], NDArray]) -> Optimum:

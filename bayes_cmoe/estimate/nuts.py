@@ -24,7 +24,7 @@ from bayes_cmoe.estimate.charts import best_chart, mapped, unmapped
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence, remedy
 from bayes_cmoe.estimate.draws import draws_tree, starting_points
 from bayes_cmoe.estimate.importance import resampled
-from bayes_cmoe.estimate.laplace import Sample, importance_sample
+from bayes_cmoe.estimate.laplace import Sample, explored, importance_sample
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.parts.pymc_names import takes_pymc_names
@@ -77,6 +77,7 @@ def fit_nuts(
     cores: int | None = None,
     target_accept: float = 0.9,
     log_likelihood: bool = False,
+    checked: bool = True,
     progress: bool = False,
     start: xr.DataTree | None = None,
     posterior: Posterior | None = None,
@@ -97,6 +98,8 @@ def fit_nuts(
     log_likelihood : bool
         Whether to add the pointwise log-likelihood, for PSIS-LOO (chains x draws x n numbers), and
         the log prior density of each parameter, for prior sensitivity.
+    checked : bool
+        Whether to hold the draws against nested Laplace; without, nothing is said of the evidence.
     progress : bool
         Whether to show nutpie's progress bar.
     start : DataTree, optional
@@ -130,7 +133,11 @@ def fit_nuts(
     layout, rows = compiled.layout, compiled.rows_of(model)
     seeds = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.default_rng(seeds[0])
-    sample = importance_sample(compiled, rows, starting_points(layout, point), rng, CHECKED)
+    points = starting_points(layout, point)
+    if checked:
+        sample = importance_sample(compiled, rows, points, rng, CHECKED)
+    else:
+        sample = explored(compiled, rows, points, rng)
     if not sample.modes:
         raise FloatingPointError("the posterior density is no number wherever the starts ended")
     chart = best_chart(compiled, rows, sample, rng)
@@ -154,7 +161,7 @@ def fit_nuts(
         model, compiled, rows, u, kept, point, log_likelihood=log_likelihood, library="nutpie"
     )
     report = convergence(tree)
-    apart = _disagreements(compiled, tree, sample)
+    apart = _disagreements(compiled, tree, sample) if checked else []
     tree.attrs = {
         "engine": "nuts",
         "summary": report.line,
@@ -162,7 +169,7 @@ def fit_nuts(
         "disagreements": "; ".join(apart),
         "seconds": time.perf_counter() - begun,
     }
-    if sample.trusted:
+    if checked and sample.trusted:
         tree.attrs["log_evidence"] = sample.weights.log_evidence
         tree.attrs["log_evidence_se"] = sample.weights.log_evidence_se
     advice = remedy(report)
@@ -182,4 +189,12 @@ def _disagreements(posterior: Posterior, tree: xr.DataTree, sample: Sample) -> l
     others, labels = posterior.natural_many(sample.u), labels_of(posterior)
     if labels is not None:
         others = labels.matched(others, layout.vectors(tree["point_estimate"]))
-    return disagreements(layout.labels, draws, others, sample.weights)
+    # A half-line's tail may be so long that its spread is a matter of the largest few draws.
+    long = np.isfinite(posterior.lower) & np.isinf(posterior.upper)
+    names = [f"log {own}" if far else own for own, far in zip(layout.labels, long, strict=True)]
+
+    def shortened(table: NDArray) -> NDArray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(long, np.log(table - posterior.lower), table)
+
+    return disagreements(tuple(names), shortened(draws), shortened(others), sample.weights)

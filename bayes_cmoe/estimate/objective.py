@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows
@@ -34,17 +33,18 @@ class Objective:
     def value_and_gradient(self, w: NDArray) -> tuple[float, NDArray]:
         """The objective and its gradient in w."""
         theta = self.working.natural(w)
-        value, gradient = self.posterior.likelihood.value_and_gradient(theta, self.rows)
-        prior, prior_gradient, _ = self.posterior.prior_derivatives(theta)
-        total = gradient + np.asarray(prior_gradient)
-        return -(value + float(prior)) / self.rows.n, -self.working.gradient(
-            theta, total
-        ) / self.rows.n
+        value, gradient = self.posterior.log_density(theta, self.rows)
+        return -value / self.rows.n, -self.working.gradient(theta, gradient) / self.rows.n
+
+    def derivatives(self, w: NDArray) -> tuple[float, NDArray, NDArray]:
+        """The objective, its gradient in w and `natural_hessian`, in one pass over the rows."""
+        theta = self.working.natural(w)
+        value, gradient, natural = self.posterior.derivatives(theta, self.rows)
+        return -value / self.rows.n, -self.working.gradient(theta, gradient) / self.rows.n, natural
 
     def natural_hessian(self, theta: NDArray) -> NDArray:
         """Second derivatives of the log posterior density in theta, summed over rows."""
-        _, _, prior = self.posterior.prior_derivatives(theta)
-        return self.posterior.likelihood.hessian(theta, self.rows) + np.asarray(prior)
+        return self.posterior.derivatives(theta, self.rows)[2]
 
     def hessian(self, w: NDArray, gradient: NDArray, natural: NDArray) -> NDArray:
         """The Hessian in w, from the gradient in w and `natural_hessian` at the same point."""

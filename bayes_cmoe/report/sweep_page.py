@@ -186,7 +186,9 @@ def _greek(formula: str) -> str:
 
 def _powers(text: str) -> Markup:
     """Text with its powers raised: n^-1/8."""
-    raised = re.sub(r"\^(-?)([\d/]+)", lambda found: _raised(*found.groups()), str(escape(text)))
+    raised = re.sub(
+        r"\^(-?)([\d/]+(?:\.\d+)?)", lambda found: _raised(*found.groups()), str(escape(text))
+    )
     return Markup(raised)
 
 

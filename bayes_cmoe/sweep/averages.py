@@ -7,8 +7,9 @@ below its mean, is taken off what e happened to be:
     m = mean(a) - c (mean(b) - E b),    c = cov(a, b) / var(b), kept within [0, 1].
 
 c is estimated from the fits. At zero the control says nothing and m is the plain mean; at one the
-error is its linearisation. The interval is the jackknife's, on the scale of the logarithm, so it
-knows that c was estimated.
+error is its linearisation. L itself, with its sign, has mean zero and is a second control, since
+errors are much larger on one side where a prompt merges. The interval is the jackknife's, on the
+scale of the logarithm, so it knows that the coefficients were estimated.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ FEWEST = 2
 """Replications that an interval needs."""
 CONTROLLED = 4
 """Replications that a coefficient needs: below, the mean is a plain one."""
+SIGNED = 20
+"""Replications for each control, from which signed ones are used too."""
+TINY = 1e-15
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,10 @@ NOTHING = Average(np.nan, np.nan, 1.0)
 
 
 def average(
-    values: ArrayLike, controls: ArrayLike | None = None, expected: float = np.nan
+    values: ArrayLike,
+    controls: ArrayLike | None = None,
+    expected: float = np.nan,
+    signed: ArrayLike | None = None,
 ) -> Average:
     """Mean of a positive quantity, controlled where there is a control.
 
@@ -69,6 +76,9 @@ def average(
         In the units of the values; NaN where there is none.
     expected : float
         The controls' mean, known from theory.
+    signed : array, shape (replicate, k), optional
+        More controls, whose means are zero: linearised errors with their signs, which an error
+        follows that is larger on one side. Used from twenty replications for each control.
 
     References
     ----------
@@ -88,41 +98,60 @@ def average(
     """
     own = np.asarray(values, dtype=float)
     kept = np.isfinite(own)
-    beside = np.full(own.shape, np.nan) if controls is None else np.asarray(controls, dtype=float)
-    if kept.sum() < FEWEST or not np.nanmax(own[kept]) > 0:
+    count = int(kept.sum())
+    if count < FEWEST or not np.nanmax(own[kept]) > 0:
         return NOTHING
     # Scaled by the largest, since a norm may be huge where a gate runs away.
     top = own[kept].max()
-    known = kept & np.isfinite(beside)
-    if not (known.sum() == kept.sum() >= CONTROLLED and 0 < expected < np.inf):
-        return _jackknifed(own[kept] / top, np.zeros(kept.sum()), 0.0, top)
-    return _jackknifed(own[known] / top, beside[known] / expected, expected / top, top)
+    a, nothing = own[kept] / top, np.zeros((count, 0))
+    beside = np.full(own.shape, np.nan) if controls is None else np.asarray(controls, dtype=float)
+    b = beside[kept] / expected
+    if not np.isfinite(b).all() or count < CONTROLLED:
+        return _jackknifed(a, np.ones(count), nothing, 0.0, top)
+    more = nothing if signed is None else np.asarray(signed, dtype=float)[kept]
+    if count < SIGNED * (1 + more.shape[1]) or not np.isfinite(more).all():
+        more = nothing
+    return _jackknifed(a, b, more / (more.std(axis=0) + TINY), expected / top, top)
 
 
-def _jackknifed(a: NDArray, b: NDArray, most: float, top: float) -> Average:
+def _jackknifed(a: NDArray, b: NDArray, signed: NDArray, most: float, top: float) -> Average:
     """The controlled mean of a by b, whose mean is one; the coefficient at most `most`."""
-    count = len(a)
-    sums = np.array([a, b, a * b, b * b])
-    whole = sums.sum(axis=1)
-    mean, coefficient = _controlled(whole, count, most)
-    logs = np.log(_controlled(whole[:, None] - sums, count - 1, most)[0])
+    count, k = signed.shape
+    table = np.column_stack([a, b, signed])
+    products = table[:, :, None] * table[:, None, :]
+    sums, squares = table.sum(axis=0), products.sum(axis=0)
+    mean, coefficient = _controlled(sums, squares, count, most)
+    less = _controlled(sums - table, squares - products, count - 1, most)
+    logs = np.log(less[0])
     # Its mean, not the whole sample's, as the centre: the variance has no bias from there.
     error = np.sqrt((count - 1) / count * np.sum((logs - logs.mean()) ** 2))
-    freedom = count - 2 if most else count - 1
+    freedom = count - 2 - k if most else count - 1
     return Average(
         float(np.log(mean) + np.log(top)), float(error), freedom, float(coefficient / mean)
     )
 
 
-def _controlled(sums: NDArray, count: int, most: float) -> tuple[NDArray, NDArray]:
-    """Means and coefficients from the sums of a, b, ab and bb; plain where the rest is no mean."""
-    a, b, ab, bb = sums / count
-    spread = bb - b * b
+def _controlled(
+    sums: NDArray, squares: NDArray, count: int, most: float
+) -> tuple[NDArray, NDArray]:
+    """Means and coefficients from the sums of (a, b, signed) and of their products.
+
+    What the signed controls explain is taken off a and b first; plain where the rest is no mean.
+    """
+    means = sums / count
+    spread = squares / count - means[..., :, None] * means[..., None, :]
+    cross = spread[..., 2:, :2]
+    if cross.shape[-2]:
+        taken = np.linalg.solve(spread[..., 2:, 2:], cross)
+        means = means[..., :2] - np.einsum("...k,...kj->...j", means[..., 2:], taken)
+        spread = spread[..., :2, :2] - np.swapaxes(cross, -1, -2) @ taken
+    ab, bb = spread[..., 0, 1], spread[..., 1, 1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        coefficient = np.where(spread > 0, np.clip((ab - a * b) / spread, 0.0, most), 0.0)
-    mean = a - coefficient * (b - 1.0)
+        coefficient = np.where(bb > TINY, np.clip(ab / bb, 0.0, most), 0.0)
+    mean = means[..., 0] - coefficient * (means[..., 1] - 1.0)
     good = mean > 0
-    return np.where(good, mean, a), np.where(good, coefficient, 0.0)
+    plain = sums[..., 0] / count
+    return np.where(good, mean, plain), np.where(good, coefficient, 0.0)
 
 
 def median(

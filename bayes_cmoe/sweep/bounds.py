@@ -75,7 +75,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     xarray.Dataset with ``bound``, its relative Monte-Carlo error ``bound_se``, ``expected``,
     ``median``, ``radius`` and ``modulus`` (target, n), ``exponent``, ``lower`` (that of the minimax
     lower bound), ``formula`` and ``source`` (target), ``resolution`` (n), and the parts of
-    `bayes_cmoe.sweep.limits.Limit`: ``entries``, ``pull`` and ``spread``. Numbers are NaN, and the
+    `bayes_cmoe.sweep.limits.Limit`: ``entries`` and ``spread``; and ``pull``, J I^-1, which makes
+    linearised errors of mean scores. Numbers are NaN, and the
     attribute ``reason`` says why, where the information is singular.
 
     References
@@ -176,7 +177,6 @@ def _limits(
     limit = Limit(
         (*targets.names, "loss"),
         _entries(targets),
-        pull=jacobian @ root.T @ root,
         spread=jacobian @ root.T / n**0.5,
         loss=loss,
     )
@@ -191,7 +191,7 @@ def _limits(
         "expected": limit.expected(),
         "median": limit.median(),
         "radius": limit.radius(),
-        "pull": limit.pull,
+        "pull": jacobian @ root.T @ root,
         "spread": limit.spread,
     }
 

@@ -49,6 +49,19 @@ class Cell:
             self.stacked("error" if variable == "linear" else variable, target), np.nan
         )
 
+    def signed(self, target: str) -> NDArray:
+        """Linearised errors of a target's entries, (size, replicate, k); of the loss, of all."""
+        count = self.stacked("error", target).shape[1]
+        if "pull" not in self.theory or any("score" not in fits for fits in self.fits):
+            return np.zeros((len(self.n), count, 0))
+        entries = self.theory["entries"].sel(target=target).to_numpy().astype(bool)
+        if not entries.any():
+            entries[: self.theory.sizes["entry"]] = True
+        found = np.full((len(self.n), count, entries.sum()), np.nan)
+        for filled, linear in zip(found, self.linear, strict=True):
+            filled[: len(linear)] = linear[:, entries]
+        return found
+
     def medians(self, target: str) -> tuple[NDArray, NDArray]:
         """Sizes of linearised errors, (size, replicate), and their medians in theory, (size,)"""
         return self.controls_of("linear", target), self.theoretical("median", target)
@@ -61,21 +74,29 @@ class Cell:
         loss, the radius of its ball, and whether its intervals hold the truth. NaN where the
         information is singular.
         """
-        pairs = zip(self.n, self.fits, strict=True)
-        return tuple(self._limiting(int(n), fits) for n, fits in pairs)
+        triples = zip(self.n, self.fits, self.linear, strict=True)
+        return tuple(self._limiting(int(n), fits, linear) for n, fits, linear in triples)
 
-    def _limiting(self, n: int, fits: xr.Dataset) -> xr.Dataset:
+    @cached_property
+    def linear(self) -> list[NDArray]:
+        """The linearised errors I^-1 S / n of the measured vector, (fit, measured), a size each."""
+        pairs = zip(self.n, self.fits, strict=True)
+        return [
+            fits["score"].sel(target=self.theory["entry"].to_numpy()).to_numpy()
+            @ self.theory["pull"].sel(n=n).to_numpy().T
+            for n, fits in pairs
+        ]
+
+    def _limiting(self, n: int, fits: xr.Dataset, linear: NDArray) -> xr.Dataset:
         own = self.theory.sel(n=n)
         regime = variant_named(self.setting.variant).regime(self.setting.regime)
         truth = regime.truth(n, self.setting.alpha, self.setting.gamma)
         limit = Limit(
             tuple(own["target"].to_numpy()),
             own["entries"].to_numpy()[:-1].astype(bool),
-            own["pull"].to_numpy(),
             own["spread"].to_numpy(),
             loss_at(regime, truth),
         )
-        linear = limit.linear(fits["score"].sel(target=own["entry"].to_numpy()).to_numpy())
         coords = {"target": own["target"], "level": fits["level"]}
         sizes = (("fit", "target"), limit.distances(linear))
         if self.method == "map":
@@ -149,6 +170,7 @@ def measured_of(cell: Cell, target: str) -> Measured | None:
         controls=cell.controls_of(variable, target),
         limits=cell.theoretical(limit, target),
         slack=cell.slack(target),
+        signed=cell.signed(target),
         level=LEVEL,
     )
 

@@ -186,14 +186,14 @@ class Design:
         for plan in plans.values():
             plan["sizes"] = list(plan["sizes"])
         # Designs that do not say these keep the fingerprint that they had.
-        for method, name, silent in UNSAID:
-            if method in plans and plans[method][name] == silent:
+        for method, name, usual in UNSAID:
+            if method in plans and plans[method][name] == usual:
                 del plans[method][name]
         regimes = [setting.label for setting in self.settings]
         own = {"name": self.name, "prior": self.prior, "entropy": self.entropy, "regimes": regimes}
-        said = {"margin": self.margin, "until": self.until, "modulus": self.modulus}
-        silent = {"margin": MARGIN, "until": None, "modulus": False}
-        return {**own, **{key: said[key] for key in said if said[key] != silent[key]}, **plans}
+        said: dict[str, Any] = {"margin": self.margin, "until": self.until, "modulus": self.modulus}
+        unsaid = {"margin": MARGIN, "until": None, "modulus": False}
+        return {**own, **{key: said[key] for key in said if said[key] != unsaid[key]}, **plans}
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Design":

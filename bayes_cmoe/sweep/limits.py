@@ -46,8 +46,6 @@ class Limit:
         The targets; the variant's loss is last.
     entries : array of bool, shape (target - 1, measured)
         Which entries of the measured vector a target is the norm of.
-    pull : array, shape (measured, entry)
-        J I^-1: the linearised error from the mean score.
     spread : array, shape (measured, entry)
         J I^-1/2 n^-1/2: the linearised error from standard normal numbers.
     loss : callable
@@ -60,13 +58,8 @@ class Limit:
 
     names: tuple[str, ...]
     entries: NDArray
-    pull: NDArray
     spread: NDArray
     loss: Callable[[Mapping[str, NDArray]], NDArray]
-
-    def linear(self, scores: NDArray) -> NDArray:
-        """L of the measured vector, shape (fit, measured), from mean scores, (fit, entry)."""
-        return scores @ self.pull.T
 
     def distances(self, shift: NDArray) -> NDArray:
         """The size of every target's error, (..., target), from (..., measured)."""

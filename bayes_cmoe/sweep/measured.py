@@ -8,6 +8,7 @@ out after the fact.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,6 +86,8 @@ class Measured:
         expected loss), in the errors' units; NaN where there is none.
     limits : array, shape (size,), optional
         Their root mean square (their mean), known from theory.
+    signed : array, shape (size, replicate, k), optional
+        Linearised errors of the target's entries with their signs; NaN where there are none.
     slack : array, shape (size,), optional
         Relative Monte-Carlo error of the limits.
     level : float
@@ -112,6 +115,7 @@ class Measured:
     controls: NDArray | None = None
     limits: NDArray | None = None
     slack: NDArray | None = None
+    signed: NDArray | None = None
     level: float = LEVEL
 
     def __post_init__(self) -> None:
@@ -144,12 +148,11 @@ class Measured:
 
     def at(self, chosen: slice | NDArray) -> "Measured":
         """The same at some of the sizes."""
-        parts = (self.controls, self.limits, self.slack)
-        controls, limits, slack = (None if part is None else part[chosen] for part in parts)
-        return replace(
-            self, n=self.n[chosen], errors=self.errors[chosen], controls=controls, limits=limits,
-            slack=slack,
-        )  # fmt: skip
+        parts = {name: getattr(self, name) for name in ("controls", "limits", "slack", "signed")}
+        own: dict[str, Any] = {
+            name: None if part is None else part[chosen] for name, part in parts.items()
+        }
+        return replace(self, n=self.n[chosen], errors=self.errors[chosen], **own)
 
     @property
     def _power(self) -> float:
@@ -161,10 +164,11 @@ class Measured:
         power = self._power
         if self.controls is None or self.limits is None:
             return [average(_raised(row, power)) for row in self.errors]
-        rows = zip(self.errors, self.controls, self.limits, strict=True)
+        signed = [None] * len(self.n) if self.signed is None else self.signed
+        rows = zip(self.errors, self.controls, self.limits, signed, strict=True)
         return [
-            average(_raised(error, power), np.abs(control) ** power, limit**power)
-            for error, control, limit in rows
+            average(_raised(error, power), np.abs(control) ** power, limit**power, more)
+            for error, control, limit, more in rows
         ]
 
     @cached_property

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from bayes_cmoe.parts.outside import Plugin, plugins, take_plugins
 from bayes_cmoe.sweep.parent import end_with
-from bayes_cmoe.sweep.worker import THREADS, limit_threads
+from bayes_cmoe.sweep.worker import limit_threads
 
 __all__ = ["over_processes", "with_plugins"]
 
@@ -65,13 +65,11 @@ def _end(results: Generator[Any]) -> None:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Let processes that are started meanwhile begin with one thread each."""
-    before = {name: os.environ.get(name) for name in THREADS}
+    before = dict(os.environ)
     limit_threads()
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,7 @@ from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
+from bayes_cmoe.estimate.rival import rival
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.concentration import ball_radius, concentration
 from bayes_cmoe.study.losses import merging_distance, published_loss
@@ -33,6 +34,7 @@ from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.calibration import calibration
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
+from bayes_cmoe.sweep.kept import kept_compilations
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
 from bayes_cmoe.sweep.setting import Setting
@@ -53,8 +55,15 @@ REFERENCE = 10_000
 
 
 def limit_threads() -> None:
-    """Keep this process to one thread; to be called before JAX starts in it."""
-    os.environ.update(THREADS)
+    """Keep this process to one thread, and what it compiles; to be called before JAX starts."""
+    os.environ.update(THREADS | kept_compilations(os.environ))
+
+
+class _Drawn(NamedTuple):
+    """A data set, and the same with the frozen expert's columns, as a likelihood reads it."""
+
+    data: Data
+    columns: dict[str, NDArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +81,18 @@ class _Bench:
         """What is measured."""
         return (*self.targets.names, "loss")
 
-    def draw(self, design: Design, setting: Setting, n: int, replicate: int) -> Data:
+    def draw(self, design: Design, setting: Setting, n: int, replicate: int) -> _Drawn:
         rng = np.random.default_rng(design.seed(setting, n, replicate))
         x = self.regime.draw_inputs(rng, n)
         truth = self.simulator.layout.ravel(self.regime.truth(n, setting.alpha, setting.gamma))
         columns = {"x": x, **self.regime.frozen.columns(x)}
-        return Data(x, self.simulator.draw(truth, columns, rng), classes=self.regime.classes)
-
-    def rows(self, data: Data) -> Rows:
-        columns = {"x": data.x, **self.regime.frozen.columns(data.x)}
+        y = self.simulator.draw(truth, columns, rng)
         (response,) = set(self.posterior.likelihood.columns) - set(columns)
-        return self.posterior.likelihood.rows({**columns, response: data.y})
+        data = Data(x, y, classes=self.regime.classes)
+        return _Drawn(data, {**columns, response: y})
+
+    def rows(self, drawn: _Drawn) -> Rows:
+        return self.posterior.likelihood.rows(drawn.columns)
 
 
 @lru_cache(maxsize=4)
@@ -97,7 +107,7 @@ def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
         return bench
     own = Setting(name, regime)
     design = Design("reference", (own,), MapPlan((REFERENCE,), 1), entropy=entropy)
-    data = bench.draw(design, own, REFERENCE, 0)
+    data = bench.draw(design, own, REFERENCE, 0).data
     value = prior if prior == "weak" else json.loads(prior)
     fixed = Posterior(variant.model(setting, data, value))
     return _Bench(variant, setting, simulator, fixed, targets)
@@ -138,28 +148,30 @@ def _map_values(
 def _fit_map(
     bench: _Bench, design: Design, task: Task, replicate: int, truth: Truth
 ) -> dict[str, Any]:
-    data = bench.draw(design, task.setting, task.n, replicate)
-    rows, theta = bench.rows(data), bench.posterior.layout.ravel(truth)
+    drawn = bench.draw(design, task.setting, task.n, replicate)
+    rows, theta = bench.rows(drawn), bench.posterior.layout.ravel(truth)
     found = find_map(bench.posterior, rows, theta)
-    values = _map_values(bench, found, rows, truth, theta)
     plan = design.map or MapPlan((task.n,), 1)
+    seed = design.seed(task.setting, task.n, replicate, "starts").generate_state(1)[0]
+    other, gap = rival(bench.posterior, drawn.columns, rows, found.theta, int(seed))
+    best = find_map(bench.posterior, rows, other) if gap > 0 else found
+    values = _map_values(bench, best, rows, truth, theta)
     if plan.starts and task.n <= plan.starts_up_to:
-        seed = design.seed(task.setting, task.n, replicate, "starts").generate_state(1)[0]
-        model = bench.variant.model(bench.regime, data)
+        model = bench.variant.model(bench.regime, drawn.data)
         tree = fit_map(model, starts=plan.starts, seed=int(seed), posterior=bench.posterior)
-        values["anywhere_gap"] = tree["optimizer_result"]["logp"].item() - found.logp
-    return values
+        gap = max(gap, tree["optimizer_result"]["logp"].item() - found.logp)
+    return values | {"anywhere_gap": gap}
 
 
 def _fit_nuts(
     bench: _Bench, design: Design, task: Task, replicate: int, truth: Truth
 ) -> dict[str, Any]:
     plan = design.nuts or NutsPlan((task.n,), 1)
-    data = bench.draw(design, task.setting, task.n, replicate)
-    rows, layout = bench.rows(data), bench.posterior.layout
+    drawn = bench.draw(design, task.setting, task.n, replicate)
+    rows, layout = bench.rows(drawn), bench.posterior.layout
     theta = layout.ravel(truth)
     found = find_map(bench.posterior, rows, theta)
-    model = bench.variant.model(bench.regime, data)
+    model = bench.variant.model(bench.regime, drawn.data)
     seed = design.seed(task.setting, task.n, replicate, "sampler").generate_state(1)[0]
     with warnings.catch_warnings():
         # The figures that the warning is about are kept with the row.
@@ -172,6 +184,7 @@ def _fit_nuts(
             chains=plan.chains,
             seed=int(seed),
             cores=1,
+            checked=False,
             start=map_tree(found, model, layout, task.n),
             posterior=bench.posterior,
         )

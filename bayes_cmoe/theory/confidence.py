@@ -20,7 +20,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.parts.mixture import mixture_of
 from bayes_cmoe.theory.cover import Ground, ground_of, inverse_information
-from bayes_cmoe.theory.inversion import Inversion
+from bayes_cmoe.theory.inversion import Inversion, drawn_limits
 from bayes_cmoe.theory.lines import Line, line_named
 from bayes_cmoe.theory.profile import Curve, Heights, crossings, profile_curve
 
@@ -128,8 +128,9 @@ def intervals(
         (``lam*a[x1]``).
     method : {"profile", "drawn", "inverted"}
         ``profile``: all values whose likelihood ratio is below the chi-square quantile.
-        ``drawn``: below the quantile that the ratio has in responses drawn at the estimate, where
-        that is larger: with few rows from the prompt the ratio is wider than chi-square.
+        ``drawn``: below the quantile that the ratio has in responses drawn at the ends of that
+        interval, where that is larger: with few rows from the prompt the ratio is wider than
+        chi-square.
         ``inverted``: all values that a test does not refuse whose critical value is drawn from the
         model, at the least favourable identification that the data leave open.
     level : float
@@ -146,9 +147,9 @@ def intervals(
     -------
     xarray.Dataset with ``estimate``, ``lower``, ``upper``; ``open_below`` and ``open_above``,
     whether the interval ends with the parameter's range; ``profile`` (value), the likelihood ratio
-    of each value looked at. Attributes ``name``, ``method``, ``level``, ``limit``, the ratio's
-    critical value (profile, drawn), ``pieces``, of how many pieces the set consists whose hull the
-    interval is (profile, drawn).
+    of each value looked at. Attributes ``name``, ``method``, ``level``, ``limits``, the ratio's
+    critical values below and above the estimate (profile, drawn), ``pieces``, of how many pieces
+    the set consists whose hull the interval is (profile, drawn).
 
     Raises
     ------
@@ -159,8 +160,8 @@ def intervals(
     References
     ----------
     Andrews and Cheng (2012), Estimation and inference with weak, semi-strong, and strong
-    identification, doi:10.3982/ECTA9456; Beran (1987), Prepivoting to reduce level error of
-    confidence sets, doi:10.1093/biomet/74.3.457.
+    identification, doi:10.3982/ECTA9456; Lee and Young (2005), Parametric bootstrapping with
+    nuisance parameters, doi:10.1016/j.spl.2004.10.026.
 
     Examples
     --------
@@ -192,14 +193,18 @@ def intervals(
     spread = _spread(heights, line, optima[0], len(columns["x"]))
     rng = np.random.default_rng(seed)
     test = Inversion.of(heights, own.simulator, columns, line, level, draws, rng)
-    if method == "drawn":
-        limit = max(limit, test.limit_at(optima[0], rng))
     curve = profile_curve(heights, columns, line, optima, spread, limit)
-    lower, upper, below, above = crossings(curve, np.full(len(curve.values), limit))
+    limits = (limit, limit)
+    if method == "drawn":
+        limits = drawn_limits(test, curve, limit, rng)
+        if max(limits) > limit:
+            curve = profile_curve(heights, columns, line, optima, spread, max(limits))
+    best = curve.values[int(np.argmin(curve.drop))]
+    allowed = np.where(curve.values < best, *limits)
+    lower, upper, below, above = crossings(curve, allowed)
     if method == "inverted":
         lower, upper, below, above = _inverted(test, curve, limit, rng)
-    inside = curve.drop <= limit
-    best = curve.values[int(np.argmin(curve.drop))]
+    inside = curve.drop <= allowed
     estimate, lower, upper = (float(end) for end in line.shown(np.array([best, lower, upper])))
     return xr.Dataset(
         {
@@ -215,7 +220,7 @@ def intervals(
             "name": name,
             "method": method,
             "level": level,
-            "limit": limit,
+            "limits": limits,
             "pieces": int(inside[0]) + int(np.sum(inside[1:] & ~inside[:-1])),
         },
     )

@@ -21,9 +21,9 @@ from scipy.stats import binom, chi2
 from bayes_cmoe.compiled.replicas import Table
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.theory.lines import Entry, Line, Product, parameter_of_share
-from bayes_cmoe.theory.profile import Heights
+from bayes_cmoe.theory.profile import Curve, Heights
 
-__all__ = ["FIRST_STAGE", "Inversion"]
+__all__ = ["FIRST_STAGE", "Inversion", "drawn_limits"]
 
 FIRST_STAGE = 0.1
 """Share of the level that the first stage takes."""
@@ -235,3 +235,25 @@ class Inversion:
         w = ground.working.working(np.clip(theta, lower, upper))
         points = self.line.natural(np.clip(w, *self.line.bounds(held)), held)
         return np.where(inside[:, None], points, np.nan)
+
+
+def drawn_limits(
+    test: Inversion, curve: Curve, limit: float, rng: Generator
+) -> tuple[float, float]:
+    """The ratio's quantiles below and above the estimate, chi-square's at least.
+
+    Drawn at the ends of the chi-square interval, each with its own value held: there the question
+    is decided, and the estimate itself is often better told from the frozen expert than the truth.
+
+    Parameters
+    ----------
+    test : Inversion
+    curve : Curve
+        The profile of its line.
+    limit : float
+        The chi-square quantile.
+    rng : numpy.random.Generator
+    """
+    inside = np.flatnonzero(curve.drop <= limit)
+    low, high = (test.limit_at(curve.theta[place], rng) for place in (inside[0], inside[-1]))
+    return max(limit, low), max(limit, high)

@@ -1,12 +1,19 @@
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import norm
 
+import bayes_cmoe.estimate.nuts as nuts
+from bayes_cmoe.estimate.agreement import disagreements
 from bayes_cmoe.estimate.diagnostics import Convergence, SamplingWarning, convergence, remedy
+from bayes_cmoe.estimate.importance import weights_of
+from bayes_cmoe.estimate.laplace import Sample
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from tests.estimate.studies import STUDIES, Study
@@ -132,3 +139,37 @@ def test_tree_survives_netcdf(sampled: xr.DataTree, tmp_path) -> None:
         sampled["posterior"].to_dataset(), back["posterior"].load().to_dataset()
     )
     assert back.attrs["summary"] == sampled.attrs["summary"]
+
+
+def test_a_long_tail_is_judged_on_its_logarithm(monkeypatch) -> None:
+    """Lognormal draws of deviation 2, and a wider proposal, whose weights know the tail better.
+
+    A chain without the rarest draws thinks its spread is known well: it is called different.
+    """
+    monkeypatch.setattr(nuts, "labels_of", lambda posterior: None)
+    layout = SimpleNamespace(
+        labels=("nu",), vectors=lambda values: np.asarray(values["nu"])[..., None]
+    )
+    posterior: Any = SimpleNamespace(
+        layout=layout, lower=np.zeros(1), upper=np.full(1, np.inf), natural_many=lambda u: u
+    )
+    plain: list[str] = []
+    judged: list[str] = []
+    shifted: list[str] = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        z = 3.0 * rng.standard_normal(4000)
+        weights = weights_of(norm.logpdf(z, 0.0, 2.0), norm.logpdf(z, 0.0, 3.0))
+        u = np.exp(z)[:, None]
+        sample = Sample(u, np.zeros(4000), weights, (), ())
+        draws = np.exp(2.0 * rng.standard_normal((4, 1000)))
+        plain += disagreements(("nu",), draws[..., None], u, weights)
+        for found, factor in ((judged, 1.0), (shifted, np.exp(0.4))):
+            group = xr.Dataset({"nu": (("chain", "draw"), factor * draws)})
+            tree = xr.DataTree.from_dict({"posterior": group})
+            found += nuts._disagreements(posterior, tree, sample)
+    assert plain
+    assert judged == []
+    # Shifts by a fifth of a deviation are some eight standard errors.
+    assert len(shifted) == 30
+    assert all(line.startswith("log nu mean") for line in shifted)

@@ -158,6 +158,18 @@ class Uncompiled:
             slope[:, -1] = -(z / sd[-1] + 1.0) / nu
         return value.sum(axis=1), slope
 
+    def log_density(self, theta: NDArray, rows: Any) -> tuple[float, NDArray]:
+        """Log posterior density and its gradient, without Jacobian."""
+        value, gradient = self.likelihood.value_and_gradient(theta, rows)
+        prior, slope, _ = self.prior_derivatives(theta)
+        return value + prior, gradient + slope
+
+    def derivatives(self, theta: NDArray, rows: Any) -> tuple[float, NDArray, NDArray]:
+        """The same with its Hessian."""
+        value, gradient = self.log_density(theta, rows)
+        bend = self.prior_derivatives(theta)[2]
+        return value, gradient, self.likelihood.hessian(theta, rows) + bend
+
     def prior_derivatives(self, theta: NDArray) -> tuple[float, NDArray, NDArray]:
         """Log prior density, its gradient and its Hessian on the natural scale."""
         target = self.target

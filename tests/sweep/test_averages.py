@@ -71,6 +71,40 @@ def test_the_error_is_the_jackknifes():
     )
 
 
+def test_signed_controls_are_a_regression_on_mean_zero():
+    """Errors larger on one side: e = L + L² / 2; the plain textbook with two regressors."""
+    rng = np.random.default_rng(8)
+    linear = rng.standard_normal(60)
+    a = 2.0 + 0.8 * linear + 0.4 * linear**2 + 0.1 * rng.random(60)
+    table = np.column_stack([np.ones(60), linear**2, linear])
+    intercept, slope, _ = np.linalg.lstsq(table, a)[0]
+    found = average(a, linear**2, 1.0, linear[:, None])
+    assert np.exp(found.log) == pytest.approx(intercept + slope)
+    assert found.freedom == 57
+    assert found.error < 0.2 * average(a, linear**2, 1.0).error
+    few = average(a[:39], linear[:39] ** 2, 1.0, linear[:39, None])
+    assert few == average(a[:39], linear[:39] ** 2, 1.0)
+
+
+@pytest.mark.parametrize("replications", [40, 100])
+def test_skewed_errors_are_held_with_signed_controls(replications):
+    rest, linear = pairs(replications, 0.0, 9)
+    errors = linear + 0.4 * (linear**2 - 1.0) + 0.2 * rest
+    expected = 1.0 + 0.16 * 2.0 + 0.04
+    found = [
+        average(a**2, b**2, 1.0, b[:, None]).interval(0.95)
+        for a, b in zip(errors, linear, strict=True)
+    ]
+    values, low, high = np.array(found).T
+    spread = values.std(ddof=1)
+    assert values.mean() == pytest.approx(
+        expected, abs=4.0 * spread / SETS**0.5 + 0.8 * spread / replications**0.5
+    )
+    assert np.mean((low <= expected) & (expected <= high)) > 0.88
+    without = [np.exp(average(a**2, b**2, 1.0).log) for a, b in zip(errors, linear, strict=True)]
+    assert spread < 0.9 * np.std(without)
+
+
 def test_a_coefficient_stays_between_nothing_and_the_error_itself():
     rng = np.random.default_rng(4)
     b = rng.gamma(3.0, size=40)

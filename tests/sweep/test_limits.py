@@ -17,7 +17,6 @@ from bayes_cmoe.sweep.worker import run_task
 NAMES = ("lam", "a", "b", "expert", "loss")
 ENTRIES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]], dtype=bool)
 SPREAD = np.array([[0.3, 0.0, 0.0], [0.1, 0.5, 0.0], [-0.2, 0.2, 0.8]])
-PULL = np.array([[2.0, 0.5, 0.0], [0.5, 3.0, 0.0], [0.0, 0.0, 1.0]])
 LEVELS = (0.5, 0.8, 0.9)
 
 
@@ -28,11 +27,7 @@ def a_loss(errors):
 
 @pytest.fixture(scope="module")
 def limit():
-    return Limit(NAMES, ENTRIES, PULL, SPREAD, a_loss)
-
-
-def test_linear_errors_are_scores_pulled(limit):
-    assert limit.linear(np.array([[1.0, 2.0, -1.0]])) == pytest.approx(np.array([[3.0, 6.5, -1.0]]))
+    return Limit(NAMES, ENTRIES, SPREAD, a_loss)
 
 
 def test_distances_are_norms_and_the_loss(limit):
@@ -122,6 +117,10 @@ def test_real_fits_follow_their_linear_errors():
     bound = cell.theoretical("bound", "lam")
     ratio = np.mean(linear**2) / bound[0] ** 2
     assert ratio == pytest.approx(1.0, abs=4.0 * (2.0 / 60) ** 0.5)
+    scores = cell.fits[0]["score"].sel(target=cell.theory["entry"].to_numpy()).to_numpy()
+    covariance = cell.theory["pull"].sel(n=SIZE).to_numpy()[: scores.shape[1]]
+    assert cell.signed("expert")[0] == pytest.approx((scores @ covariance.T)[:, 1:])
+    assert np.abs(cell.signed("lam")[0, :, 0]) == pytest.approx(linear)
     measured = measured_of(cell, "lam")
     assert measured is not None
     assert float(measured.average.half[0]) < 0.4 * float(measured.plain.average.half[0])
@@ -143,7 +142,7 @@ def test_controlled_averages_of_real_fits_are_the_plain_ones_of_two_thousand():
             part = slice(100 * i, 100 * (i + 1))
             own = type(whole)(
                 whole.n, whole.errors[:, part], controls=whole.controls[:, part],
-                limits=whole.limits, slack=whole.slack,
+                limits=whole.limits, slack=whole.slack, signed=whole.signed[:, part],
             )  # fmt: skip
             blocks.append(
                 [

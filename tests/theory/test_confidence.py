@@ -288,12 +288,20 @@ def test_a_drawn_limit_widens_the_profile_and_never_narrows_it(
     wide, plain = (
         intervals(setting.model, "b", level=level, **common) for level in (chi2(1).cdf(6.6), 0.9)
     )
-    for limit, same in ((6.6, wide), (0.5, plain)):
-        monkeypatch.setattr(Inversion, "limit_at", lambda self, theta, rng, limit=limit: limit)
+    middle = float(plain["estimate"])
+    for low, high in ((6.6, 6.6), (0.5, 0.5), (0.5, 6.6), (6.6, 0.5)):
+
+        def limit_at(self, theta, rng, low=low, high=high):
+            # At the ends of the interval by chi-square, with the value there held.
+            end = "lower" if theta[2] < middle else "upper"
+            assert theta[2] == pytest.approx(float(plain[end]), abs=0.1 * width_of(plain))
+            return low if end == "lower" else high
+
+        monkeypatch.setattr(Inversion, "limit_at", limit_at)
         found = intervals(setting.model, "b", method="drawn", **common)
-        assert found.attrs["limit"] == pytest.approx(same.attrs["limit"])
-        for end in ("lower", "upper"):
-            assert float(found[end]) == pytest.approx(float(same[end]), abs=1e-6)
+        for end, limit in (("lower", low), ("upper", high)):
+            same = wide if limit > 1 else plain
+            assert float(found[end]) == pytest.approx(float(same[end]), abs=2e-3 * width_of(plain))
 
 
 def test_a_false_value_is_refused_and_the_truth_is_not(

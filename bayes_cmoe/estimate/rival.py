@@ -1,0 +1,102 @@
+"""A rival to a fit from one start: the best of a few other starts, so that a near one is not alone.
+
+A start at the truth need not lead to the maximum: in merging regimes the likelihood has others, on
+the other side of the frozen expert or where the prompt takes another part of the rows. Points from
+the prior, half of them with the gate level, go downhill side by side on a few rows; the best goes
+on, on all rows where these are few and on a part of them where a pass is dear, and there on all
+rows only when it is another maximum than the fit's, and a better one.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.lanes import LANES
+from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.estimate.descent import Optimum, approach, descend, polish
+from bayes_cmoe.estimate.flock import descend_together
+from bayes_cmoe.estimate.gating import gating_of
+from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.search import SAME
+from bayes_cmoe.estimate.starts import Starts
+
+__all__ = ["rival"]
+
+SEEN = 256
+"""Rows, evenly spaced, on which the starts go downhill side by side."""
+DOWNHILL = 8
+"""Evaluations of them there."""
+DEAR = 16_384
+"""Rows above which the best goes on on a part of them first, of about a quarter of so many."""
+
+
+def rival(
+    posterior: Posterior,
+    columns: Mapping[str, NDArray],
+    rows: Rows,
+    theta: NDArray,
+    seed: int,
+) -> tuple[NDArray, float]:
+    """Where the best of a few other starts ends, and its log posterior less that at a fit.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    columns : mapping of str to array
+    rows : Rows
+        The columns, laid out.
+    theta : array, shape (parameter,)
+        The fit, natural scale.
+    seed : int
+
+    Returns
+    -------
+    theta : array, shape (parameter,)
+        The fit itself where no other maximum as good was met.
+    gain : float
+        In nats; zero there.
+    """
+    objective = Objective(posterior, rows)
+    begun = _best_start(posterior, columns, objective, seed)
+    working = objective.working
+    fitted = working.working(theta)
+    if rows.n > DEAR:
+        stride = 4 * rows.n // DEAR
+        few = {name: column[::stride] for name, column in columns.items()}
+        part = Objective(posterior, posterior.likelihood.rows(few))
+        # The fit's own maximum on the part is higher than the fit is there.
+        end, own = _maximum(part, begun), _maximum(part, fitted)
+        if not (own.cost - end.cost) * part.rows.n > SAME:
+            return theta, 0.0
+        begun = end.w
+    end = _maximum(objective, begun)
+    gain = (objective.value_and_gradient(fitted)[0] - end.cost) * rows.n
+    if not np.isfinite(gain) or abs(gain) <= SAME:
+        return theta, 0.0
+    return working.natural(end.w), float(gain)
+
+
+def _maximum(objective: Objective, start: NDArray) -> Optimum:
+    return approach(objective, start) or polish(objective, descend(objective, start))
+
+
+def _best_start(
+    posterior: Posterior, columns: Mapping[str, NDArray], objective: Objective, seed: int
+) -> NDArray:
+    """The lowest of some points that went downhill on a few rows, shape (parameter,), in w."""
+    working = objective.working
+    stride = -(-objective.rows.n // SEEN)
+    few = {name: column[::stride] for name, column in columns.items()}
+    seen = Objective(posterior, posterior.likelihood.rows(few))
+    gating = gating_of(posterior, working)
+    starts = Starts(seen, posterior.lanes, few, gating)
+    points = starts.draw(np.random.default_rng(seed), LANES)
+    if gating is not None:
+        points[::2] = gating.levelled(points[::2])
+    inverse = starts.inverse_hessian(points[:1])
+    bounds = (working.lower, working.upper)
+    flock = descend_together(starts.everything, points, bounds, inverse, DOWNHILL, 0.0)
+    best: NDArray = flock.w[int(np.argmin(np.where(np.isfinite(flock.value), flock.value, np.inf)))]
+    return best

@@ -8,7 +8,7 @@ may have rounded differently. Here value and slope share one exponential, at any
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, reduce
+from functools import cache
 
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
@@ -79,5 +79,7 @@ def softplus(x: Array) -> Array:
 
 def log_add_exp(*terms: Array) -> Array:
     """log(exp(a) + exp(b) + ...), elementwise; minus infinity where all terms are."""
-    floats = [jnp.asarray(term, dtype=float) for term in terms]
-    return reduce(lambda a, b: _log_add()(*jnp.broadcast_arrays(a, b)), floats)
+    total: Array = jnp.asarray(terms[0], dtype=float)
+    for term in terms[1:]:
+        total = _log_add()(*jnp.broadcast_arrays(total, jnp.asarray(term, dtype=float)))
+    return total

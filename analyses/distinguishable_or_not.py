@@ -47,7 +47,7 @@ for column, (name, f0) in enumerate({"Gaussian f0": normal, "Laplace f0": laplac
     below.set(xlabel="y at x = 1")
 panels[0, 0].set_ylabel("density")
 panels[1, 0].set_ylabel("density - f0")
-panels[0, 0].legend(frameon=False, fontsize="small")
+panels[0, 0].legend(frameon=False, fontsize="x-small", loc="upper left")
 pictured.suptitle("The same lambda Delta beside a Gaussian and a Laplace frozen expert")
 
 # %% [markdown]

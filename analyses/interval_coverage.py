@@ -217,8 +217,8 @@ def figure(found: dict[tuple[str, str, str], tuple[int, int]]) -> Figure:
 # found
 
 # %% tags=["active-ipynb"]
-# with plt.rc_context(STYLE):
-#     shown = figure(found)
+# plt.rcParams.update(STYLE)
+# shown = figure(found)
 
 
 # %% tags=["active-py"]

@@ -178,17 +178,16 @@ def power_figure(counts: dict[tuple[int, float], dict[str, NDArray]], sizes: Siz
 
 
 # %% tags=["parameters", "active-ipynb"]
-# SIZES = Sizes(((100, 20, 19),), ((300, 0.1), (300, 0.5)), (2.0, 6.0), 5, 19)
+# SIZES = Sizes(((100, 20, 19),), ((300, 0.5),), (1.0, 4.0, 16.0), 10, 39)
+# plt.rcParams.update(STYLE)
 
 # %% tags=["active-ipynb"]
 # counts = {(n, lam): found_with(n, lam, SIZES) for n, lam in SIZES.power}
-# with plt.rc_context(STYLE):
-#     power = power_figure(counts, SIZES)
+# power = power_figure(counts, SIZES)
 
 # %% tags=["active-ipynb"]
 # pvalues = {n: pvalues_without(n, count, draws) for n, count, draws in SIZES.uniform}
-# with plt.rc_context(STYLE):
-#     uniform = uniform_figure(pvalues, SIZES)
+# uniform = uniform_figure(pvalues, SIZES)
 
 
 # %% tags=["active-py"]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     )
     from bayes_cmoe.parts.prior import Box, Weak
     from bayes_cmoe.parts.rebuilt import with_rows
+    from bayes_cmoe.plots.fits import open_sweep
+    from bayes_cmoe.plots.ridge import plot_ridge
+    from bayes_cmoe.plots.sweeps import plot_contraction, plot_coverage, plot_rates
     from bayes_cmoe.report.fit_summary import summary
     from bayes_cmoe.study.contaminated import contaminated_variant
     from bayes_cmoe.study.rates import Exponent, Rate
@@ -61,6 +64,11 @@ __all__ = [
     "frozen_probabilities",
     "intervals",
     "load_plugin",
+    "open_sweep",
+    "plot_contraction",
+    "plot_coverage",
+    "plot_rates",
+    "plot_ridge",
     "posterior_predictive",
     "prior_predictive",
     "register_expert",
@@ -114,6 +122,13 @@ _HOMES = {
         "Weak",
     ),
     "parts.rebuilt": ("with_rows",),
+    "plots.fits": ("open_sweep",),
+    "plots.ridge": ("plot_ridge",),
+    "plots.sweeps": (
+        "plot_contraction",
+        "plot_coverage",
+        "plot_rates",
+    ),
     "report.fit_summary": ("summary",),
     "study.contaminated": ("contaminated_variant",),
     "study.rates": (

@@ -1,0 +1,1 @@
+"""Figures of sweeps and posteriors on ArviZ's own layer, for any of its backends."""

@@ -18,15 +18,27 @@ def posterior() -> Posterior:
     return Posterior(VARIANT.model(REGIME, simulate(VARIANT, REGIME, 100, seed=1)))
 
 
-@pytest.mark.parametrize("n", [600, 40_000])
-def test_no_rival_to_the_maximum_and_a_better_one_to_a_poor_fit(posterior, n):
-    """In the easy regime one maximum is far above all others, and any few starts find it."""
+def fitted(posterior: Posterior, n: int):
     columns = columns_of(VARIANT.model(REGIME, simulate(VARIANT, REGIME, n, seed=2)))
-    rows, truth = posterior.likelihood.rows(columns), posterior.layout.ravel(REGIME.truth(n))
-    best = find_map(posterior, rows, truth)
+    rows = posterior.likelihood.rows(columns)
+    truth = posterior.layout.ravel(REGIME.truth(n))
+    return columns, rows, find_map(posterior, rows, truth)
+
+
+@pytest.mark.parametrize("n", [600, 40_000])
+def test_no_rival_gains_on_the_highest_maximum(posterior, n):
+    """In the easy regime one maximum is far above all others."""
+    columns, rows, best = fitted(posterior, n)
     theta, gain = rival(posterior, columns, rows, best.theta, 5)
     assert gain <= 0.0
-    poor = posterior.layout.ravel(REGIME.truth(n) | {"lam": np.array(0.02)})
+    difference = posterior.log_density(theta, rows)[0] - best.logp
+    assert gain == pytest.approx(difference, abs=1e-6)
+
+
+def test_a_rival_finds_what_a_poor_fit_missed(posterior):
+    """Any few starts find the one maximum that there is."""
+    columns, rows, best = fitted(posterior, 600)
+    poor = posterior.layout.ravel(REGIME.truth(600) | {"lam": np.array(0.02)})
     theta, gain = rival(posterior, columns, rows, poor, 5)
     there = posterior.log_density(poor, rows)[0]
     assert gain == pytest.approx(posterior.log_density(theta, rows)[0] - there, rel=1e-9)

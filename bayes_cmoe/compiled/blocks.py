@@ -21,8 +21,11 @@ from bayes_cmoe.errors import InputError
 
 __all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum", "checked_columns"]
 
-BLOCK = 512
-CHUNK = 256 * BLOCK
+BLOCK = 1024
+CHUNK = 128 * BLOCK
+PART = 256
+"""Rows of a block of a sum: the many intermediate values of a Hessian then stay in the cache, and
+few rows are not filled up to many."""
 FEW = 8 * BLOCK
 """Rows up to which a map fills arrays of so many: to fill a whole chunk's would cost more than the
 arithmetic."""
@@ -121,8 +124,8 @@ def _chunk(values: NDArray) -> NDArray:
     return chunk
 
 
-def _block(columns: tuple[Array, ...], i: Array | int) -> list[Array]:
-    return [jax.lax.dynamic_slice_in_dim(column, i * BLOCK, BLOCK) for column in columns]
+def _block(columns: tuple[Array, ...], i: Array | int, size: int = BLOCK) -> list[Array]:
+    return [jax.lax.dynamic_slice_in_dim(column, i * size, size) for column in columns]
 
 
 def blocked_sum(
@@ -136,8 +139,8 @@ def blocked_sum(
     Parameters
     ----------
     function : callable
-        ``function(theta, columns, weights)`` for one block: columns of shape (BLOCK, ...),
-        weights (BLOCK,) equal to one for rows in use and to zero otherwise; returns any pytree.
+        ``function(theta, columns, weights)`` for one block: columns of shape (rows, ...),
+        weights (rows,) equal to one for rows in use and to zero otherwise; returns any pytree.
         theta is any pytree of arrays.
     on_trace : callable
         Called once for each compilation.
@@ -160,13 +163,13 @@ def blocked_sum(
         inner, outward = (theta, None) if change is None else change(theta)
 
         def step(i: Array, total: Any) -> Any:
-            weights = (jnp.arange(BLOCK) < count - i * BLOCK).astype(float)
-            part = function(inner, _block(columns, i), weights)
+            weights = (jnp.arange(PART) < count - i * PART).astype(float)
+            part = function(inner, _block(columns, i, PART), weights)
             return jax.tree.map(jnp.add, total, part)
 
-        shapes = jax.eval_shape(function, inner, _block(columns, 0), jnp.ones(BLOCK))
+        shapes = jax.eval_shape(function, inner, _block(columns, 0, PART), jnp.ones(PART))
         zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        sums = jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, step, zero)
+        sums = jax.lax.fori_loop(0, (count + PART - 1) // PART, step, zero)
         sums = sums if outward is None else outward(sums)
         if once is None:
             return sums

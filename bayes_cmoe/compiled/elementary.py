@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
@@ -80,8 +79,7 @@ def softplus(x: Array) -> Array:
 
 def log_add_exp(*terms: Array) -> Array:
     """log(exp(a) + exp(b) + ...), elementwise; minus infinity where all terms are."""
-    total: Any
-    total, *others = (jnp.asarray(term, dtype=float) for term in terms)
-    for other in others:
-        total = _log_add()(*jnp.broadcast_arrays(total, other))
+    total: Array = jnp.asarray(terms[0], dtype=float)
+    for term in terms[1:]:
+        total = _log_add()(*jnp.broadcast_arrays(total, jnp.asarray(term, dtype=float)))
     return total

@@ -23,7 +23,7 @@ from bayes_cmoe.lazy import pm
 
 __all__ = ["Likelihood", "columns_of", "layout_of"]
 
-PIECE = 32 * BLOCK
+PIECE = 16 * BLOCK
 """Rows of which at a time it is computed what they alone determine."""
 
 

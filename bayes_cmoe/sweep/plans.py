@@ -16,9 +16,9 @@ __all__ = ["METHODS", "CalibratePlan", "MapPlan", "NutsPlan", "plan_of"]
 class MapPlan:
     """MAP fits: sample sizes, data sets of each, and starts from the prior.
 
-    Each fit starts at the truth (the papers' start near it); with `starts` > 0 a second one starts
-    from that many points that cover the prior, at sizes up to `starts_up_to`, and what it gains is
-    recorded.
+    Each fit starts at the truth (the papers' start near it) and has a rival, the best of a few
+    other starts: the better is the row's estimate. With `starts` > 0 another starts from that many
+    points that cover the prior, at sizes up to `starts_up_to`. What others gain is recorded.
     """
 
     sizes: tuple[int, ...]

@@ -51,7 +51,7 @@ def _regimes() -> Design:
     return Design(
         "regimes",
         tuple(chosen),
-        map=MapPlan(_sizes(1e3, 1e6, 7), 100, starts=4, starts_up_to=10_000),
+        map=MapPlan(_sizes(1e3, 1e6, 7), 100),
         nuts=NutsPlan(_sizes(1e2, 1e4, 5), 20, draws=400, tune=250),
     )
 

@@ -119,10 +119,38 @@ def test_starts_from_the_prior_never_lose_in_the_easy_regime(finished):
     assert np.abs(easy).max() < 1e-3
 
 
-def test_large_sizes_are_spared_the_starts_from_the_prior():
+def test_large_sizes_are_spared_the_starts_from_the_prior(monkeypatch):
+    searched = []
+
+    def from_anywhere(model, **options):
+        searched.append(model.dim_lengths["obs"].eval())
+        return fit_map(model, **options)
+
+    monkeypatch.setattr(worker, "fit_map", from_anywhere)
     design = Design("few", (FAR,), MapPlan((300, 400), 1, starts=1, starts_up_to=300))
-    tried = ["anywhere_gap" in run_task(design, task) for task in design.tasks()]
-    assert tried == [False, True]
+    gaps = [run_task(design, task)["anywhere_gap"].item() for task in design.tasks()]
+    assert searched == [300]
+    assert np.isfinite(gaps).all()
+
+
+def test_a_better_rival_is_the_rows_estimate(monkeypatch):
+    """A rival that gains is fitted again and measured; one that does not changes nothing."""
+    design = Design("one", (FAR,), MapPlan((300,), 1))
+    near = run_task(design, Task("map", FAR, 300, 0, 1))
+    met = []
+
+    def counted(*given):
+        met.append(find_map(*given))
+        return met[-1]
+
+    monkeypatch.setattr(worker, "find_map", counted)
+    for gain, fits in ((-1.0, 1), (3.0, 2)):
+        monkeypatch.setattr(worker, "rival", lambda *given, gain=gain: (given[3] * 0.9, gain))
+        met.clear()
+        row = run_task(design, Task("map", FAR, 300, 0, 1))
+        assert len(met) == fits
+        assert row["anywhere_gap"].item() == gain
+        np.testing.assert_allclose(row["error"], near["error"], atol=1e-4)
 
 
 def test_a_weak_prior_is_the_same_whichever_row_comes_first():

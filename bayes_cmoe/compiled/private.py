@@ -28,8 +28,10 @@ __all__ = [
     "Sampler",
     "borrowed",
     "class_name",
+    "continuous_distributions",
     "dead_worker_error",
     "density_sampler",
+    "depends_on_random",
     "forward_transformed",
     "initial_value",
     "is_random",
@@ -44,6 +46,7 @@ __all__ = [
     "sampled_by_nutpie",
     "shared_value",
     "support",
+    "ties_entries",
     "value_variable",
     "with_leading",
     "written",
@@ -169,7 +172,26 @@ def written(variable: Tensor) -> str:
     """A random variable as PyMC writes it, such as ``Beta(2, 8)``."""
     from pymc.printing import str_for_dist
 
-    return str(str_for_dist(variable, formatting="plain")).rpartition("~ ")[2].replace("f()", "...")
+    return str(str_for_dist(variable, formatting="plain")).rpartition("~ ")[2]
+
+
+def ties_entries(variable: Tensor) -> bool:
+    """Whether several entries of a random variable are drawn together."""
+    return bool(variable.owner.op.ndim_supp)
+
+
+def depends_on_random(variable: Tensor) -> bool:
+    """Whether a random variable's arguments hold others."""
+    from pytensor.graph.traversal import ancestors
+
+    return any(is_random(node) for node in ancestors(list(variable.owner.inputs)))
+
+
+def continuous_distributions() -> dict[str, Any]:
+    """PyMC's continuous distributions of one number, by name."""
+    from pymc.distributions import continuous
+
+    return {name: getattr(continuous, name) for name in continuous.__all__}
 
 
 def borrowed(variable: Tensor, name: str, dims: tuple[str, ...]) -> Tensor:

@@ -14,7 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from bayes_cmoe.compiled.private import borrowed, class_name, is_random, support, written
+from bayes_cmoe.compiled.private import (
+    borrowed,
+    class_name,
+    continuous_distributions,
+    depends_on_random,
+    is_random,
+    support,
+    ties_entries,
+    written,
+)
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.lazy import pm
@@ -128,9 +137,9 @@ class Distribution:
             problem = "is discrete: give a continuous distribution"
         elif class_name(made) in IMPROPER:
             problem = "is improper: give bounds, such as uniform(-10, 10)"
-        elif made.owner.op.ndim_supp:
+        elif ties_entries(made):
             problem = "ties several entries together: give a distribution of one number"
-        elif _depends(made):
+        elif depends_on_random(made):
             problem = "depends on other random variables: give one distribution with numbers"
         if problem:
             raise InputError(f"the prior of {name}, {self.words}, {problem}")
@@ -151,12 +160,6 @@ class Distribution:
 
 def _first_line(error: Exception) -> str:
     return shortened(str(error).strip().partition("\n")[0] or type(error).__name__, 120)
-
-
-def _depends(made: Tensor) -> bool:
-    from pytensor.graph.traversal import ancestors
-
-    return any(is_random(node) for node in ancestors(list(made.owner.inputs)))
 
 
 def _inside(lower: float, upper: float) -> str:
@@ -257,10 +260,8 @@ def prior_from_text(name: str, text: str) -> Box | Weak | Distribution:
 
 def _distributions() -> dict[str, Any]:
     """PyMC's continuous distributions of one number, by their names in small letters."""
-    from pymc.distributions import continuous
-
-    found = {name.lower(): getattr(continuous, name) for name in continuous.__all__}
-    return {name: kind for name, kind in found.items() if kind.__name__ not in IMPROPER}
+    known = continuous_distributions()
+    return {name.lower(): kind for name, kind in known.items() if name not in IMPROPER}
 
 
 def _arguments(name: str, kind: Any, inner: str) -> dict[str, float]:

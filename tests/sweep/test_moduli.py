@@ -31,7 +31,9 @@ def test_where_theory_is_local_it_is_the_bound(found):
 def test_elsewhere_it_is_half_of_what_two_standard_errors_allow(found, target):
     """In the ball of twice the radius at which the modulus is the bound, for small radii."""
     radius = 2.0 / np.sqrt(8.0 * SIZES[0])
-    one = modulus(*SETTING.label.split("/"), target, SIZES[0], c=2.0 / np.sqrt(8.0), draws=2**12)
+    one = modulus(
+        SETTING.variant, SETTING.regime, target, SIZES[0], c=2.0 / np.sqrt(8.0), draws=2**12
+    )
     assert one["radius"].item() == pytest.approx(radius)
     own = found["modulus"].sel(target=target, n=SIZES[0]).item()
     assert own == pytest.approx(one["modulus"].item() / 2.0, rel=0.02)

@@ -48,7 +48,7 @@ for column, (name, f0) in enumerate({"Gaussian f0": normal, "Laplace f0": laplac
 panels[0, 0].set_ylabel("density")
 panels[1, 0].set_ylabel("density - f0")
 panels[0, 0].legend(frameon=False, fontsize="x-small", loc="upper left")
-pictured.suptitle("The same lambda Delta beside a Gaussian and a Laplace frozen expert")
+_ = pictured.suptitle("The same lambda Delta beside a Gaussian and a Laplace frozen expert")
 
 # %% [markdown]
 # ## 2. The definition, decided by calculation
@@ -138,7 +138,9 @@ for panel, name in zip(panels, (EASY, HARD), strict=True):
         panel.legend(frameon=False, loc="upper right", fontsize="small")
     panel.set(title=name, xlabel="share lambda", ylim=(slopes[0], slopes[-1]))
 panels[0].set_ylabel("slope of the prompt")
-bowls.suptitle(f"Log-likelihood of {ROWS:,} rows; contours 0.5, 2.3, 4.6, 10, 20, 50 below the top")
+_ = bowls.suptitle(
+    f"Log-likelihood of {ROWS:,} rows; contours 0.5, 2.3, 4.6, 10, 20, 50 below the top"
+)
 
 # %% [markdown]
 # ## 5. How far off the share may be, whatever the estimator
@@ -153,7 +155,7 @@ for (name, found), color, mark in zip(moduli.items(), ("tab:blue", "black"), "so
     panel.loglog(found.n, found.modulus, mark + "-", color=color, label=f"{name}: modulus")
     panel.loglog(found.n, found.linear, ":", color=color, label=f"{name}: information bound")
 panel.set(xlabel="rows n", ylabel="change of lambda that n rows do not show")
-panel.legend(frameon=False, fontsize="small")
+_ = panel.legend(frameon=False, fontsize="small")
 
 # %% [markdown]
 # So: distinguishable experts are learnt as n^-1/2. Where they merge as Delta ~ n^-gamma and the

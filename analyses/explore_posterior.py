@@ -55,7 +55,7 @@ panel.hist(
 )  # fmt: skip
 panel.hist(y, np.linspace(-25, 25, 101), density=True, histtype="step", color="black", label="data")
 panel.set(xlabel="y", ylabel="density")
-panel.legend(frameon=False)
+_ = panel.legend(frameon=False)
 
 # %% [markdown]
 # ## The posterior
@@ -100,7 +100,7 @@ relative = [float(own.std() / abs(own.mean())) for own in spread.values()]
 beside.barh(list(spread), relative, color=["0.8", "0.8", "tab:blue", "0.8"], edgecolor="0.3")
 beside.invert_yaxis()
 beside.set(xlabel="posterior sd / mean")
-ridge.suptitle(f"What {ROWS:,} rows know of a merging prompt: the product, before its factors")
+_ = ridge.suptitle(f"What {ROWS:,} rows know of a merging prompt: the product, before its factors")
 
 # %% [markdown]
 # ## Prior beside posterior
@@ -174,7 +174,7 @@ for panel, (name, words) in zip(panels, names.items(), strict=True):
     )  # fmt: skip
     panel.set(xlabel=words, yticks=[])
 panels[0].legend(frameon=False, fontsize="small")
-panels[0].set_ylabel(f"posterior density, {FEW} rows")
+_ = panels[0].set_ylabel(f"posterior density, {FEW} rows")
 
 # %% tags=["active-py"]
 if __name__ == "__main__":

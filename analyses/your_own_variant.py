@@ -129,7 +129,7 @@ own = truth["lam"] / (1.0 + np.exp(-(data.x[order, 0] * truth["beta"][0] + truth
 beside.plot(data.x[order, 0], rows["share"].to_numpy()[order], color="tab:blue", label="posterior")
 beside.plot(data.x[order, 0], own, "k--", label="truth")
 beside.set(xlabel="x", ylabel="share of the prompt pi(x)", ylim=(0, 1))
-beside.legend(frameon=False)
+_ = beside.legend(frameon=False)
 
 # %% [markdown]
 # ## What theory says of it

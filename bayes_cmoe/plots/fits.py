@@ -77,8 +77,9 @@ def _leaves(table: xr.Dataset, design: Design, label: str) -> Iterator[tuple[str
         for n in np.unique(table["n"].to_numpy()[own]):
             chosen = np.flatnonzero(own & (table["n"] == n).to_numpy())
             fits = table.isel(fit=chosen).swap_dims(fit="replicate")
-            attrs = {"regime": label, "n": int(n), "method": method}
-            yield f"n{n}/{method}", fits.drop_vars(("setting", "method", "n")).assign_attrs(attrs)
+            fits = fits.drop_vars(("setting", "method", "n"))
+            fits.attrs = {"regime": label, "n": int(n), "method": method}
+            yield f"n{n}/{method}", fits
 
 
 def _text_targets(fits: xr.Dataset) -> xr.Dataset:

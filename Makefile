@@ -56,6 +56,7 @@ notebooks: $(READY)
 bench: $(READY)
 	$(BIN)/python analyses/bench.py
 	$(BIN)/python analyses/bench_sweep.py
+	$(BIN)/python analyses/bench_limits.py
 
 clean:
 	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

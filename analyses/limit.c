@@ -1,7 +1,7 @@
 /* Value and gradient of contaminated mixtures of experts in one pass over the rows, by hand.
  *
- * What the suite's compiled likelihood is held against in bench.py: a compiler's vector code for
- * one density each, with log f0 of every row given. Nothing of the suite uses it. With
+ * What the suite's compiled likelihood is held against in bench_limits.py: a compiler's vector
+ * code for one density each, with log f0 of every row given. Nothing of the suite uses it. With
  *     delta = log(pi / (1 - pi)) + log f - log f0,     s = 1 / (1 + exp(-delta)),
  * the log-density of a row is log f0 + log(1 - pi) + log(1 + exp(delta)), and s is the row's
  * responsibility, by which the gradient of log f is weighed. x lies column by column.

@@ -29,11 +29,13 @@ __all__ = ["FIT_ROOMS", "THEORY_ROOMS", "difference", "truth_of", "versions"]
 
 PACKAGES = ("pymc", "pytensor", "jax", "jaxlib", "numpy", "scipy", "nutpie")
 FIT_ROOMS = (
-    "compiled", "parts", "study", "estimate", "sweep/design.py", "sweep/setting.py",
-    "sweep/rows.py", "sweep/worker.py", "sweep/calibration.py",
+    "compiled", "parts", "study", "estimate", "sweep/design.py", "sweep/plans.py",
+    "sweep/setting.py", "sweep/rows.py", "sweep/worker.py", "sweep/calibration.py",
 )  # fmt: skip
 """Code that a fit's numbers come from."""
-THEORY_ROOMS = ("compiled", "parts", "study", "theory", "sweep/bounds.py")
+THEORY_ROOMS = (
+    "compiled", "parts", "study", "theory", "sweep/bounds.py", "sweep/limits.py", "sweep/moduli.py",
+)  # fmt: skip
 """Code that a bound's numbers come from."""
 ROWS = 16
 """Inputs at which a frozen expert and an expert's form are looked at."""

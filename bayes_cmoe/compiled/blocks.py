@@ -19,7 +19,7 @@ from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 
-__all__ = ["BLOCK", "CHUNK", "Rows", "blocked_map", "blocked_sum", "checked_columns"]
+__all__ = ["BLOCK", "CHUNK", "FEW", "Rows", "blocked_map", "blocked_sum", "checked_columns"]
 
 BLOCK = 1024
 CHUNK = 128 * BLOCK

@@ -81,6 +81,8 @@ def _labelled(comparison: Comparison) -> pd.DataFrame:
     if coverage.empty:
         return coverage
     coverage = coverage[(coverage["fits"] > 0) & np.isfinite(coverage["covered"])]
+    if coverage.empty:
+        return coverage
     kinds = {setting.label: kind_of(setting) for setting in comparison.design.settings}
     resolution = {
         (label, int(n)): float(value)

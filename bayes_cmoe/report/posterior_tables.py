@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
-from bayes_cmoe.sweep.averages import average, share
+from bayes_cmoe.sweep.averages import FEWEST, average, share
 from bayes_cmoe.sweep.cells import Cell, entries_of, targets_of
 from bayes_cmoe.sweep.measured import LEVEL
 
@@ -37,7 +37,7 @@ def coverage_rows(cell: Cell) -> Iterator[dict[str, object]]:
             kept = held[i, j][np.isfinite(held[i, j])]
             count = len(kept)
             plain = (kept.mean() if count else np.nan, *jeffreys(kept.sum(), count))
-            known = np.isfinite(controls[i, j]).any()
+            known = count >= FEWEST and np.isfinite(controls[i, j]).any()
             found = share(held[i, j], controls[i, j], level, LEVEL) if known else plain
             yield {
                 "regime": cell.regime, "parameter": target, "n": int(cell.n[i]), "level": level,

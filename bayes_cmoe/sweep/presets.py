@@ -31,11 +31,14 @@ def _settings(variant: str, *regimes: str) -> tuple[Setting, ...]:
 
 
 def _quick() -> Design:
+    """Sizes at which the merging prompt's share is resolved, or nearly."""
     return Design(
         "quick",
         _settings("constant_contaminated", "distinguishable", "merging"),
-        map=MapPlan(_sizes(1e3, 1e5, 5), 24),
-        nuts=NutsPlan(_sizes(250, 4000, 3), 4, draws=300),
+        map=MapPlan(_sizes(3e3, 3e5, 3), 40),
+        nuts=NutsPlan(_sizes(300, 3000, 2), 20, draws=300, engine="nested"),
+        margin=0.1,
+        until=0.05,
     )
 
 
@@ -51,8 +54,10 @@ def _regimes() -> Design:
     return Design(
         "regimes",
         tuple(chosen),
-        map=MapPlan(_sizes(1e3, 1e6, 7), 100),
-        nuts=NutsPlan(_sizes(1e2, 1e4, 5), 20, draws=400, tune=250),
+        map=MapPlan(_sizes(1e3, 1e6, 5), 80),
+        nuts=NutsPlan(_sizes(1e2, 1e4, 3), 40, draws=400, tune=250, engine="nested"),
+        until=0.03,
+        modulus=True,
     )
 
 
@@ -62,6 +67,7 @@ def _paper_a() -> Design:
         "paper-a",
         _settings("constant_contaminated", *regimes),
         map=MapPlan(_sizes(1e3, 1e5, 20), 40),
+        until=0.02,
     )
 
 
@@ -73,6 +79,7 @@ def _paper_b() -> Design:
             "softmax_contaminated", "paper-b-a", "paper-b-b1", "paper-b-b2", "paper-b-mended"
         ),
         map=MapPlan(_sizes(1e3, 1e5, 20), 40),
+        until=0.02,
     )
 
 
@@ -82,6 +89,7 @@ def _paper_c() -> Design:
         "paper-c",
         _settings("multinomial_contaminated", *regimes),
         map=MapPlan(_sizes(1e3, 1e6, 13), 40),
+        until=0.02,
     )
 
 

@@ -145,6 +145,12 @@ def _map_values(
     }
 
 
+def _labelled(bench: _Bench, found: NDArray, truth: NDArray) -> NDArray:
+    """A point with its prompts in the truth's order, shape (parameter,)"""
+    labels = labels_of(bench.posterior)
+    return found if labels is None else np.asarray(labels.matched(found[None], truth)[0])
+
+
 def _fit_map(
     bench: _Bench, design: Design, task: Task, replicate: int, truth: Truth
 ) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def _fit_map(
     plan = design.map or MapPlan((task.n,), 1)
     seed = design.seed(task.setting, task.n, replicate, "starts").generate_state(1)[0]
     other, gap = rival(bench.posterior, drawn.columns, rows, found.theta, int(seed))
-    best = find_map(bench.posterior, rows, other) if gap > 0 else found
+    best = find_map(bench.posterior, rows, _labelled(bench, other, theta)) if gap > 0 else found
     values = _map_values(bench, best, rows, truth, theta)
     if plan.starts and task.n <= plan.starts_up_to:
         model = bench.variant.model(bench.regime, drawn.data)

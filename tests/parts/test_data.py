@@ -102,5 +102,5 @@ def test_the_number_of_classes_is_a_whole_number(classes) -> None:
 
 
 def test_the_data_say_what_they_are() -> None:
-    assert repr(Data([1.0, 2.0], [0, 1], ["age"], 2)) == "Data(n=2, features=('age',), classes=2)"
+    assert repr(Data([1.0, 2.0], [0, 1], ["age"], 2)) == "Data(n=2, features=age, classes=2)"
     assert Data([1.0, 2.0], [0, 1], "age").features == ("age",)

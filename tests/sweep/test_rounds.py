@@ -17,7 +17,7 @@ LABELS = ("constant_contaminated/distinguishable", "constant_contaminated/mergin
 SETTINGS = tuple(Setting.parse(label) for label in LABELS)
 
 
-def design(until=0.1, most=90):
+def design(until=0.16, most=90):
     return Design("rounds", SETTINGS, map=MapPlan((300, 3000), most), until=until)
 
 

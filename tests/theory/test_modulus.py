@@ -207,6 +207,7 @@ def test_bad_input():
 def test_other_sizes_do_not_recompile(lam_small_n):
     variant = variant_named(CONSTANT)
     likelihood = scores_of(variant, variant.regime("merging")).likelihood
+    modulus(CONSTANT, "merging", "a", 3e3, draws=2048)
     before = likelihood.compilations
     modulus(CONSTANT, "merging", "a", 1e4, draws=2048)
     assert before > 0

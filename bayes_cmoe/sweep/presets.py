@@ -35,10 +35,9 @@ def _quick() -> Design:
     return Design(
         "quick",
         _settings("constant_contaminated", "distinguishable", "merging"),
-        map=MapPlan(_sizes(3e3, 3e5, 3), 40),
-        nuts=NutsPlan(_sizes(300, 3000, 2), 20, draws=300, engine="nested"),
+        map=MapPlan(_sizes(3e3, 3e5, 3), 20),
+        nuts=NutsPlan(_sizes(300, 3000, 2), 8, draws=300, engine="nested"),
         margin=0.1,
-        until=0.05,
     )
 
 

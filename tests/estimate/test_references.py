@@ -1,5 +1,7 @@
 """Engines against reference posteriors: means, sds and quantiles within Monte-Carlo error."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,6 +9,7 @@ from scipy import stats
 
 from bayes_cmoe import variant_named
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.estimate.diagnostics import SamplingWarning
 from bayes_cmoe.estimate.engines import ENGINES
 from tests import reference as densities
 from tests.estimate.agreement import discrepancies, limit
@@ -22,7 +25,10 @@ def fit(known: Reference, engine: str, **other_priors) -> tuple[xr.DataTree, str
     """An engine's draws and its own doubt."""
     model = known.model(**other_priors)
     own = ENGINES[engine]
-    tree = own.fit(model, 11, Posterior(model))
+    with warnings.catch_warnings():
+        # What it warns of is its doubt, which is looked at.
+        warnings.simplefilter("ignore", SamplingWarning)
+        tree = own.fit(model, 11, Posterior(model))
     return tree, own.doubt(tree)
 
 

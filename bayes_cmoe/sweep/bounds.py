@@ -87,7 +87,7 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     --------
     >>> from bayes_cmoe.sweep.presets import preset
     >>> quick = preset("quick")
-    >>> found = bounds_of(quick, quick.settings[0], draws=2**15).sel(target="lam", n=1000)
+    >>> found = bounds_of(quick, quick.settings[0], draws=2**15).sel(target="lam", n=3000)
     >>> round(float(found.expected / found.bound), 2)  # of one number: E|N(0, 2)|
     1.13
     """

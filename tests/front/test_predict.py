@@ -169,9 +169,7 @@ def test_conformal_sets_of_classes_hold_their_level(sorted_animals, class_fit):
 
 
 def test_too_few_rows_to_calibrate_on_are_refused(measured, number_fit):
-    with pytest.raises(
-        InputError, match=r"5 rows .* too few for the level 0.9: give 9"
-    ):
+    with pytest.raises(InputError, match=r"5 rows .* too few for the level 0.9: give 9"):
         predict(number_fit, measured, calibrate=measured.iloc[:5])
     with pytest.raises(InputError, match="lack the response 'y'"):
         predict(number_fit, measured, calibrate=measured.drop(columns="y"))

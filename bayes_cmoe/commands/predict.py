@@ -68,7 +68,6 @@ def predict(
     check_ending(output)
     check_file_writable(output)
     from bayes_cmoe.front.origin import origin_of
-    from bayes_cmoe.front.predict import predict as predicted
     from bayes_cmoe.front.saved import read_fit
 
     tree = read_fit(fit)
@@ -79,6 +78,8 @@ def predict(
         raise InputError(
             f"{calibrate}: no column {origin.response!r}: the rows to calibrate on need it"
         )
+    from bayes_cmoe.front.predict import predict as predicted
+
     # Whatever a library prints while it works is not the result.
     with contextlib.redirect_stdout(sys.stderr):
         found = predicted(tree, rows, calibrate=held, level=level, draws=draws, seed=seed)

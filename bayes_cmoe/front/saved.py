@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import xarray as xr
-
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.front.origin import origin_of
+from bayes_cmoe.lazy import xr
 
 __all__ = ["read_fit"]
 

@@ -34,7 +34,7 @@ from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.calibration import calibration
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
-from bayes_cmoe.sweep.kept import kept_compilations
+from bayes_cmoe.sweep.kept import kept_compilations, tell_jax
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
 from bayes_cmoe.sweep.setting import Setting
@@ -55,8 +55,10 @@ REFERENCE = 10_000
 
 
 def limit_threads() -> None:
-    """Keep this process to one thread, and what it compiles; to be called before JAX starts."""
-    os.environ.update(THREADS | kept_compilations(os.environ))
+    """Keep this process to one thread, and what it compiles; to be called before JAX compiles."""
+    kept = kept_compilations(os.environ)
+    os.environ.update(THREADS | kept)
+    tell_jax(kept)
 
 
 class _Drawn(NamedTuple):

@@ -94,7 +94,7 @@ def test_compare_writes_all_that_there_is(finished):
     assert {"report.html", "rates.csv", "errors.csv", "table.nc", "design.toml"} <= names
     figures = {file.name for file in (finished / "figures").iterdir()}
     assert figures == {f"{Path(name).stem}{kind}" for name in figures for kind in (".png", ".svg")}
-    assert "errors-constant_contaminated.png" in figures
+    assert "errors-constant_contaminated-distinguishable-lam.png" in figures
     for name, columns in COLUMNS.items():
         assert (finished / f"{name}.csv").read_text().startswith(",".join(columns))
     with xr.open_dataset(finished / "table.nc", engine="h5netcdf") as table:

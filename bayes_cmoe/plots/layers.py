@@ -9,13 +9,13 @@ import xarray as xr
 from arviz_base import rcParams
 from arviz_base.labels import BaseLabeller
 from arviz_plots import PlotCollection
-from arviz_plots.plot_collection import process_facet_dims
+from arviz_plots.plot_collection import backend_from_object, process_facet_dims
 from arviz_plots.visuals import labelled_title, labelled_x, labelled_y
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import choose
 
-__all__ = ["Layers", "band", "points"]
+__all__ = ["Layers", "band", "points", "shade"]
 
 PANEL = (3.6, 3.0)
 """Inches of a panel."""
@@ -118,6 +118,8 @@ def _laid_out(
 def points(x: NDArray, values: xr.Dataset) -> xr.Dataset:
     """Values over sizes as arviz-plots' line and scatter take them, by ``plot_axis``."""
     across = xr.full_like(values, 0.0) + xr.DataArray(x, dims="n", coords={"n": values["n"]})
+    # What is nowhere known is then not drawn at all, and stands in no legend.
+    across = across.where(values.notnull())
     axis = xr.DataArray(["x", "y"], dims="plot_axis", name="plot_axis")
     return xr.concat([across, values], axis)
 
@@ -127,3 +129,11 @@ def band(x: NDArray, low: xr.Dataset, high: xr.Dataset) -> xr.Dataset:
     across = xr.full_like(low, 0.0) + xr.DataArray(x, dims="n", coords={"n": low["n"]})
     axis = xr.DataArray(["x", "y_bottom", "y_top"], dims="plot_axis", name="plot_axis")
     return xr.concat([across, low, high], axis).where(high.notnull())
+
+
+def shade(da: xr.DataArray, target: Any, **others: Any) -> Any:
+    """Vertical spans, (span, edge); the last of them is what the figure keeps."""
+    drawn = None
+    for low, high in da.dropna("span").transpose("span", "edge").to_numpy():
+        drawn = backend_from_object(target).vspan(low, high, target, **others)
+    return drawn

@@ -25,7 +25,7 @@ class Picture:
     width, height : int
         CSS pixels.
     title : str
-        The figure's own title.
+        The figure's own title, or its first panel's.
     """
 
     svg: bytes
@@ -49,6 +49,7 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, Picture]:
     Examples
     --------
     >>> figure = Figure(figsize=(2, 1))
+    >>> axes = figure.subplots()
     >>> picture = drawn({"empty": figure})["empty"]
     >>> picture.width, picture.source[:19]
     (192, 'data:image/svg+xml;')
@@ -58,9 +59,11 @@ def drawn(figures: Mapping[str, Figure]) -> dict[str, Picture]:
         files = {}
         for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
             stream = io.BytesIO()
-            with mpl.rc_context({"svg.hashsalt": name}):
+            # Letters as text, at a third of their weight as outlines.
+            with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
                 figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
             files[kind] = stream.getvalue()
         width, height = (round(96 * inches) for inches in figure.get_size_inches())
-        pictures[name] = Picture(files["svg"], files["png"], width, height, figure.get_suptitle())
+        title = figure.get_suptitle() or figure.axes[0].get_title(loc="left")
+        pictures[name] = Picture(files["svg"], files["png"], width, height, title)
     return pictures

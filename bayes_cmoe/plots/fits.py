@@ -19,6 +19,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.sweep.bounds import kept_bounds
 from bayes_cmoe.sweep.cells import RESOLVED
 from bayes_cmoe.sweep.design import Design
+from bayes_cmoe.sweep.draws import kept_draws
 from bayes_cmoe.sweep.store import Store
 
 __all__ = ["METHODS", "OF_THEORY", "gathered", "not_local", "open_sweep", "path_of", "theory_of"]
@@ -27,6 +28,8 @@ METHODS = ("map", "nuts")
 GRID = 1000
 """Points at which it is looked where theory is local."""
 _LEAF = re.compile(r"n([0-9]+)")
+KEPT = ("posterior", "truth", "posterior_pit")
+"""Groups below a fit's, where draws were kept."""
 OF_THEORY = ("bound", "expected", "exponent", "lower", "modulus", "resolution")
 
 
@@ -45,7 +48,10 @@ def open_sweep(folder: Path | str) -> xr.DataTree:
         ``:``): ``bound``, ``expected``, ``modulus`` (target, n), ``exponent`` and ``lower``
         (target), ``resolution`` (n), where a report has been made. ``REGIME/nSIZE/METHOD``: a run's
         variables by (replicate, target, level), with ``long_name`` and ``units``; attrs ``regime``,
-        ``n`` and ``method``. The root's attrs name the design.
+        ``n`` and ``method``. Below it, where draws were kept (`compare --keep-draws`),
+        ``posterior`` (replicate, chain, draw), ``truth``, and ``posterior_pit``, its place
+        among the draws (replicate), for `arviz.plot_ecdf_pit`.
+        The root's attrs name the design.
 
     Raises
     ------
@@ -63,6 +69,9 @@ def open_sweep(folder: Path | str) -> xr.DataTree:
             theory = bounds[setting.label]
             groups[path] = theory[[name for name in OF_THEORY if name in theory]]
         groups |= {f"{path}/{leaf}": fits for leaf, fits in _leaves(table, design, setting.label)}
+    for (label, n), kept in kept_draws(store, design).items():
+        leaf = f"{path_of(label)}/n{n}/nuts"
+        groups |= {f"{leaf}/{name}": own for name, own in zip(KEPT, kept, strict=True)}
     tree = xr.DataTree.from_dict({path: _text_targets(one) for path, one in groups.items()})
     tree.attrs = {"design": design.name, "hash": design.hash}
     return tree

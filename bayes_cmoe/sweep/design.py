@@ -35,7 +35,10 @@ ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
 """Rows that a fit counts for at least: a sampler takes its seconds on few rows too."""
-UNSAID = (("nuts", "engine", "nuts"), ("calibrate", "gate", ""), ("calibrate", "expert", ""))
+UNSAID = (
+    ("nuts", "engine", "nuts"), ("nuts", "keep_draws", 0), ("calibrate", "gate", ""),
+    ("calibrate", "expert", ""),
+)  # fmt: skip
 """Method, key and the value with which a key is left out of a design's content."""
 PURPOSES = {
     "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),

@@ -104,6 +104,22 @@ def test_compare_writes_all_that_there_is(finished):
     assert "not finished" not in page
 
 
+def test_latex_and_pdf_are_written_where_they_are_asked_for(capsys, copied, no_fits):
+    code, _, _ = run(capsys, "report", copied, "--latex")
+    assert code == 0
+    figures = (copied / "figures.tex").read_text()
+    for picture in (copied / "figures").glob("*.svg"):
+        assert picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        assert f"{{figures/{picture.stem}.pdf}}" in figures
+    for name in ("rates", "errors"):
+        rows = len(pd.read_csv(copied / f"{name}.csv"))
+        body = (copied / f"{name}.tex").read_text().partition("endfoot")[2]
+        assert body.count(r"\\") == rows
+    code, _, _ = run(capsys, "report", copied)
+    assert code == 0
+    assert not [*copied.glob("*.tex"), *(copied / "figures").glob("*.pdf")]
+
+
 def test_the_slope_is_that_of_the_fits(finished):
     with xr.open_dataset(finished / "table.nc", engine="h5netcdf") as table:
         error = table["error"].sel(target="lam").to_numpy()

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import Setting, read_setting
-from bayes_cmoe.commands.priors import chosen_prior
+from bayes_cmoe.commands.priors import chosen_prior, prior_named
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
@@ -163,7 +163,7 @@ def _fitted(
         "prompts": setting.prompts,
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
-        "prior": prior if isinstance(prior, str) else f"weak and {', '.join(prior)} given",
+        "prior": prior_named(prior),
         "method": tree.attrs.get("engine", "map"),
         "seconds": time.perf_counter() - begun,
     }

@@ -12,6 +12,7 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
@@ -72,8 +73,8 @@ class Task:
         return range(self.first, self.first + self.count)
 
 
-@dataclass(frozen=True)
-class Design:
+@dataclass(frozen=True, repr=False)
+class Design(Shown):
     """What a sweep measures.
 
     Parameters
@@ -149,6 +150,16 @@ class Design:
                 check_values(self.prior, own, whole=self.calibrate is not None)
             for n in sorted({n for plan in self.plans.values() for n in plan.sizes}):
                 regime.truth(n, setting.alpha, setting.gamma)
+
+    def shown(self) -> dict[str, Any]:
+        """Name, regimes, what is run of each, prior and fingerprint."""
+        plans = {
+            method: f"n = {', '.join(map(str, plan.sizes))}; {plan.replications} data sets"
+            for method, plan in self.plans.items()
+        }
+        regimes = tuple(setting.label for setting in self.settings)
+        own = {"name": self.name, "regimes": regimes, **plans, "prior": self.prior}
+        return own | {"fits": self.fits, "hash": self.hash}
 
     def _check_calibration(self) -> None:
         if self.calibrate is None:

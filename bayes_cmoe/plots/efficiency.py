@@ -13,12 +13,13 @@ from arviz_plots.visuals import ci_line_y, hline, line_xy, scatter_xy
 
 from bayes_cmoe.errors import choose
 from bayes_cmoe.plots.averages import PARTS, averaged
-from bayes_cmoe.plots.fits import METHODS, gathered, not_local, theory_of
+from bayes_cmoe.plots.fits import gathered, not_local, theory_of
 from bayes_cmoe.plots.layers import Layers, band, points, shade
-from bayes_cmoe.plots.sweeps import Names, statistic_of
+from bayes_cmoe.plots.sweeps import Names, averages_drawn
 
 __all__ = ["plot_efficiency"]
 
+VARIABLES = {"map": "error", "nuts": "posterior_sd"}
 WORDS = {"map": "bound / RMSE", "nuts": "posterior sd / bound"}
 KNOWN = ("efficiency", "interval", "line", "one", "local", "title", "xlabel", "ylabel")
 
@@ -61,7 +62,7 @@ def plot_efficiency(
     InputError
         When the tree has no such fits, or a name is unknown.
     """
-    variable = {"map": "error", "nuts": "posterior_sd"}[choose("method", method, METHODS)]
+    variable = VARIABLES[choose("method", method, VARIABLES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
     fits = fits[[name for name, own in fits.data_vars.items() if own.notnull().any()]]
     bound = theory_of(tree, "bound", fits)
@@ -74,7 +75,7 @@ def plot_efficiency(
         ratio = bound / averaged(fits, **own)
         return ratio.assign_coords(part=[turned[str(part)] for part in ratio["part"].values])
 
-    found = statistic_of("efficiency", stats, ratios)
+    found = averages_drawn("efficiency", stats, ratios)
     sizes = np.log10(fits["n"].to_numpy())
     layers = Layers(
         fits, ("regime",), KNOWN, visuals=visuals, aes_by_visuals=aes_by_visuals, backend=backend,

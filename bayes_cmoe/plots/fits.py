@@ -22,9 +22,8 @@ from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.draws import kept_draws
 from bayes_cmoe.sweep.store import Store
 
-__all__ = ["METHODS", "OF_THEORY", "gathered", "not_local", "open_sweep", "path_of", "theory_of"]
+__all__ = ["OF_THEORY", "gathered", "not_local", "open_sweep", "path_of", "theory_of"]
 
-METHODS = ("map", "nuts")
 GRID = 1000
 """Points at which it is looked where theory is local."""
 _LEAF = re.compile(r"n([0-9]+)")

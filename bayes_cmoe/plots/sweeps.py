@@ -14,12 +14,12 @@ from arviz_plots.visuals import ci_line_y, hline, line_xy, scatter_xy
 
 from bayes_cmoe.errors import choose
 from bayes_cmoe.plots.averages import PARTS, averaged, measured_slopes, proportions
-from bayes_cmoe.plots.fits import METHODS, gathered, not_local, theory_of
-from bayes_cmoe.plots.layers import Layers, band, points, shade
+from bayes_cmoe.plots.fits import gathered, not_local, theory_of
+from bayes_cmoe.plots.layers import Layers, band, points, shade, statistic_of
 from bayes_cmoe.sweep.cells import MEASURES
 from bayes_cmoe.sweep.measured import slope_of
 
-__all__ = ["plot_contraction", "plot_coverage", "plot_rates", "statistic_of"]
+__all__ = ["averages_drawn", "plot_contraction", "plot_coverage", "plot_rates"]
 
 MEASURED = {"map": "RMSE", "nuts": "posterior expected loss"}
 CONTRACTION = (
@@ -74,9 +74,9 @@ def plot_contraction(
     InputError
         When the tree has no such errors, or a name is unknown.
     """
-    variable, statistic, limit = MEASURES[choose("method", method, METHODS)]
+    variable, statistic, limit = MEASURES[choose("method", method, MEASURES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
-    found = statistic_of(
+    found = averages_drawn(
         "error", stats, lambda **own: averaged(fits, **{"statistic": statistic} | own)
     )
     sizes = np.log10(fits["n"].to_numpy())
@@ -130,9 +130,9 @@ def plot_rates(
     stats : mapping, optional
         ``slope``: arguments of `bayes_cmoe.plots.averages.measured_slopes`, or a Dataset.
     """
-    variable, statistic, limit = MEASURES[choose("method", method, METHODS)]
+    variable, statistic, limit = MEASURES[choose("method", method, MEASURES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
-    found = statistic_of(
+    found = averages_drawn(
         "slope", stats, lambda **own: measured_slopes(fits, **{"statistic": statistic} | own)
     )
     known = ("slope", "interval", "bound", "exponent", "regimes", "title", "xlabel", "ylabel")
@@ -186,7 +186,7 @@ def plot_coverage(
     fits = fits.sel(level=levels[choose("level", f"{level:g}", levels)], drop=True)
     # A norm of several entries has no interval of its own.
     fits = fits[[name for name, held in fits.data_vars.items() if held.notnull().any()]]
-    found = statistic_of("coverage", stats, lambda **own: proportions(fits, **own))
+    found = averages_drawn("coverage", stats, lambda **own: proportions(fits, **own))
     sizes = np.log10(fits["n"].to_numpy())
     known = ("coverage", "interval", "level", "title", "xlabel", "ylabel")
     layers = Layers(
@@ -206,12 +206,9 @@ def _log10(values: xr.Dataset) -> xr.Dataset:
     return values.map(np.log10)
 
 
-def statistic_of(name: str, stats: Mapping[str, Any] | None, compute: Any) -> xr.Dataset:
+def averages_drawn(name: str, stats: Mapping[str, Any] | None, compute: Any) -> xr.Dataset:
     """What a figure draws: the reader's own Dataset, or computed with the reader's arguments."""
-    given = dict(stats or {})
-    for key in given:
-        choose("statistic of the figure", key, (name,))
-    own = given.get(name, {})
+    own = statistic_of(name, stats, {})
     return own if isinstance(own, xr.Dataset) else compute(**own)
 
 

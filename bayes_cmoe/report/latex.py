@@ -1,9 +1,10 @@
 """A comparison's tables as LaTeX, with booktabs and longtable, and its figures to include."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bayes_cmoe.report.comparison import LEVEL, Comparison
 from bayes_cmoe.report.images import Picture
@@ -23,7 +24,7 @@ HEAD = (
     "% Needs \\usepackage{{booktabs, longtable, graphicx, textcomp}} and, with pdflatex,\n"
     "% \\usepackage[T1]{{fontenc}}.\n"
 )
-Column = tuple[str, str, Callable[[Mapping[str, Any]], str]]
+Column = tuple[str, str, Callable[[Mapping[Any, Any]], str]]
 """Heading, alignment, and a row's cell."""
 
 
@@ -53,7 +54,7 @@ def latex_files(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict
     }  # fmt: skip
     head = HEAD.format(name=plain_latex(comparison.design.name))
     found = {
-        name: head + _longtable(table.to_dict("records"), columns, caption)
+        name: head + _longtable(table, columns, caption)
         for name, (table, columns, caption) in tables.items()
         if len(table)
     }
@@ -96,7 +97,7 @@ def _fraction(value: float) -> str:
     return f"${fraction(value).replace('−', '-')}$" if np.isfinite(value) else NOTHING
 
 
-def _text(name: str) -> Callable[[Mapping[str, Any]], str]:
+def _text(name: str) -> Callable[[Mapping[Any, Any]], str]:
     return lambda row: plain_latex(str(row[name]))
 
 
@@ -129,9 +130,11 @@ COVERAGE: tuple[Column, ...] = (
 )  # fmt: skip
 
 
-def _longtable(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column], caption: str) -> str:
+def _longtable(table: pd.DataFrame, columns: Sequence[Column], caption: str) -> str:
     heads = " & ".join(name for name, _, _ in columns) + r" \\"
-    lines = [" & ".join(cell(row) for _, _, cell in columns) + r" \\" for row in rows]
+    lines = [
+        " & ".join(cell(row) for _, _, cell in columns) + r" \\" for row in table.to_dict("records")
+    ]
     sides = "".join(side for _, side, _ in columns)
     return "\n".join(
         [

@@ -41,6 +41,8 @@ class Layers:
         follows.
     backend, plot_collection, labeller, pc_kwargs
         As in arviz-plots.
+    margin : float
+        Inches beside each panel for what stands there.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Layers:
         plot_collection: PlotCollection | None,
         labeller: BaseLabeller | None,
         pc_kwargs: Mapping[str, Any],
+        margin: float = 0.0,
     ) -> None:
         self.visuals, self.aes = dict(visuals or {}), dict(aes_by_visuals or {})
         for name in (*self.visuals, *self.aes):
@@ -68,7 +71,7 @@ class Layers:
         if plot_collection is None:
             chosen = backend or rcParams["plot.backend"]
             plot_collection = PlotCollection.wrap(
-                data, backend=chosen, **_laid_out(data, facets, chosen, dict(pc_kwargs))
+                data, backend=chosen, **_laid_out(data, facets, chosen, dict(pc_kwargs), margin)
             )
         self.collection = plot_collection
 
@@ -93,7 +96,7 @@ class Layers:
 
 
 def _laid_out(
-    data: xr.Dataset, facets: tuple[str, ...], backend: str, own: dict[str, Any]
+    data: xr.Dataset, facets: tuple[str, ...], backend: str, own: dict[str, Any], margin: float
 ) -> dict[str, Any]:
     """The panels' arrangement: a parameter a line where regimes have panels of their own."""
     shared = {"sharex": True, "sharey": bool(facets)}
@@ -107,7 +110,7 @@ def _laid_out(
     columns = min(int(own["col_wrap"]), int(count))
     paper = backend == "matplotlib"
     scale, units = (1, "inches") if paper else (DOTS, "dots")
-    size = (PANEL[0] * scale * columns, PANEL[1] * scale * -(-int(count) // columns))
+    size = ((PANEL[0] + margin) * scale * columns, PANEL[1] * scale * -(-int(count) // columns))
     if "figsize" not in own["figure_kwargs"]:
         own["figure_kwargs"] |= {"figsize": size, "figsize_units": units}
     if paper:

@@ -27,6 +27,8 @@ CONTRACTION = (
     "ylabel",
 )  # fmt: skip
 """Visuals of `plot_contraction`."""
+LETTER = 0.07
+"""Inches of a letter of a regime's name."""
 Names = Sequence[str] | str | None
 
 
@@ -136,11 +138,12 @@ def plot_rates(
         "slope", stats, lambda **own: measured_slopes(fits, **{"statistic": statistic} | own)
     )
     known = ("slope", "interval", "bound", "exponent", "regimes", "title", "xlabel", "ylabel")
-    layers = Layers(
-        fits, (), known, visuals=visuals, aes_by_visuals=aes_by_visuals, backend=backend,
-        plot_collection=plot_collection, labeller=labeller, pc_kwargs=pc_kwargs,
-    )  # fmt: skip
     names = [str(name) for name in fits["regime"].values]
+    layers = Layers(
+        fits, (), known, margin=LETTER * max(map(len, names)), visuals=visuals,
+        aes_by_visuals=aes_by_visuals, backend=backend, plot_collection=plot_collection,
+        labeller=labeller, pc_kwargs=pc_kwargs,
+    )  # fmt: skip
     height = np.arange(len(names), 0, -1, dtype=float)
     value, low, high = (found.sel(part=part, drop=True) for part in PARTS)
     layers.add(line_xy, "interval", _bars(low, high, height), color="gray")

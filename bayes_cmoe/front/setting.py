@@ -1,0 +1,132 @@
+"""A variant with its parts and data, chosen by name."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.experts import EXPERTS, Expert, expert_named
+from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.gates import Gate, gate_named
+from bayes_cmoe.parts.mixture import Mixture
+from bayes_cmoe.parts.priors import Prior
+from bayes_cmoe.study.variant import Variant
+
+__all__ = ["Parts", "Setting", "expert_form", "parts_of"]
+
+MOST_PROMPTS = 8
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a model is made of beside its data and its frozen expert."""
+
+    variant: Variant
+    expert: Expert
+    gate: Gate
+    prompts: int = 1
+
+    @property
+    def mixture(self) -> Mixture:
+        """The declarations of all unknowns."""
+        return Mixture(self.gate, self.expert, self.variant.family, self.prompts)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A variant with its parts and data, ready to be built."""
+
+    parts: Parts
+    data: Data
+    frozen: Frozen
+
+    @property
+    def variant(self) -> Variant:
+        """The variant."""
+        return self.parts.variant
+
+    def model(self, prior: Prior) -> Any:
+        """The PyMC model under a prior."""
+        parts = self.parts
+        options = parts.variant.options(parts.gate)
+        if _prompts_by_default(parts.variant) is not None:
+            options["prompts"] = parts.prompts
+        return parts.variant.build(
+            self.data, frozen=self.frozen, expert=parts.expert, prior=prior, **options
+        )
+
+
+def parts_of(
+    variant: Variant,
+    expert: str | Expert | None = None,
+    bias: bool = True,
+    gate: str | Gate | None = None,
+    prompts: int | None = None,
+) -> Parts:
+    """Choose the parts of a model.
+
+    Parameters
+    ----------
+    variant : Variant
+    expert, gate : str, optional
+        The variant's own defaults when left out.
+    bias : bool
+        False picks the expert's form without bias.
+    prompts : int, optional
+        How many; the variant's own default when left out.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, or the parts do not go together.
+    """
+    form = inspect.signature(variant.build).parameters["expert"].default
+    chosen = expert_form(form if expert is None else expert, bias)
+    return Parts(variant, chosen, _gate(variant, gate), _prompts(variant, prompts))
+
+
+def expert_form(name: str | Expert, bias: bool) -> Expert:
+    """The expert of that name, in its form without bias where none is wanted.
+
+    Raises
+    ------
+    InputError
+        When there is no such expert, or it has no such form.
+    """
+    form = expert_named(name)
+    if bias or form.name.endswith("-nobias"):
+        return form
+    if f"{form.name}-nobias" not in EXPERTS:
+        raise InputError(f"expert {form.name!r} has no form without bias: leave --no-bias out")
+    return expert_named(f"{form.name}-nobias")
+
+
+def _gate(variant: Variant, gate: str | Gate | None) -> Gate:
+    gates = {own.name: own for own in variant.gates}
+    if gate is None:
+        return variant.gates[0]
+    if isinstance(gate, Gate):
+        return gate_named(gate)
+    return gates[choose(f"gate of {variant.name}", gate, gates)]
+
+
+def _prompts_by_default(variant: Variant) -> int | None:
+    """How many prompts the variant's factory takes when nothing is said; None when it has one."""
+    option = inspect.signature(variant.build).parameters.get("prompts")
+    return None if option is None else int(option.default)
+
+
+def _prompts(variant: Variant, count: int | None) -> int:
+    default = _prompts_by_default(variant)
+    if count is None:
+        return default or 1
+    if default is None and count != 1:
+        raise InputError(
+            f"--prompts {count}: {variant.name} has one prompt: choose another variant"
+        )
+    if not 1 <= count <= MOST_PROMPTS:
+        raise InputError(f"--prompts {count}: give a number from 1 to {MOST_PROMPTS}")
+    return count

@@ -11,11 +11,11 @@ from cyclopts import Parameter
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import read_setting
-from bayes_cmoe.commands.priors import chosen_prior, prior_named
+from bayes_cmoe.commands.priors import chosen_prior
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Number, Place, Whole
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.front.setting import Setting
+from bayes_cmoe.front.setting import Setting, prior_named
 from bayes_cmoe.lazy import xr
 from bayes_cmoe.parts.priors import Prior
 

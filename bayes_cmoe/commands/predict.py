@@ -13,7 +13,6 @@ from cyclopts import Parameter
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Number, Place, Whole
 from bayes_cmoe.errors import InputError, shortened
-from bayes_cmoe.files.cells import check_cell
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
 from bayes_cmoe.files.tables import check_ending, column_names, read_table, write_table
 from bayes_cmoe.lazy import xr
@@ -78,13 +77,14 @@ def predict(
         raise InputError(
             f"{calibrate}: no column {origin.response!r}: the rows to calibrate on need it"
         )
+    from bayes_cmoe.front.predict import as_columns
     from bayes_cmoe.front.predict import predict as predicted
 
     # Whatever a library prints while it works is not the result.
     with contextlib.redirect_stdout(sys.stderr):
         found = predicted(tree, rows, calibrate=held, level=level, draws=draws, seed=seed)
     with whole_file(output) as staging:
-        write_table(_written(found), staging)
+        write_table(as_columns(found), staging)
     print(_said(found, output))
     return 0
 
@@ -103,20 +103,6 @@ def _columns(file: Path, origin: Origin) -> dict[str, Any]:
     if origin.response in column_names(file) and numeric:
         names.append(origin.response)
     return dict(read_table(file, names).columns)
-
-
-def _written(found: xr.Dataset) -> dict[str, Any]:
-    """The predictions as columns; a class has one for each of its probabilities."""
-    columns: dict[str, Any] = {}
-    for name, variable in found.data_vars.items():
-        if variable.dims == ("obs",):
-            columns[str(name)] = variable.to_numpy()
-            continue
-        for label in found["class"].to_numpy():
-            column = f"{name}_{label}"
-            check_cell(column)
-            columns[column] = variable.sel({"class": label}).to_numpy()
-    return columns
 
 
 def _said(found: xr.Dataset, output: Path) -> str:

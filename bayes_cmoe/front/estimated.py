@@ -12,7 +12,7 @@ from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import choose
 from bayes_cmoe.estimate.chosen import fit_by
 from bayes_cmoe.estimate.map import fit_map
-from bayes_cmoe.front.setting import Setting
+from bayes_cmoe.front.setting import Setting, prior_named
 from bayes_cmoe.parts.priors import Prior
 
 __all__ = ["METHODS", "estimated"]
@@ -79,7 +79,7 @@ def estimated(
         "prompts": parts.prompts,
         "family": setting.variant.family.name,
         "frozen": setting.frozen.description,
-        "prior": prior if isinstance(prior, str) else f"weak and {', '.join(prior)} given",
+        "prior": prior_named(prior),
         "method": tree.attrs.get("engine", "map"),
         "seed": seed,
         "seconds": time.perf_counter() - begun,

@@ -27,7 +27,7 @@ from bayes_cmoe.parts.experts import evaluate
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.mixture import mixture_of
 
-__all__ = ["predict", "predicted_at"]
+__all__ = ["as_columns", "predict", "predicted_at"]
 
 BLOCK = 4096
 """Rows of which all draws are in memory at a time."""
@@ -185,6 +185,18 @@ def predicted_at(
             ends = _ends(model, theta, columns, tails, draws, seed)
             found |= {"lower": ("obs", ends[0]), "upper": ("obs", ends[1])}
     return xr.Dataset(found, {"obs": np.arange(rows.n)}, {"level": level})
+
+
+def as_columns(found: xr.Dataset) -> dict[str, NDArray]:
+    """Predictions as columns of a table; what has an entry a class becomes a column for each."""
+    columns: dict[str, NDArray] = {}
+    for name, variable in found.data_vars.items():
+        if variable.dims == ("obs",):
+            columns[str(name)] = variable.to_numpy()
+            continue
+        for label in found["class"].to_numpy():
+            columns[f"{name}_{label}"] = variable.sel({"class": label}).to_numpy()
+    return columns
 
 
 def _thinned(vectors: NDArray, draws: int) -> NDArray:

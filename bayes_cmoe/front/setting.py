@@ -16,7 +16,7 @@ from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant
 
-__all__ = ["Parts", "Setting", "expert_form", "parts_of"]
+__all__ = ["Parts", "Setting", "expert_form", "parts_of", "prior_named"]
 
 MOST_PROMPTS = 8
 
@@ -137,3 +137,14 @@ def _prompts(variant: Variant, count: int | None) -> int:
     if not 1 <= count <= MOST_PROMPTS:
         raise InputError(f"--prompts {count}: give a number from 1 to {MOST_PROMPTS}")
     return count
+
+
+def prior_named(prior: Prior) -> str:
+    """What a record says of a prior.
+
+    Examples
+    --------
+    >>> prior_named("flat"), prior_named({"lam": "beta(2, 8)"})
+    ('flat', 'weak and lam given')
+    """
+    return prior if isinstance(prior, str) else f"weak and {', '.join(prior)} given"

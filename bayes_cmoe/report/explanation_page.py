@@ -13,6 +13,7 @@ from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.outputs import whole_folder
 from bayes_cmoe.front.explanation import Explanation, explanation
 from bayes_cmoe.front.origin import origin_of
+from bayes_cmoe.front.predict import as_columns
 from bayes_cmoe.report.explanation_figures import explanation_figures
 from bayes_cmoe.report.images import drawn
 from bayes_cmoe.report.page_templates import page_templates
@@ -104,14 +105,7 @@ def write_explanation(found: Explanation, folder: Path) -> None:
 
 def rows_table(rows: xr.Dataset) -> pd.DataFrame:
     """The predictions, a row each; a class has a column for each of its probabilities."""
-    columns = {}
-    for name, variable in rows.data_vars.items():
-        if variable.dims == ("obs",):
-            columns[str(name)] = variable.to_numpy()
-            continue
-        for label in rows["class"].to_numpy():
-            columns[f"{name}_{label}"] = variable.sel({"class": label}).to_numpy()
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(as_columns(rows))
     if "label" in table:
         table["label"] = [plain_cell(str(label)) for label in table["label"]]
     return table

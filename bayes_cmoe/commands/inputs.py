@@ -7,13 +7,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from bayes_cmoe.commands.frozen_columns import FrozenColumns, split_names
+from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns, split_names
 from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.files.columns import check_class_labels, check_not_constant, check_row_count
 from bayes_cmoe.files.tables import column_names, read_table
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import EXPERTS, Expert, expert_named
-from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.frozen import NO_FROZEN, Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.priors import Prior
@@ -21,7 +21,7 @@ from bayes_cmoe.study.variant import Variant, variant_named
 
 __all__ = ["Setting", "expert_form", "read_setting"]
 
-MOST_PROMPTS = 8
+MOST_EXPERTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,11 @@ class Setting:
 
     def model(self, prior: Prior) -> Any:
         """The PyMC model under a prior."""
-        options = self.variant.options(self.gate)
-        if _prompts_by_default(self.variant) is not None:
-            options["prompts"] = self.prompts
-        return self.variant.build(
-            self.data, frozen=self.frozen, expert=self.expert, prior=prior, **options
+        options, counted = self.variant.options(self.gate), _counted(self.variant)
+        if _by_default(self.variant, counted) is not None:
+            options[counted] = self.prompts
+        return self.variant.built(
+            self.data, self.frozen, expert=self.expert, prior=prior, **options
         )
 
 
@@ -75,22 +75,36 @@ def _chosen_gate(variant: Variant, name: str | None) -> Gate:
     return gates[choose(f"gate of {variant.name}", name, gates)]
 
 
-def _prompts_by_default(variant: Variant) -> int | None:
-    """How many prompts the variant's factory takes when nothing is said; None when it has one."""
-    option = inspect.signature(variant.build).parameters.get("prompts")
+def _counted(variant: Variant) -> str:
+    """What its trainable experts are called, where it has several."""
+    return "prompts" if variant.frozen else "experts"
+
+
+def _by_default(variant: Variant, counted: str) -> int | None:
+    """How many the variant's factory takes when nothing is said; None when it has one."""
+    option = inspect.signature(variant.build).parameters.get(counted)
     return None if option is None else int(option.default)
 
 
-def _chosen_prompts(variant: Variant, count: int | None) -> int:
-    default = _prompts_by_default(variant)
+def _chosen_count(variant: Variant, prompts: int | None, experts: int | None) -> int:
+    """How many trainable experts, as ``--prompts`` or ``--experts`` say it."""
+    counted = _counted(variant)
+    count, other = (prompts, experts) if counted == "prompts" else (experts, prompts)
+    if other is not None:
+        has = "a frozen expert and prompts" if variant.frozen else "trainable experts only"
+        raise InputError(
+            f"--{'experts' if variant.frozen else 'prompts'} {other}: {variant.name} has {has}: "
+            f"give --{counted}"
+        )
+    default = _by_default(variant, counted)
     if count is None:
         return default or 1
     if default is None and count != 1:
         raise InputError(
             f"--prompts {count}: {variant.name} has one prompt: choose another variant"
         )
-    if not 1 <= count <= MOST_PROMPTS:
-        raise InputError(f"--prompts {count}: give a number from 1 to {MOST_PROMPTS}")
+    if not 1 <= count <= MOST_EXPERTS:
+        raise InputError(f"--{counted} {count}: give a number from 1 to {MOST_EXPERTS}")
     return count
 
 
@@ -104,6 +118,7 @@ def read_setting(
     bias: bool = True,
     gate: str | None = None,
     prompts: int | None = None,
+    experts: int | None = None,
 ) -> Setting:
     """Choose the parts, read the table and check it against them.
 
@@ -120,8 +135,8 @@ def read_setting(
     frozen : FrozenColumns
     bias : bool
         False picks the expert's form without bias.
-    prompts : int, optional
-        How many; the variant's own default when left out.
+    prompts, experts : int, optional
+        How many, beside a frozen expert or without one; the variant's own default when left out.
 
     Raises
     ------
@@ -130,8 +145,11 @@ def read_setting(
     """
     chosen = variant_named(variant)
     form = _chosen_expert(chosen, expert, bias)
-    weights, count = _chosen_gate(chosen, gate), _chosen_prompts(chosen, prompts)
-    frozen.check(chosen.response)
+    weights, count = _chosen_gate(chosen, gate), _chosen_count(chosen, prompts, experts)
+    if chosen.frozen:
+        frozen.check(chosen.response)
+    elif frozen != NOT_STATED:
+        raise InputError(f"{chosen.name} has no frozen expert: leave the options --frozen-... out")
     inputs = split_names("-x", features)
     if response in inputs:
         raise InputError(
@@ -145,16 +163,17 @@ def read_setting(
     else:
         known = len(frozen.names) if frozen.probs is not None else None
         classes = check_class_labels(table, response, known)
+    mixture = Mixture(weights, form, chosen.family, count)
     sizes = {
         "feature": len(inputs),
         "free_class": (classes or 1) - 1,
-        "prompt": count,
         **form.sizes,
+        **mixture.sizes,
     }
-    unknown = Mixture(weights, form, chosen.family, count).parameters
+    unknown = mixture.parameters
     check_row_count(table, sum(prod(sizes[dim] for dim in own.dims) for own in unknown))
     for name in inputs:
         check_not_constant(table, name)
-    known_expert = frozen.read(table, chosen.response)
+    known_expert = frozen.read(table, chosen.response) if chosen.frozen else NO_FROZEN
     rows = Data(table.matrix(inputs), table.columns[response], inputs, classes)
     return Setting(chosen, rows, known_expert, form, weights, count)

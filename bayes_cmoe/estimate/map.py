@@ -71,13 +71,22 @@ def _end(objective: Objective, start: NDArray, part: Objective | None) -> Optimu
 
 
 def _ordered(objective: Objective, best: Optimum, order: Callable[[NDArray], NDArray]) -> Optimum:
-    """An optimum with its prompts in another order, unless the prior tells them apart."""
-    theta = objective.working.natural(best.w)
+    """An optimum with its prompts in another order, unless the prior tells them apart.
+
+    Without a frozen expert the last one is the gate's reference, and a prior on what the others'
+    scores are beyond its own tells orders apart slightly: the estimate is the maximum among the
+    parameters in the order asked for, as far as the prior's box holds them.
+    """
+    theta, mixture = objective.working.natural(best.w), mixture_of(objective.posterior.model)
     moved = order(theta)
     if not np.isfinite(theta).all() or np.array_equal(theta, moved):
         return best
     w = objective.working.working(moved)
-    value, _ = objective.value_and_gradient(w)
+    value, gradient = objective.value_and_gradient(w)
+    if mixture is not None and not mixture.frozen:
+        held = np.allclose(objective.working.natural(w), moved, rtol=1e-6, atol=0.0)
+        there = Optimum(w, value, float(np.abs(gradient).max()), best.status, best.iterations)
+        return polish(objective, there) if held and np.isfinite(value) else best
     worse = not (value - best.value) * objective.rows.n < SAME
     return best if worse else replace(best, w=w, value=value, curvature=None)
 

@@ -6,8 +6,9 @@ Fitted atom i lies in the cell A_j of the true atom j nearest to it. With weight
 
 over a common translation t of the gates' slopes, with the cells as they are where some atom's
 slopes meet some true one's, and a factor c of the weights. In D2 a cell of m > 1
-atoms has the powers r(m) for the gate's slopes and the slow parameters, r(m)/2 for the fast ones,
-since its atoms may part from one another so far before the density feels it. |.|^p is the sum over
+atoms has the powers r(m) = 2 m for the gate's slopes and the slow parameters, r(m)/2 for the fast
+ones, since its atoms may part from one another so far before the density feels it; see
+`bayes_cmoe.theory.polynomial`. |.|^p is the sum over
 the coordinates, equivalent to any norm's power and a sum of functions of one coordinate of t each:
 a convex search a dimension. Weights are divided by their sum, which makes both losses the same for
 all translations of a fit.
@@ -19,30 +20,36 @@ The tilt-free one compares the cells' gate measures with one common measure R in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.gates import Gate
 
-__all__ = ["ORDERS", "Atoms", "Voronoi"]
+__all__ = ["Atoms", "Voronoi"]
 
-ORDERS = {2: 4, 3: 6, 4: 8}
-"""r(m): the order to which the moments of m Gaussians of free means and variances can all vanish.
-
-2 and 3 are proved, 4 is proved to be 8 at least; see `bayes_cmoe.theory.polynomial`."""
-_SLOW = np.array([1.0, 1.0, *(float(ORDERS[m]) for m in (2, 3, 4))])
-_FAST = np.array([1.0, 1.0, *(ORDERS[m] / 2.0 for m in (2, 3, 4))])
-"""Powers by the number of atoms in a cell."""
 SEARCHES = 90
 """Steps of the golden section, which leave a share 0.618^90 = 1e-19 of the bracket."""
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 
 Named = Mapping[str, ArrayLike]
+Power = Callable[[NDArray], NDArray]
+"""From the numbers of atoms in the atoms' cells to the powers of what they are off by."""
+
+
+def _one(count: NDArray) -> NDArray:
+    return np.ones(count.shape)
+
+
+def _slow(count: NDArray) -> NDArray:
+    return np.where(count > 1, 2.0 * count, 1.0)
+
+
+def _fast(count: NDArray) -> NDArray:
+    return np.where(count > 1, 1.0 * count, 1.0)
 
 
 class Atoms(NamedTuple):
@@ -115,19 +122,12 @@ class Voronoi:
         array, shape (...)
         """
         here, there = self._flat(fitted, truth)
-        ones = np.ones_like(_SLOW)
-        return self._shaped(_infimum(here, there, ones, ones)[0], fitted)
+        return self._shaped(_infimum(here, there, _one, _one)[0], fitted)
 
     def over_specified(self, fitted: Named, truth: Named) -> NDArray:
-        """D2, for a fit with more experts than the truth; parameters as of `exact`.
-
-        Raises
-        ------
-        InputError
-            When a cell has more atoms than r(m) is known for.
-        """
+        """D2, for a fit with more experts than the truth; parameters as of `exact`."""
         here, there = self._flat(fitted, truth)
-        return self._shaped(_infimum(here, there, _SLOW, _FAST)[0], fitted)
+        return self._shaped(_infimum(here, there, _slow, _fast)[0], fitted)
 
     def tilt_free(self, fitted: Named, truth: Named) -> NDArray:
         """The loss that no tilt of the gates changes; parameters as of `exact`.
@@ -139,7 +139,7 @@ class Voronoi:
         """
         here, there = self._flat(fitted, truth)
         cells = _nearest(here, there, None)
-        experts = _experts(here, there, cells, _SLOW, _FAST)
+        experts = _experts(here, there, cells, _slow, _fast)
         return self._shaped(experts + _kernel_distance(here, there, cells), fitted)
 
     def spreads(self, fitted: Named, truth: Named) -> dict[str, NDArray]:
@@ -149,7 +149,7 @@ class Voronoi:
         cells and coordinates; zero where every cell has one atom. Cells are those of D2.
         """
         here, there = self._flat(fitted, truth)
-        cells = _infimum(here, there, _SLOW, _FAST)[1]
+        cells = _infimum(here, there, _slow, _fast)[1]
         member = cells[..., None] == np.arange(len(there.weight))
         mass = np.einsum("si,sij->sj", here.weight, member)
         share = here.weight / np.take_along_axis(mass, cells, axis=1)
@@ -175,14 +175,14 @@ class Voronoi:
         return values.reshape(np.shape(fitted[self.level])[:-1])
 
 
-def _infimum(here: Atoms, there: Atoms, slow: NDArray, fast: NDArray) -> tuple[NDArray, NDArray]:
+def _infimum(here: Atoms, there: Atoms, slow: Power, fast: Power) -> tuple[NDArray, NDArray]:
     """The least loss over the translations, (fit,), and the cells there, (fit, atom)."""
     count = here.weight.shape[1]
     best, at = np.full(len(here.weight), np.inf), np.zeros((len(here.weight), count), dtype=int)
     for i in range(count):
         for own in there.gate:
             cells = _nearest(here, there, here.gate[:, i : i + 1] - own)
-            power = slow[_own_count(cells, there)]
+            power = slow(_own_count(cells, there))
             total = _experts(here, there, cells, slow, fast)
             total = total + _least(here.gate - there.gate[cells], here.weight, power)
             total = total + _least_mass(here.weight, cells, there.weight)
@@ -206,17 +206,14 @@ def _nearest(here: Atoms, there: Atoms, shift: NDArray | None) -> NDArray:
 def _own_count(cells: NDArray, there: Atoms) -> NDArray:
     """The number of atoms in each fitted atom's cell, (fit, atom)."""
     member = cells[..., None] == np.arange(len(there.weight))
-    count = np.take_along_axis(member.sum(axis=1), cells, axis=1)
-    if count.max() >= len(_SLOW):
-        raise InputError(f"a cell has {count.max()} atoms: r(m) is known up to m = {max(ORDERS)}")
-    return count
+    return np.take_along_axis(member.sum(axis=1), cells, axis=1)
 
 
-def _experts(here: Atoms, there: Atoms, cells: NDArray, slow: NDArray, fast: NDArray) -> NDArray:
+def _experts(here: Atoms, there: Atoms, cells: NDArray, slow: Power, fast: Power) -> NDArray:
     """The terms of the experts' parameters, (fit,)."""
     count = _own_count(cells, there)
-    away = np.sum(np.abs(here.slow - there.slow[cells]) ** slow[count][..., None], axis=-1)
-    away = away + np.sum(np.abs(here.fast - there.fast[cells]) ** fast[count][..., None], axis=-1)
+    away = np.sum(np.abs(here.slow - there.slow[cells]) ** slow(count)[..., None], axis=-1)
+    away = away + np.sum(np.abs(here.fast - there.fast[cells]) ** fast(count)[..., None], axis=-1)
     return np.sum(here.weight * away, axis=-1)
 
 

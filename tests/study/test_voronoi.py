@@ -5,9 +5,7 @@ import pytest
 from bayes_cmoe.models.softmax_gaussian_moe import LOSSES
 from scipy.optimize import minimize_scalar
 
-from bayes_cmoe import InputError
-from bayes_cmoe.parts.gates import softmax_experts
-from bayes_cmoe.study.voronoi import ORDERS
+from bayes_cmoe.theory.polynomial import split_order
 from tests.experts.parts import VARIANT, Named, in_order, log_density, orders, point
 
 LINE = VARIANT.regime("exact").measure(1)
@@ -190,9 +188,12 @@ def test_a_fit_does_not_change_with_its_reference() -> None:
         np.testing.assert_allclose(found, found[0], rtol=1e-10)
 
 
-def test_more_atoms_in_a_cell_than_are_known_of_are_refused() -> None:
-    fit = copied(LINE, [0, 0, 0, 0, 0, 1], [0.2] * 5 + [1.0])
-    with pytest.raises(InputError, match="a cell has 5 atoms"):
-        LOSSES.over_specified(fit, LINE)
-    assert ORDERS[2] == 4
-    assert LOSSES.gate is softmax_experts
+@pytest.mark.parametrize("atoms", [2, 3, 4, 5])
+def test_the_powers_are_twice_and_once_the_atoms_of_a_cell(atoms: int) -> None:
+    """One of them off by s: its share times s^r(m) along b, s^(r(m)/2) along nu."""
+    shares = np.full(atoms, 1.0 / atoms)
+    for name, power in (("b", split_order(atoms)), ("nu", split_order(atoms) / 2)):
+        fit = copied(LINE, [*[0] * atoms, 1], [*shares, 1.0])
+        fit[name] = fit[name] + 0.1 * np.eye(atoms + 1)[0]
+        share = np.exp(8.0) / (1.0 + np.exp(8.0)) / atoms
+        assert LOSSES.over_specified(fit, LINE) == pytest.approx(share * 0.1**power, rel=1e-9)

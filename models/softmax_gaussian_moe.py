@@ -125,6 +125,10 @@ def _uniform(rng: Generator, n: int) -> NDArray:
     return rng.uniform(0.0, 1.0, (n, 1))
 
 
+def _symmetric(rng: Generator, n: int) -> NDArray:
+    return rng.uniform(-1.0, 1.0, (n, 1))
+
+
 def _grid(rng: Generator, n: int) -> NDArray:
     return np.linspace(0.0, 1.0, n)[:, None]
 
@@ -143,6 +147,11 @@ _LINE_BOX = MappingProxyType(
         "b": (-60.0, 60.0),
         "nu": (0.001, 10.0),
     }
+)
+# Experts that overlap, so that every one has many rows.
+_SOFT: tuple[Mapping[str, ArrayLike], Mapping[str, ArrayLike]] = (
+    {"beta": [[-1.0]], "tau": [-0.3]},
+    {"a": [[-1.0], [1.0]], "b": [-1.0, 1.0], "nu": [0.9, 0.6]},
 )
 # Gates (.3, 1, -1), (.5, 1, .5), 0 and experts (.5, 1.5, .9), (.5, .6, .5), (.5, 1.1, -.3) as
 # (intercept, slopes), sd .2, .3, .2; sorted by a the first is last.
@@ -174,7 +183,7 @@ def _regime(
     rates: tuple[Rate, ...] = (),
 ) -> Regime:
     gate, experts = truth
-    flat = truth is _LINE
+    flat = truth is not _PLANE
     return Regime(
         name,
         summary,
@@ -222,6 +231,14 @@ _REGIMES = (
         _uniform,
         (0, 0, 1, 1),
         _TILTED,
+    ),
+    _regime(
+        "soft-3",
+        "two overlapping experts fitted by three, x uniform on (-1, 1)",
+        _SOFT,
+        _symmetric,
+        (1, 1, 0),
+        _TWO,
     ),
     _regime(
         "plane-3", "three experts of two inputs fitted by three", _PLANE, None, (0, 1, 2), _EXACT

@@ -1,5 +1,6 @@
 """How public values show themselves: one line in a terminal, a small table in a notebook."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -13,12 +14,12 @@ __all__ = ["Shown", "html_table"]
 LONGEST = 60
 
 
-class Shown:
+class Shown(ABC):
     """Gives a class its one-line repr and its HTML table, from what `shown` says of it."""
 
+    @abstractmethod
     def shown(self) -> Mapping[str, Any]:
         """What there is to see, by name, the most telling first."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         inner = ", ".join(

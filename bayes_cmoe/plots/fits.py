@@ -20,9 +20,8 @@ from bayes_cmoe.sweep.bounds import kept_bounds
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.store import Store
 
-__all__ = ["METHODS", "gathered", "open_sweep", "theory_of"]
+__all__ = ["gathered", "open_sweep", "theory_of"]
 
-METHODS = ("map", "nuts")
 _LEAF = re.compile(r"n([0-9]+)")
 OF_THEORY = ("bound", "expected", "exponent", "lower", "resolution")
 

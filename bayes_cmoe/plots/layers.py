@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.errors import choose
 
-__all__ = ["Layers", "band", "points"]
+__all__ = ["Layers", "band", "points", "statistic_of"]
 
 PANEL = (3.6, 3.0)
 """Inches of a panel."""
@@ -115,15 +115,32 @@ def _laid_out(
     return own
 
 
+def statistic_of(name: str, stats: Mapping[str, Any] | None, usual: Any) -> Any:
+    """What a user says of a figure's one statistic.
+
+    Raises
+    ------
+    InputError
+        When something is said of another.
+    """
+    given = stats or {}
+    for key in given:
+        choose("statistic of the figure", key, (name,))
+    return given.get(name, usual)
+
+
+def _across(x: NDArray, like: xr.Dataset) -> xr.Dataset:
+    """The sizes' places, in the form of values over them."""
+    return xr.full_like(like, 0.0) + xr.DataArray(x, dims="n", coords={"n": like["n"]})
+
+
 def points(x: NDArray, values: xr.Dataset) -> xr.Dataset:
     """Values over sizes as arviz-plots' line and scatter take them, by ``plot_axis``."""
-    across = xr.full_like(values, 0.0) + xr.DataArray(x, dims="n", coords={"n": values["n"]})
     axis = xr.DataArray(["x", "y"], dims="plot_axis", name="plot_axis")
-    return xr.concat([across, values], axis)
+    return xr.concat([_across(x, values), values], axis)
 
 
 def band(x: NDArray, low: xr.Dataset, high: xr.Dataset) -> xr.Dataset:
     """Intervals over sizes as arviz-plots' vertical lines take them, by ``plot_axis``."""
-    across = xr.full_like(low, 0.0) + xr.DataArray(x, dims="n", coords={"n": low["n"]})
     axis = xr.DataArray(["x", "y_bottom", "y_top"], dims="plot_axis", name="plot_axis")
-    return xr.concat([across, low, high], axis).where(high.notnull())
+    return xr.concat([_across(x, low), low, high], axis).where(high.notnull())

@@ -12,7 +12,7 @@ from arviz_plots import PlotCollection
 from arviz_plots.visuals import line_xy, scatter_xy
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.plots.layers import Layers
+from bayes_cmoe.plots.layers import Layers, statistic_of
 
 __all__ = ["plot_ridge"]
 
@@ -67,9 +67,7 @@ def plot_ridge(
         When a tree has no such group, or the group no such entry.
     """
     trees = tree if isinstance(tree, Mapping) and not isinstance(tree, xr.DataTree) else {"": tree}
-    for key in stats or {}:
-        choose("statistic of the figure", key, ("lines",))
-    quantiles = np.asarray((stats or {}).get("lines", QUANTILES), dtype=float)
+    quantiles = np.asarray(statistic_of("lines", stats, QUANTILES), dtype=float)
     draws = {name: _draws(own, group, share, parameter, center) for name, own in trees.items()}
     points = _by_model([_points(*own) for own in draws.values()], list(draws))
     lines = [_lines(*own, quantiles) for own in draws.values()]

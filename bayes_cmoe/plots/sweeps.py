@@ -14,14 +14,13 @@ from arviz_plots.visuals import ci_line_y, hline, line_xy, scatter_xy
 
 from bayes_cmoe.errors import choose
 from bayes_cmoe.plots.averages import PARTS, averaged, measured_slopes, proportions
-from bayes_cmoe.plots.fits import METHODS, gathered, theory_of
-from bayes_cmoe.plots.layers import Layers, band, points
+from bayes_cmoe.plots.fits import gathered, theory_of
+from bayes_cmoe.plots.layers import Layers, band, points, statistic_of
+from bayes_cmoe.sweep.cells import MEASURES
 from bayes_cmoe.sweep.measured import slope_of
 
 __all__ = ["plot_contraction", "plot_coverage", "plot_rates"]
 
-MEASURES = {"map": ("error", "rms", "bound"), "nuts": ("expected_loss", "mean", "expected")}
-"""Method -> what is measured of a fit, how it is averaged, and what theory says of it."""
 Names = Sequence[str] | str | None
 
 
@@ -67,7 +66,7 @@ def plot_contraction(
     InputError
         When the tree has no such errors, or a name is unknown.
     """
-    variable, statistic, limit = MEASURES[choose("method", method, METHODS)]
+    variable, statistic, limit = MEASURES[choose("method", method, MEASURES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
     found = _statistic(
         "error", stats, lambda **own: averaged(fits, **{"statistic": statistic} | own)
@@ -124,7 +123,7 @@ def plot_rates(
     stats : mapping, optional
         ``slope``: arguments of `bayes_cmoe.plots.averages.measured_slopes`, or a Dataset.
     """
-    variable, statistic, limit = MEASURES[choose("method", method, METHODS)]
+    variable, statistic, limit = MEASURES[choose("method", method, MEASURES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
     found = _statistic(
         "slope", stats, lambda **own: measured_slopes(fits, **{"statistic": statistic} | own)
@@ -201,10 +200,7 @@ def _log10(values: xr.Dataset) -> xr.Dataset:
 
 
 def _statistic(name: str, stats: Mapping[str, Any] | None, compute: Any) -> xr.Dataset:
-    given = dict(stats or {})
-    for key in given:
-        choose("statistic of the figure", key, (name,))
-    own = given.get(name, {})
+    own = statistic_of(name, stats, {})
     return own if isinstance(own, xr.Dataset) else compute(**own)
 
 

@@ -3,7 +3,6 @@
 Everything here is arithmetic on the table of fits and on the bounds; nothing is fitted again.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +19,7 @@ from bayes_cmoe.report.posterior_tables import (
 )
 from bayes_cmoe.sweep.averages import median
 from bayes_cmoe.sweep.cells import MEASURES, RESOLVED, Cell, cells_of, measured_of, targets_of
-from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.design import Design, Task, fits_of
 from bayes_cmoe.sweep.measured import LEVEL, Measured, slope_of
 from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.verdicts import Verdict, power, verdict
@@ -57,11 +56,11 @@ class Comparison:
         How often credible intervals hold the truth: by parameter and n; over all of them, and over
         those at sizes that theory calls local.
     spread : DataFrame
-        Median posterior standard deviation over the bound, and median radius of the 90 % ball.
+        Median posterior standard deviation over the bound, and mean radius of the 90 % ball.
     sampling : DataFrame
         How well NUTS mixed.
     agreement : DataFrame
-        Whether starts from the prior reach the optimum that the start at the truth reaches.
+        How often a rival start, or one from the prior, ends above the start at the truth.
     statuses : DataFrame
         Fits by status code.
     waiting : dict of str to int
@@ -129,16 +128,8 @@ def compare(
         sampling=pd.DataFrame([row for cell in sampled for row in sampling_rows(cell)]),
         agreement=pd.DataFrame([row for cell in cells for row in _agreement(cell)]),
         statuses=pd.DataFrame([row for cell in cells for row in _statuses(cell)]),
-        waiting=_counted(waiting),
+        waiting=dict(fits_of(waiting)),
     )
-
-
-def _counted(tasks: Iterable[Task]) -> dict[str, int]:
-    """Fits by method."""
-    found: Counter[str] = Counter()
-    for task in tasks:
-        found[task.method] += task.count
-    return dict(found)
 
 
 def _bound(cell: Cell, target: str) -> NDArray:
@@ -157,6 +148,7 @@ def _rate(cell: Cell, target: str, measured: Measured, margin: float) -> dict[st
         **_slope(measured, bound, exponent, margin),
         "modulus_slope": _modulus_slope(cell, target),
         "exponent_lower": float(cell.theory["lower"].sel(target=target)),
+        "efficiency": efficiency.value[-1],
         "efficiency_low": efficiency.low[-1],
         "efficiency_high": efficiency.high[-1],
         "median_slope": _median_slope(measured),
@@ -187,7 +179,6 @@ def _slope(measured: Measured, bound: NDArray, exponent: float, margin: float) -
         "high": float(measured.slope.high),
         "bound_slope": np.nan if np.isnan(bound).any() else float(slope_of(measured.n, bound)),
         "exponent": exponent,
-        "efficiency": measured.efficiency(bound).value[-1],
         "verdict": beside.word,
         "says": _says(beside, measured, bound),
         "difference": beside.difference,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.sweep_parts import KINDS, kind_of
+from bayes_cmoe.sweep.verdicts import MOST, two_digits
 
 __all__ = ["finding"]
 
@@ -51,9 +52,9 @@ def _verdicts(comparison: Comparison) -> str:
 
 
 def _would_decide(needed: float) -> str:
-    if not np.isfinite(needed) or needed > 1e6:
+    if not needed <= MOST:
         return ""
-    return f" (about {_rounded(needed)} data sets of each size would decide half of them)"
+    return f" (about {two_digits(needed):,.0f} data sets of each size would decide half of them)"
 
 
 def _share(comparison: Comparison) -> list[str]:
@@ -119,11 +120,6 @@ def _power(slopes: Sequence[float]) -> str:
     low, high = min(slopes), max(slopes)
     first = f"n^{low:.2f}"
     return first if f"{low:.2f}" == f"{high:.2f}" else f"{first} to n^{high:.2f}"
-
-
-def _rounded(number: float) -> str:
-    digit = 10.0 ** np.floor(np.log10(number) - 1.0)
-    return f"{np.ceil(number / digit) * digit:,.0f}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -1,14 +1,21 @@
 """The variant's own loss, whose terms are weighted so that each falls as n^-1/2 on the path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.rates import Rate
+from bayes_cmoe.study.regime import Regime, Truth
 
-__all__ = ["merging_distance", "published_loss"]
+__all__ = ["loss_at", "merging_distance", "published_loss"]
+
+
+def loss_at(regime: Regime, truth: Truth) -> Callable[[Mapping[str, NDArray]], NDArray]:
+    """The regime's loss as a function of the targets' errors, at one truth."""
+    share, distance = regime.share(truth), merging_distance(truth, regime.path.center)
+    return lambda errors: published_loss(errors, regime.published, share, distance)
 
 
 def merging_distance(truth: Mapping[str, NDArray], center: Mapping[str, ArrayLike]) -> float:

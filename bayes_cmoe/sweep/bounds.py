@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.plain import read_plain, write_plain
 from bayes_cmoe.files.sealed import BrokenSealError, sealed, unsealed
+from bayes_cmoe.study.losses import loss_at
 from bayes_cmoe.study.rates import Exponent
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
-from bayes_cmoe.sweep.limits import Limit, loss_at
+from bayes_cmoe.sweep.limits import Limit
 from bayes_cmoe.sweep.moduli import moduli
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import THEORY_ROOMS, truth_of, versions

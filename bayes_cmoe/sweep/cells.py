@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.study.losses import loss_at
 from bayes_cmoe.study.targets import EXPERT
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
-from bayes_cmoe.sweep.limits import Limit, loss_at
+from bayes_cmoe.sweep.limits import Limit
 from bayes_cmoe.sweep.measured import LEVEL, Measured
 from bayes_cmoe.sweep.moduli import RESOLVED
 from bayes_cmoe.sweep.setting import Setting
@@ -37,13 +38,18 @@ class Cell:
         """The setting's label."""
         return self.setting.label
 
+    @property
+    def is_controlled(self) -> bool:
+        """Whether the linearised errors are known: the score of every fit, and theory's pull."""
+        return "pull" in self.theory and all("score" in fits for fits in self.fits)
+
     def stacked(self, variable: str, target: str) -> NDArray:
         """A variable of every fit, (size, ..., replicate), NaN where sizes have fewer fits."""
         return _stacked(self.fits, variable, target)
 
     def controls_of(self, variable: str, target: str) -> NDArray:
         """The same of the limit experiment on the same data; NaN where it is not known."""
-        if "pull" in self.theory and all("score" in fits for fits in self.fits):
+        if self.is_controlled:
             return _stacked(self.controls, variable, target)
         return np.full_like(
             self.stacked("error" if variable == "linear" else variable, target), np.nan
@@ -52,7 +58,7 @@ class Cell:
     def signed(self, target: str) -> NDArray:
         """Linearised errors of a target's entries, (size, replicate, k); of the loss, of all."""
         count = self.stacked("error", target).shape[1]
-        if "pull" not in self.theory or any("score" not in fits for fits in self.fits):
+        if not self.is_controlled:
             return np.zeros((len(self.n), count, 0))
         entries = self.theory["entries"].sel(target=target).to_numpy().astype(bool)
         if not entries.any():

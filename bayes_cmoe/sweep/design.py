@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -25,7 +26,7 @@ from bayes_cmoe.sweep.checks import (
 from bayes_cmoe.sweep.plans import METHODS, CalibratePlan, MapPlan, NutsPlan, plan_of
 from bayes_cmoe.sweep.setting import Setting
 
-__all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task"]
+__all__ = ["PURPOSES", "CalibratePlan", "Design", "MapPlan", "NutsPlan", "Task", "fits_of"]
 
 KEYS = ("name", "prior", "entropy", "margin", "until", "modulus", "regimes")
 ENTROPY = 20240817
@@ -67,6 +68,14 @@ class Task:
     def replicates(self) -> range:
         """Its replications."""
         return range(self.first, self.first + self.count)
+
+
+def fits_of(tasks: Iterable[Task]) -> Counter[str]:
+    """How many fits tasks have, by method."""
+    found: Counter[str] = Counter()
+    for task in tasks:
+        found[task.method] += task.count
+    return found
 
 
 @dataclass(frozen=True)

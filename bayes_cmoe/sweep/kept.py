@@ -20,6 +20,7 @@ WORTH = "0.1"
 """Seconds of compilation from which on an executable is worth a file."""
 
 TELLING = ("flags", "Features", "model name")
+"""Lines of /proc/cpuinfo that say for which processor an executable is."""
 
 
 def kept_compilations(environment: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +55,5 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
         lines = []
-    known += sorted(
-        {line for line in lines if line.startswith(("flags", "Features", "model name"))}
-    )
+    known += sorted({line for line in lines if line.startswith(TELLING)})
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]

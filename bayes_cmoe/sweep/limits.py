@@ -17,10 +17,8 @@ from scipy.stats import norm
 from scipy.stats.qmc import MultivariateNormalQMC
 
 from bayes_cmoe.study.concentration import LEVELS, MASS
-from bayes_cmoe.study.losses import merging_distance, published_loss
-from bayes_cmoe.study.regime import Regime, Truth
 
-__all__ = ["Limit", "loss_at"]
+__all__ = ["Limit"]
 
 LAW_DRAWS = 2**14
 """Quasi-random draws of L."""
@@ -28,12 +26,6 @@ POSTERIOR_DRAWS = 2**11
 """Quasi-random draws of Z."""
 FEW_DRAWS = 2**9
 """Draws of L over which the posterior's radius is averaged."""
-
-
-def loss_at(regime: Regime, truth: Truth) -> Callable[[Mapping[str, NDArray]], NDArray]:
-    """The variant's loss as a function of the targets' errors, at one truth."""
-    share, distance = regime.share(truth), merging_distance(truth, regime.path.center)
-    return lambda errors: published_loss(errors, regime.published, share, distance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +41,7 @@ class Limit:
     spread : array, shape (measured, entry)
         J I^-1/2 n^-1/2: the linearised error from standard normal numbers.
     loss : callable
-        From `loss_at`.
+        From `bayes_cmoe.study.losses.loss_at`.
 
     References
     ----------

@@ -53,7 +53,10 @@ VARIABLES: Mapping[str, Variable] = {
     "iterations": Variable((), "1", "optimiser iterations"),
     "seconds": Variable((), "s", "time of the fit, compilation included where there was one"),
     "anywhere_gap": Variable(
-        (), "nat", "log posterior reached from prior starts minus from the start near the truth"
+        (),
+        "nat",
+        "largest log posterior of its rival, and of prior starts where the design asks for them, "
+        "minus that from the start at the truth",
     ),
     "error": Variable(("target",), "parameter", "estimate minus truth; a norm for several entries"),
     "standard_error": Variable(("target",), "parameter", "from the Hessian at the MAP"),

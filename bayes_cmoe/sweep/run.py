@@ -23,7 +23,7 @@ from bayes_cmoe.sweep.agreement import (
 )
 from bayes_cmoe.sweep.bounds import all_bounds, kept_bounds
 from bayes_cmoe.sweep.cluster import ClusterLostError, WorkerLostError, connected, over_cluster
-from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.design import Design, Task, fits_of
 from bayes_cmoe.sweep.processes import over_processes
 from bayes_cmoe.sweep.provenance import difference, truth_of, versions
 from bayes_cmoe.sweep.rounds import pending
@@ -104,11 +104,9 @@ def state_of(folder: str | Path) -> State:
     found = Counter((task.method, code) for task, chunk in own.items() for code in chunk.statuses)
     failed = sum(count for (_, code), count in found.items() if code in FAILURES)
     waiting = pending(design, store, set(own), kept_bounds(design, store.folder))
-    to_come = Counter(dict.fromkeys(design.plans, 0))
-    for task in waiting:
-        to_come[task.method] += task.count
+    to_come = dict.fromkeys(design.plans, 0) | fits_of(waiting)
     return State(
-        dict(to_come), found.total(), failed, dict(found), tuple(damaged), tuple(foreign),
+        to_come, found.total(), failed, dict(found), tuple(damaged), tuple(foreign),
         other_versions(own), moved_truths(design, own),
     )  # fmt: skip
 

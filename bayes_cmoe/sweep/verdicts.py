@@ -17,7 +17,7 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.sweep.checks import MARGIN
 from bayes_cmoe.sweep.measured import LEVEL, Measured
 
-__all__ = ["TELL_APART", "WORDS", "Verdict", "power", "verdict"]
+__all__ = ["MOST", "TELL_APART", "WORDS", "Verdict", "power", "two_digits", "verdict"]
 
 TELL_APART = 0.125
 """Difference of the exponents -1/4 and -3/8."""
@@ -27,6 +27,18 @@ MOST = 1e6
 CHANCE = 0.8
 """With which a rate is to be decided by the number of data sets that is named."""
 QUANTILE = float(norm.ppf((1.0 + LEVEL) / 2.0))
+
+
+def two_digits(number: float) -> float:
+    """A number of data sets, rounded up to two digits.
+
+    Examples
+    --------
+    >>> two_digits(1234.0)
+    np.float64(1300.0)
+    """
+    digit = 10.0 ** np.floor(np.log10(number) - 1.0)
+    return np.ceil(number / digit) * digit
 
 
 @dataclass(frozen=True)
@@ -76,9 +88,7 @@ class Verdict:
         if self.word == "undecided" and not self.needed <= MOST:
             return "undecided"
         if self.word == "undecided":
-            digit = 10.0 ** np.floor(np.log10(self.needed) - 1.0)
-            needed = np.ceil(self.needed / digit) * digit
-            return f"undecided: about {needed:.0f} data sets would decide"
+            return f"undecided: about {two_digits(self.needed):.0f} data sets would decide"
         return self.word
 
 

@@ -27,7 +27,7 @@ from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.estimate.rival import rival
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.concentration import ball_radius, concentration
-from bayes_cmoe.study.losses import merging_distance, published_loss
+from bayes_cmoe.study.losses import loss_at
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.targets import Targets, targets_of
@@ -116,12 +116,7 @@ def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
 def _with_loss(bench: _Bench, truth: Truth, values: NDArray) -> NDArray:
     """Targets with the variant's loss behind them, (..., target)."""
     errors = {name: values[..., i] for i, name in enumerate(bench.targets.names)}
-    loss = published_loss(
-        errors,
-        bench.regime.published,
-        bench.regime.share(truth),
-        merging_distance(truth, bench.regime.path.center),
-    )
+    loss = loss_at(bench.regime, truth)(errors)
     return np.concatenate([values, loss[..., None]], axis=-1)
 
 
@@ -145,10 +140,10 @@ def _map_values(
     }
 
 
-def _labelled(bench: _Bench, found: NDArray, truth: NDArray) -> NDArray:
-    """A point with its prompts in the truth's order, shape (parameter,)"""
+def _labelled(bench: _Bench, points: NDArray, truth: NDArray) -> NDArray:
+    """Points with their prompts in the truth's order, (..., parameter)"""
     labels = labels_of(bench.posterior)
-    return found if labels is None else np.asarray(labels.matched(found[None], truth)[0])
+    return points if labels is None else labels.matched(points, truth)
 
 
 def _fit_map(
@@ -194,12 +189,9 @@ def _fit_nuts(
             start=map_tree(found, model, layout, task.n),
             posterior=bench.posterior,
         )
-    posterior = tree["posterior"]
-    draws = layout.vectors(posterior).reshape(-1, layout.size)
-    labels = labels_of(bench.posterior)
-    if labels is not None:
-        # The fit's draws are in the order of its estimate; errors are taken in the truth's.
-        draws = labels.matched(draws, theta)
+    # The fit's draws are in the order of its estimate; errors are taken in the truth's.
+    draws = layout.vectors(tree["posterior"]).reshape(-1, layout.size)
+    draws = _labelled(bench, draws, theta)
     return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
         name: value
         for name, value in _map_values(bench, found, rows, truth, theta).items()

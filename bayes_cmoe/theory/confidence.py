@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pymc as pm
@@ -192,18 +192,18 @@ def intervals(
     limit = float(chi2.ppf(level, 1))
     spread = _spread(heights, line, optima[0], len(columns["x"]))
     rng = np.random.default_rng(seed)
-    test = Inversion.of(heights, own.simulator, columns, line, level, draws, rng)
+    test = partial(Inversion.of, heights, own.simulator, columns, line, level, draws, rng)
     curve = profile_curve(heights, columns, line, optima, spread, limit)
     limits = (limit, limit)
     if method == "drawn":
-        limits = drawn_limits(test, curve, limit, rng)
+        limits = drawn_limits(test(), curve, limit, rng)
         if max(limits) > limit:
             curve = profile_curve(heights, columns, line, optima, spread, max(limits))
     best = curve.values[int(np.argmin(curve.drop))]
     allowed = np.where(curve.values < best, *limits)
     lower, upper, below, above = crossings(curve, allowed)
     if method == "inverted":
-        lower, upper, below, above = _inverted(test, curve, limit, rng)
+        lower, upper, below, above = _inverted(test(), curve, limit, rng)
     inside = curve.drop <= allowed
     estimate, lower, upper = (float(end) for end in line.shown(np.array([best, lower, upper])))
     return xr.Dataset(

@@ -211,8 +211,13 @@ def test_default_fits_reach_maxima_in_narrow_basins(name: str) -> None:
 @pytest.mark.parametrize("prior", ["weak", "flat"])
 @pytest.mark.parametrize("part", range(PARTS))
 def test_default_fits_reach_the_maximum(part: int, prior: str) -> None:
-    """At most one of the 56 problems of a part below: 1 % of all is six in the ten parts."""
-    table = gaps([fitted(named(row["name"]), prior) for row in recorded()[part::PARTS]], prior)
+    """At most one of the 56 problems of a part below: 1 % of all is six in the ten parts.
+
+    By hand: models would be compiled for hours, and those of the small problems are, above. Under
+    the flat prior, which is not the default, every fourth problem.
+    """
+    names = [row["name"] for row in recorded()[part::PARTS]][:: 1 if prior == "weak" else 4]
+    table = gaps([fitted(named(name), prior, uncompiled=True) for name in names], prior)
     print(off(table).to_string(index=False))
     assert not (table["gap"] < -SAME).any(), "a fit found more than the reference"
     if prior == "weak":

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bayes_cmoe.study.losses import loss_at
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.bounds import bounds_of
 from bayes_cmoe.sweep.cells import cells_of, measured_of
 from bayes_cmoe.sweep.chunks import joined
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
-from bayes_cmoe.sweep.limits import Limit, loss_at
+from bayes_cmoe.sweep.limits import Limit
 from bayes_cmoe.sweep.rows import VARIABLES
 from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.worker import run_task

@@ -23,7 +23,7 @@ from bayes_cmoe.estimate.starts import LARGEST, ROWS_PER_PARAMETER, SIGHT, SMALL
 from bayes_cmoe.parts.mixture import Mixture, mixture_of
 from bayes_cmoe.parts.rebuilt import with_fewer_prompts
 
-__all__ = ["doubled", "fewer_prompts", "split_ends", "split_points"]
+__all__ = ["doubled", "fewer_prompts", "finished_ends", "split_points"]
 
 SPLIT = 20
 """Starts of a round that split a prompt; the others show the new one the worst explained rows."""
@@ -165,20 +165,25 @@ def _beside(
     return points[: LANES - SPLIT]
 
 
-def split_ends(starts: Starts, fewer: Layout, theta: NDArray, seed: int) -> list[Optimum]:
-    """Where such starts lead, the best few finished.
+def finished_ends(starts: Starts, points: NDArray, origin: str) -> list[Optimum]:
+    """Where starts lead side by side, the best few finished.
 
     Parameters
     ----------
-    starts, fewer, theta
-        As for `split_points`.
-    seed : int
+    starts : Starts
+    points : array, shape (start, parameter)
+        In w.
+    origin : str
+        What kind they are.
     """
     objective = starts.objective
-    points = split_points(starts, fewer, theta, np.random.default_rng(seed))
     inverse = starts.inverse_hessian(points)
     bounds = (objective.working.lower, objective.working.upper)
     enough = PROMISE / objective.rows.n
     flock = descend_together(starts.function(), points, bounds, inverse, TOGETHER, enough)
     best = np.argsort(flock.value, kind="stable")[:FINISHED]
-    return [descend(objective, flock.w[i]) for i in best if np.isfinite(flock.value[i])]
+    return [
+        replace(descend(objective, flock.w[i]), origin=origin)
+        for i in best
+        if np.isfinite(flock.value[i])
+    ]

@@ -37,7 +37,7 @@ GATES = {
     "softmax_contaminated": ("softmax",),
     "multinomial_contaminated": ("softmax", "constant"),
     "softmax_several_prompts": ("softmax",),
-    "softmax_gaussian_moe": ("softmax-experts",),
+    "softmax_gaussian_moe": ("softmax-full",),
 }
 SEVERAL = {"softmax_several_prompts": 2, "softmax_gaussian_moe": 2}
 """Trainable experts of a variant that has more than one."""

@@ -210,7 +210,7 @@ softmax = Gate(
 """pi(x) = 1 / (1 + exp(-beta'x - tau)) (arXiv:2505.18455); the frozen expert's score is zero."""
 
 softmax_experts = Gate(
-    "softmax-experts",
+    "softmax-full",
     (gate_slopes("beta"), gate_level("tau")),
     _softmax_experts,
     level={"beta": 0.0, "tau": 0.0},

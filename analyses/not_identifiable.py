@@ -94,8 +94,8 @@ def gates_figure() -> Figure:
         axes.set_title(f"offset delta = {offset:g}")
         axes.set_xlabel("x")
     grid[0][0].set_ylabel("share")
-    grid[0][0].plot([], [], color="0.75", linewidth=6, label="both atoms of an expert")
-    grid[0][0].legend(frameon=False, fontsize="small", loc="center left")
+    grid[0][-1].plot([], [], color="0.75", linewidth=6, label="both atoms of an expert")
+    grid[0][-1].legend(frameon=False, fontsize="small", loc="center right")
     page.suptitle("Three fits of four atoms with the same density p(y|x)")
     return page
 

@@ -32,7 +32,7 @@ from bayes_cmoe.parts.gates import softmax_experts
 from bayes_cmoe.parts.mixture import experts_model
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.rates import Exponent, Rate
-from bayes_cmoe.study.regime import Path, Regime, along
+from bayes_cmoe.study.regime import Path, Regime, Truth, along
 from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.study.voronoi import Voronoi
 
@@ -174,6 +174,14 @@ _PLANE_BOX = MappingProxyType(
 )
 
 
+def _loss(copies: tuple[int, ...]) -> Callable[[Mapping[str, NDArray], Truth], NDArray]:
+    """D1, or D2, or from twice the truth's experts on the one that no tilt changes."""
+    own = len(set(copies))
+    if len(copies) == own:
+        return LOSSES.exact
+    return LOSSES.over_specified if len(copies) < 2 * own else LOSSES.tilt_free
+
+
 def _regime(
     name: str,
     summary: str,
@@ -197,6 +205,7 @@ def _regime(
         published=rates,
         inputs=inputs,
         copies=copies,
+        loss=_loss(copies),
     )
 
 

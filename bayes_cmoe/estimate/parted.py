@@ -6,7 +6,7 @@ atoms, along which the density changes as delta^4 only and generic starts fall b
 their gates, +-g (x - c) about some row: each half then has its own side of the inputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.random import Generator
@@ -19,12 +19,14 @@ from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.parts.mixture import Mixture, mixture_of
 from bayes_cmoe.parts.parameter import Role
 
-__all__ = ["parted_points"]
+__all__ = ["cell_starts", "parted_points"]
 
 NARROWEST, WIDEST = 0.1, 0.95
 """How far halves part in their functions, in standard deviations about the expert."""
 FLATTEST, STEEPEST = 0.3, 100.0
 """Slopes of the halves' gates, a standard deviation of x."""
+REACHES = (0.1, 0.3, 0.6)
+"""How far the atoms of a true cell start, in standard deviations about their expert."""
 PARTS = ("function", "gate", "both")
 """In what the halves part, in turn."""
 
@@ -59,6 +61,44 @@ def parted_points(starts: Starts, fewer: Layout, theta: NDArray, rng: Generator)
         if how != "function":
             atoms = _gates_apart(mixture, atoms, pair, steep[lane], x, rng)
         points.append(working.working(layout.ravel(mixture.stuck(atoms))))
+    return np.array(points)
+
+
+def cell_starts(mixture: Mixture, layout: Layout, theta: NDArray, copies: Sequence[int]) -> NDArray:
+    """Starts near a truth with fewer experts than the fit, shape (start, parameter).
+
+    The truth with an expert several times is a saddle of the likelihood. So its atoms lie apart
+    along the slow path, in the parameters of their functions that are one number. Where every
+    expert stands once it is the truth alone.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    layout : Layout
+    theta : array, shape (parameter,)
+        The truth, natural scale.
+    copies : sequence of int
+        Which of the truth's experts each of the fit's stands for.
+    """
+    places = np.zeros(len(copies))
+    for own in set(copies):
+        cell = [i for i, copy in enumerate(copies) if copy == own]
+        places[cell] = np.linspace(-1.0, 1.0, len(cell)) if len(cell) > 1 else 0.0
+    if not places.any():
+        return theta[None]
+    points = []
+    for reach in REACHES:
+        named = {name: np.array(value) for name, value in layout.unravel(theta).items()}
+        own = {a: named[p.name] for a, p in mixture.family.own.items()}
+        for i, place in enumerate(places):
+            each = {argument: value[i] for argument, value in own.items()}
+            delta, narrowed = mixture.family.parted(each, float(reach * abs(place)))
+            for argument, value in narrowed.items():
+                named[mixture.family.own[argument].name][i] = value
+            for name in mixture.names(Role.LOCATION):
+                if named[name].ndim == 1:
+                    named[name][i] += np.sign(place) * delta
+        points.append(layout.ravel(named))
     return np.array(points)
 
 

@@ -109,6 +109,9 @@ class Regime(Shown):
         Of a fit with more experts than the truth has: which of the truth's experts each of the
         fit's stands for. The path is then that of the truth's own experts, and what `truth` gives
         is one of the many parameters with its density, each share split evenly.
+    loss : callable, optional
+        ``loss(named, truth)``: that of parameters, any axes in front, from the parameters of the
+        truth's own experts; where there is none the published rates make one.
     """
 
     name: str
@@ -124,6 +127,7 @@ class Regime(Shown):
     published: tuple[Rate, ...] = ()
     inputs: Callable[[Generator, int], NDArray] | None = None
     copies: tuple[int, ...] = ()
+    loss: Callable[[Mapping[str, NDArray], Truth], NDArray] | None = None
 
     def shown(self) -> dict[str, Any]:
         """What it is, and how its truth moves with n."""
@@ -178,6 +182,19 @@ class Regime(Shown):
     ) -> Truth:
         """The true parameters of the truth's own experts, also where the fit has more of them."""
         return self.path.at(n, self.gate.share, alpha, gamma)
+
+    def own_experts(self, truth: Truth) -> Truth:
+        """The truth's own experts again, from what `truth` gives for as many as the fit has."""
+        if not self.copies:
+            return truth
+        gate, share, index = self.gate, self.gate.share, np.array(self.copies)
+        atoms = {**truth, **gate.atoms({name: truth[name] for name in gate.dims})}
+        counts = np.bincount(index)
+        first = np.array([int(np.argmax(index == own)) for own in range(len(counts))])
+        atoms = {name: np.asarray(value)[first] for name, value in atoms.items()}
+        whole = share.vanish(atoms[share.parameter], 1.0 / counts, 1.0)
+        atoms[share.parameter] = whole
+        return {**atoms, **gate.stuck({name: atoms[name] for name in gate.dims})}
 
     @property
     def over_specified(self) -> bool:

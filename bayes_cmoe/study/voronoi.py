@@ -230,6 +230,9 @@ def _least(apart: NDArray, weight: NDArray, power: NDArray) -> NDArray:
 
     low, high = apart.min(axis=1), apart.max(axis=1)
     best = np.min([value(apart[:, i]) for i in range(apart.shape[1])], axis=0)
+    if np.all(power == 1.0):
+        # Piecewise linear: least at one of its kinks.
+        return np.asarray(best.sum(axis=-1))
     first, second = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_first, at_second = value(first), value(second)
     for _ in range(SEARCHES):

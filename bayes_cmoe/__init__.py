@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from bayes_cmoe.estimate.nested import fit_nested
     from bayes_cmoe.estimate.nuts import fit_nuts
     from bayes_cmoe.estimate.predictive import posterior_predictive, prior_predictive
+    from bayes_cmoe.front.fit import fit
+    from bayes_cmoe.front.predict import predict
     from bayes_cmoe.parts.data import Data
     from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
     from bayes_cmoe.parts.families import Family, register_family
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.plots.fits import open_sweep
     from bayes_cmoe.plots.ridge import plot_ridge
     from bayes_cmoe.plots.sweeps import plot_contraction, plot_coverage, plot_rates
+    from bayes_cmoe.report.explanation_page import explain
     from bayes_cmoe.report.fit_summary import summary
     from bayes_cmoe.study.contaminated import contaminated_variant
     from bayes_cmoe.study.rates import Exponent, Rate
@@ -54,6 +57,8 @@ __all__ = [
     "along",
     "contaminated_variant",
     "expert_named",
+    "explain",
+    "fit",
     "fit_map",
     "fit_nested",
     "fit_nuts",
@@ -70,6 +75,7 @@ __all__ = [
     "plot_rates",
     "plot_ridge",
     "posterior_predictive",
+    "predict",
     "prior_predictive",
     "register_expert",
     "register_family",
@@ -91,6 +97,8 @@ _HOMES = {
         "posterior_predictive",
         "prior_predictive",
     ),
+    "front.fit": ("fit",),
+    "front.predict": ("predict",),
     "parts.data": ("Data",),
     "parts.experts": (
         "Expert",
@@ -129,6 +137,7 @@ _HOMES = {
         "plot_coverage",
         "plot_rates",
     ),
+    "report.explanation_page": ("explain",),
     "report.fit_summary": ("summary",),
     "study.contaminated": ("contaminated_variant",),
     "study.rates": (

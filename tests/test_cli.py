@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from scipy.special import softmax
 
-import bayes_cmoe.commands.fit as fit_command
+import bayes_cmoe.front.estimated as engine
 import bayes_cmoe.report.fit_figures as fit_figures
 from bayes_cmoe.commands.cli import main
 from bayes_cmoe.files.tables import read_table
@@ -76,10 +76,10 @@ SOFTMAX, MULTINOMIAL = "softmax_contaminated", "multinomial_contaminated"
 
 @pytest.fixture
 def no_fit(monkeypatch):
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise AssertionError("bad input reached the fit")
 
-    monkeypatch.setattr(fit_command, "_fitted", refuse)
+    monkeypatch.setattr(engine, "estimated", refuse)
 
 
 BAD_TABLES = {
@@ -233,11 +233,11 @@ def accepted(monkeypatch):
     """What of a command's input reached the fit."""
     found = []
 
-    def stop(setting, *rest):
+    def stop(setting, *rest, **options):
         found.append(setting)
         raise KeyboardInterrupt("accepted")
 
-    monkeypatch.setattr(fit_command, "_fitted", stop)
+    monkeypatch.setattr(engine, "estimated", stop)
     return found
 
 
@@ -406,6 +406,8 @@ def test_experts_alone_are_simulated_and_fitted_in_the_order_of_their_intercepts
     for parameter, value in variants()[name].regime("exact").truth(600).items():
         error = np.abs(np.array(record["estimate"][parameter]) - value)
         assert (error < 4 * np.array(record["stderr"][parameter])).all(), parameter
+    saved = ["predict", folder / "fit.nc"]
+    assert_refused(capsys, saved, "has no frozen model to predict beside")
     fit = [*command[:2], file, *command[3:-2]]
     assert_refused(capsys, [*fit, "--experts", 9], "--experts 9: give a number from 1 to 8")
     assert_refused(capsys, [*fit, "--prompts", 2], "has trainable experts only: give --experts")
@@ -455,11 +457,11 @@ def test_nuts_writes_the_whole_folder_and_one_json_object(tmp_path, capsys):
 
 def doctored(monkeypatch, status):
     """Let the fit end with another status and figures that are no numbers, and print to stdout."""
-    real = fit_command._fitted
+    real = engine.estimated
 
-    def fitted(*arguments):
+    def fitted(*arguments, **options):
         print("noise of a library")
-        tree = real(*arguments)
+        tree = real(*arguments, **options)
         result = tree["optimizer_result"].to_dataset().assign(status=status, loglik=np.nan)
         result.attrs["at_edge"] = "b"
         tree["optimizer_result"] = xr.DataTree(result)
@@ -467,7 +469,7 @@ def doctored(monkeypatch, status):
         tree["standard_error"] = xr.DataTree(error.assign(nu=np.nan, lam=np.inf))
         return tree
 
-    monkeypatch.setattr(fit_command, "_fitted", fitted)
+    monkeypatch.setattr(engine, "estimated", fitted)
 
 
 @pytest.mark.parametrize("status", ["stalled", "non-finite", "failed", "edge"])
@@ -526,10 +528,10 @@ def test_an_interruption_is_one_line(tmp_path, capsys, monkeypatch, error, code,
     file = tmp_path / "good.csv"
     file.write_text(as_text(good_columns()))
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(fit_command, "_fitted", fail)
+    monkeypatch.setattr(engine, "estimated", fail)
     status, out, err = run(capsys, "fit", SOFTMAX, file, *SCALAR, "-o", tmp_path / "o")
     assert (status, out) == (code, "")
     assert err.startswith(f"bayes-cmoe: error: {words}")

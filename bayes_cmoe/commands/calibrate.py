@@ -8,13 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.compare import run_design
-from bayes_cmoe.commands.inputs import expert_form
 from bayes_cmoe.commands.priors import read_prior
 from bayes_cmoe.commands.report import check_workers
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole, recall
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable
+from bayes_cmoe.front.setting import expert_form
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.design import ENTROPY, CalibratePlan, Design

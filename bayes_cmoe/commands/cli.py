@@ -42,6 +42,8 @@ for _name, _help in (
     ("variants", "List the variants with their gates, experts and regimes."),
     ("simulate", "Draw data from a variant at a regime's truth and write them to a file."),
     ("fit", "Fit a variant to a table by MAP or NUTS."),
+    ("predict", "Predict new rows by a saved fit."),
+    ("explain", "Say in words and figures what a saved fit learned, on one page."),
     ("theory", "Show published exponents against the information bound and its slope."),
     ("plan", "Say how many rows a wanted error needs, or what error a number of rows gives."),
     ("diagnose", "Say what a table can tell, and which parameters it cannot tell apart."),

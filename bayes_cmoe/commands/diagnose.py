@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
-from bayes_cmoe.commands.inputs import Setting, read_setting
+from bayes_cmoe.commands.inputs import read_setting
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Number, Place, Whole
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.front.setting import Setting
 from bayes_cmoe.lazy import xr
 
 __all__ = ["diagnose"]
@@ -101,7 +102,7 @@ def diagnose(
             )
     confused = "; ".join(found.attrs["confused"]) or "none"
     print_result(
-        f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
+        f"{setting.variant.name}, {setting.parts.expert.name} prompt, n = {found.attrs['n']}",
         *views,
         note=f"Hellinger distance from the frozen expert: {float(found.hellinger):.4g} ± "
         f"{float(found.hellinger_se):.2g}; root of twice the gain in "

@@ -9,26 +9,22 @@ from __future__ import annotations
 import contextlib
 import json as json_format
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
-from bayes_cmoe.commands.inputs import Setting, read_setting
+from bayes_cmoe.commands.inputs import read_setting
 from bayes_cmoe.commands.priors import chosen_prior
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
-from bayes_cmoe.lazy import pm, xr
+from bayes_cmoe.files.tables import column_names
+from bayes_cmoe.lazy import xr
 from bayes_cmoe.parts.frozen import NO_FROZEN
-from bayes_cmoe.parts.priors import Prior
-
-if TYPE_CHECKING:
-    from bayes_cmoe.compiled.posterior import Posterior
 
 __all__ = ["fit"]
 
@@ -61,6 +57,7 @@ def fit(
     tune: Whole = 300,
     chains: Whole = 4,
     json: Annotated[bool, Parameter(negative=())] = False,
+    log_likelihood: Annotated[bool, Parameter(negative=())] = False,
     output: Annotated[Place | None, Parameter(name=["-o", "--output"])] = None,
 ) -> int:
     """Fit a variant to a table by MAP or NUTS.
@@ -107,8 +104,10 @@ def fit(
         Number of chains (nuts, nested).
     json
         Print one JSON object instead of a table.
+    log_likelihood
+        Keep the log-likelihood of each row at each draw with the fit, for az.loo and az.compare.
     output
-        Folder for the results (fit.nc) and figures (PNG).
+        Folder for the results (fit.nc, which `predict` and `explain` take) and figures (PNG).
     """
     choose("method", method, ("map", "nuts", "nested"))
     given = chosen_prior(prior or ())
@@ -123,12 +122,20 @@ def fit(
         check_folder_writable(output)
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
     with contextlib.redirect_stdout(sys.stderr):
-        tree = _fitted(setting, given, method, seed, counts)
+        from bayes_cmoe.front.estimated import estimated
+        from bayes_cmoe.front.origin import with_origin
+
+        model = setting.model(given)
+        tree = estimated(
+            setting, model, given, method=method, seed=seed, log_likelihood=log_likelihood, **counts
+        )
+    # Which constants are columns is for the table to say.
+    header = column_names(data) if frozen.constants else ()
+    tree = with_origin(tree, setting, model, y, frozen.spec(header))
     from bayes_cmoe.estimate.descent import Status
     from bayes_cmoe.estimate.verdict import REMEDIES
     from bayes_cmoe.report.fit_summary import fit_record
 
-    tree.attrs["seed"] = seed
     record = fit_record(tree)
     if output is not None:
         _save(tree, output)
@@ -146,57 +153,6 @@ def fit(
     remedy = UNMIXED if status == "unmixed" else REMEDIES[Status(status)]
     print(f"bayes-cmoe: not converged ({status}): {remedy}", file=sys.stderr)
     return NOT_CONVERGED
-
-
-def _fitted(
-    setting: Setting, prior: Prior, method: str, seed: int, counts: dict[str, int]
-) -> xr.DataTree:
-    from bayes_cmoe.compiled.posterior import Posterior
-    from bayes_cmoe.estimate.map import fit_map
-
-    begun = time.perf_counter()
-    model = setting.model(prior)
-    posterior = Posterior(model)
-    tree = fit_map(model, starts=counts["starts"], seed=seed, posterior=posterior)
-    if method != "map":
-        tree = _sampled(model, method, seed, counts, tree, posterior)
-    tree.attrs |= {
-        "variant": setting.variant.name,
-        "expert": setting.expert.name,
-        "gate": setting.gate.name,
-        "prompts": setting.prompts,
-        "family": setting.variant.family.name,
-        "frozen": setting.frozen.description,
-        "prior": prior if isinstance(prior, str) else f"weak and {', '.join(prior)} given",
-        "method": tree.attrs.get("engine", "map"),
-        "seconds": time.perf_counter() - begun,
-    }
-    return tree
-
-
-def _sampled(
-    model: pm.Model,
-    method: str,
-    seed: int,
-    counts: dict[str, int],
-    point: xr.DataTree,
-    posterior: Posterior,
-) -> xr.DataTree:
-    """The posterior by the engine asked for, or by NUTS where that is not to be trusted."""
-    from bayes_cmoe.estimate.chosen import fit_by
-
-    tree = fit_by(
-        method, model, draws=counts["draws"], tune=counts["tune"], chains=counts["chains"],
-        seed=seed, start=point, posterior=posterior,
-    )  # fmt: skip
-    if tree.attrs["engine"] != method:
-        print(
-            f"bayes-cmoe: nested Laplace is not to be trusted (k-hat {tree.attrs['khat']:.2f}): "
-            "NUTS instead",
-            file=sys.stderr,
-        )
-    tree["standard_error"] = point["standard_error"].copy()
-    return tree
 
 
 def _prompts(tree: xr.DataTree) -> str:

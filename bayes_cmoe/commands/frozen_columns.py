@@ -180,6 +180,25 @@ class FrozenColumns:
         constants = [name for name in self.constants if name not in header and name != self.mean]
         return [name for name in self.names if name not in constants]
 
+    def spec(self, header: Collection[str]) -> dict[str, Any]:
+        """The statement in plain values, to be kept with a fit of a table that has these columns.
+
+        See `bayes_cmoe.front.frozen_models`.
+        """
+        if self.arguments:
+            own: dict[str, Any] = {"family": self.family, "arguments": self.named_arguments}
+        elif self.logp is not None:
+            own = {"logp": self.logp}
+        elif self.probs is not None:
+            own = {"probs": self.names}
+        else:
+            own = {"family": self.family, "mean": self.mean}
+            for name, value in (("scale", self.scale), ("df", self.df)):
+                number = None if value is None or value in header else number_of(value)
+                if value is not None:
+                    own[name] = value if number is None else float(number)
+        return {"by": "columns", **own}
+
     def read(self, table: Table, response: str) -> Frozen:
         """The frozen expert of a table, its columns checked."""
         if self.arguments:

@@ -13,10 +13,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
-from bayes_cmoe.commands.inputs import Setting, read_setting
+from bayes_cmoe.commands.inputs import read_setting
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Place, Whole
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.front.setting import Setting
 from bayes_cmoe.lazy import xr
 
 __all__ = ["test"]
@@ -103,7 +104,7 @@ def test(
         "the score's is that of a Gaussian process"
     )
     print_result(
-        f"{setting.variant.name}, {setting.expert.name} prompt, n = {found.attrs['n']}",
+        f"{setting.variant.name}, {setting.parts.expert.name} prompt, n = {found.attrs['n']}",
         view,
         note=f"{how}\n{found.attrs['advice']}{_factor_words(found, prior)}",
     )

@@ -28,6 +28,7 @@ def fit_by(
     posterior: Posterior,
     cores: int | None = None,
     checked: bool = True,
+    log_likelihood: bool = False,
 ) -> xr.DataTree:
     """Draw from a model's posterior by an engine, and by NUTS where that does not trust itself.
 
@@ -36,7 +37,7 @@ def fit_by(
     engine : {"nuts", "nested"}
         NUTS has nothing to fall back on: it warns.
     model : pm.Model
-    draws, tune, chains, seed, start, posterior, cores, checked
+    draws, tune, chains, seed, start, posterior, cores, checked, log_likelihood
         As of `fit_nuts`; of these nested Laplace needs no `tune`, `cores` and `checked`.
 
     Returns
@@ -62,6 +63,7 @@ def fit_by(
     choose("engine", engine, CHOICES)
     common: dict[str, Any] = {
         "draws": draws, "chains": chains, "seed": seed, "start": start, "posterior": posterior,
+        "log_likelihood": log_likelihood,
     }  # fmt: skip
     if engine == "nuts":
         return fit_nuts(model, **common, tune=tune, cores=cores, checked=checked)

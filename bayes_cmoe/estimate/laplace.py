@@ -45,8 +45,8 @@ TAILS = 5.0
 ROUND = 2000
 """Draws to which the proposal is fitted, in each of at most ROUNDS rounds; they grow by half."""
 ROUNDS = 8
-GOOD, SOUND = 0.5, 0.5
-"""Efficiency and k-hat at which the proposal needs no further fit, once it had one."""
+SOUND = 0.5
+"""k-hat at which the proposal needs no further fit, once it had one that pays no more."""
 MOST = 60_000
 """Draws of the final proposal at most."""
 FEW = 256
@@ -235,21 +235,25 @@ def importance_sample(
     def weighted(count: int) -> Sample:
         return _weighted(posterior, rows, modes, ridges, proposal, rng, count)
 
+    def needed(sample: Sample) -> int:
+        """Draws that are worth those wanted, by the efficiency of a sample."""
+        return int(np.clip(1.2 * wanted / sample.weights.efficiency, ROUND, MOST))
+
     count = ROUND
     for turn in range(ROUNDS):
         sample = weighted(count)
-        if turn > 0 and sample.weights.efficiency > GOOD and sample.weights.khat < SOUND:
+        count = int(1.5 * count)
+        # A further fit would take more draws than it could save.
+        if turn > 0 and sample.weights.khat < SOUND and needed(sample) <= count:
             break
         proposal = proposal.refitted(sample.u, sample.weights.share)
-        count = int(1.5 * count)
     # Only fresh draws count: the proposal is fitted to the others.
-    count = int(np.clip(1.2 * wanted / sample.weights.efficiency, ROUND, MOST))
+    count = needed(sample)
     final = weighted(count)
     if not final.trusted or final.weights.effective < wanted:
         # The larger sample has seen more of the tails: fit to it once more.
         proposal = proposal.refitted(final.u, final.weights.share)
-        more = 1.2 * wanted / final.weights.efficiency
-        again = weighted(int(np.clip(more, count, MOST)))
+        again = weighted(max(count, needed(final)))
         better = (again.trusted, again.weights.effective) >= (
             final.trusted, final.weights.effective,
         )  # fmt: skip

@@ -81,8 +81,8 @@ def cell_starts(mixture: Mixture, layout: Layout, theta: NDArray, copies: Sequen
         Which of the truth's experts each of the fit's stands for.
     """
     places = np.zeros(len(copies))
-    for own in set(copies):
-        cell = [i for i, copy in enumerate(copies) if copy == own]
+    for true in set(copies):
+        cell = [i for i, copy in enumerate(copies) if copy == true]
         places[cell] = np.linspace(-1.0, 1.0, len(cell)) if len(cell) > 1 else 0.0
     if not places.any():
         return theta[None]

@@ -48,13 +48,14 @@ class Share:
     value : callable
         ``value(parameter)``; of NumPy or JAX.
     vanish : callable
-        ``vanish(parameter, n, alpha)``: the parameter whose share is n^-alpha times as large.
+        ``vanish(parameter, n, alpha)``: the parameter whose share is n^-alpha times as large; of
+        several parameters n may be one for each.
     """
 
     name: str
     parameter: str
     value: Callable[[Any], Any]
-    vanish: Callable[[Any, float, float], Any]
+    vanish: Callable[[Any, Any, float], Any]
 
     @property
     def is_parameter(self) -> bool:

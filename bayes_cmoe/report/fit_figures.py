@@ -12,7 +12,7 @@ from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.report.expert_figures import data_with_experts
 from bayes_cmoe.report.fit_summary import INTERVAL, is_sampled, labelled
 
-__all__ = ["fit_figures"]
+__all__ = ["estimates_figure", "fit_figures"]
 
 Z90 = 1.6448536269514722
 MOST_MARGINALS = 24
@@ -33,7 +33,7 @@ def fit_figures(tree: xr.DataTree) -> dict[str, Figure]:
         ``fit`` (one feature and a scalar response only), ``estimates``, and for NUTS
         ``posterior``.
     """
-    figures = {"estimates": _estimates(tree)}
+    figures = {"estimates": estimates_figure(tree)}
     one_feature = tree["constant_data"].sizes["feature"] == 1
     dims = set(tree["point_estimate"].dims)
     if one_feature and "expert" in dims and "free_class" not in dims:
@@ -98,12 +98,19 @@ def _intervals(tree: xr.DataTree, name: str) -> tuple[np.ndarray, np.ndarray]:
     return center - half, center + half
 
 
-def _estimates(tree: xr.DataTree) -> Figure:
-    """One panel a parameter, because their units differ."""
+def estimates_figure(tree: xr.DataTree, width: float = 7.0) -> Figure:
+    """Estimates with their intervals; one panel a parameter, because their units differ.
+
+    Parameters
+    ----------
+    tree : DataTree
+    width : float
+        Inches.
+    """
     point = tree["point_estimate"].to_dataset()
     rows = [labelled(variable) for variable in point.data_vars.values()]
     heights = [len(entries) + 1 for entries in rows]
-    figure = Figure(figsize=(7, 1.2 + 0.3 * sum(heights)), layout="constrained")
+    figure = Figure(figsize=(width, 1.2 + 0.3 * sum(heights)), layout="constrained")
     panels = figure.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     sampled = is_sampled(tree)
     for panel, name, entries in zip(panels, point.data_vars, rows, strict=True):
@@ -116,7 +123,8 @@ def _estimates(tree: xr.DataTree) -> Figure:
         panel.margins(x=0.1)
     panels[-1].set_xlabel("parameter, natural scale")
     kind = "90% equal-tailed posterior interval" if sampled else "90% interval (± 1.645 se)"
-    figure.suptitle(f"{tree.attrs['variant']}: MAP (dot) and {kind}", fontsize="medium")
+    line = " " if width > 5 else "\n"
+    figure.suptitle(f"{tree.attrs['variant']}:{line}MAP (dot) and {kind}", fontsize="medium")
     return figure
 
 

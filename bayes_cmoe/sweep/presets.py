@@ -54,7 +54,7 @@ def _regimes() -> Design:
         "regimes",
         tuple(chosen),
         map=MapPlan(_sizes(1e3, 1e6, 5), 80),
-        nuts=NutsPlan(_sizes(1e2, 1e4, 3), 40, draws=400, tune=250, engine="nested"),
+        nuts=NutsPlan(_sizes(1e2, 1e4, 3), 12, draws=200, tune=250, engine="nested"),
         until=0.03,
         modulus=True,
     )

@@ -15,8 +15,10 @@ from bayes_cmoe.commands import (
     calibrate,
     compare,
     diagnose,
+    explain,
     fit,
     plan,
+    predict,
     report,
     simulate,
     status,
@@ -39,8 +41,9 @@ from bayes_cmoe.commands.words import (
 from bayes_cmoe.errors import InputError
 
 COMMANDS = [
-    absence.test, calibrate.calibrate, compare.compare, diagnose.diagnose, fit.fit, plan.plan,
-    report.report, simulate.simulate, status.status, theory.theory, variants.variants,
+    absence.test, calibrate.calibrate, compare.compare, diagnose.diagnose, explain.explain,
+    fit.fit, plan.plan, predict.predict, report.report, simulate.simulate, status.status,
+    theory.theory, variants.variants,
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bayes_cmoe.commands.diagnose as diagnose_command
-import bayes_cmoe.commands.fit as fit_command
+import bayes_cmoe.front.estimated as engine
 from tests.fuzz.answers import answer, many, taken
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,7 @@ def good_rows():
 def reach(file, way, command="fit"):
     """What reaches the fit of a file."""
     variant, options, _ = WAYS[way]
-    owner = {"fit": (fit_command, "_fitted"), "diagnose": (diagnose_command, "_diagnosed")}
+    owner = {"fit": (engine, "estimated"), "diagnose": (diagnose_command, "_diagnosed")}
     with taken(*owner[command]) as found:
         given_back = answer([command, variant, str(file), *options.split()])
     assert (given_back.code == 130) == bool(found)

@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bayes_cmoe.commands.diagnose as diagnose_command
-import bayes_cmoe.commands.fit as fit_command
 import bayes_cmoe.commands.simulate as simulate_command
 import bayes_cmoe.commands.test as test_command
+import bayes_cmoe.front.estimated as engine
+import bayes_cmoe.front.predict as predict_module
+import bayes_cmoe.report.explanation_page as explanation_module
 import bayes_cmoe.sweep.run as sweep_run
 import bayes_cmoe.theory.exponents as exponents
 import bayes_cmoe.theory.planner as planner
+from bayes_cmoe.commands.cli import main
 from tests.fuzz.answers import answer, many, taken
 
 pytestmark = pytest.mark.slow
@@ -30,6 +33,8 @@ VALID = {
     "fit": [VARIANT, "{folder}/good.csv", *TABLE],
     "diagnose": [VARIANT, "{folder}/good.csv", *TABLE],
     "test": [VARIANT, "{folder}/good.csv", *TABLE],
+    "predict": ["{folder}/fit.nc", "{folder}/good.csv", "-o", "{folder}/new.csv"],
+    "explain": ["{folder}/fit.nc", "-o", "{folder}/page"],
     "theory": [VARIANT, "--regime", REGIME],
     "plan": [VARIANT, "--regime", REGIME, "-n", "1000"],
     "calibrate": [VARIANT, "-o", "{folder}/calibration"],
@@ -42,7 +47,8 @@ OPTIONS = (
     "--at", "--truth", "--workers", "--json", "--expert", "--no-bias", "--gate", "--prior",
     "--method", "--frozen-scale", "--frozen-df", "--frozen-logp", "--frozen-probs", "-x", "-y",
     "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help", "--version", "--",
-    "--kind", "--engine", "--datasets", "--ranked", "--intervals", "--level",
+    "--kind", "--engine", "--datasets", "--ranked", "--intervals", "--level", "--calibrate",
+    "--log-likelihood",
     "--seed.a", "--x.0", "--features.0", "--empty-features", "--no-json", "--colour",
 )  # fmt: skip
 NASTY = (
@@ -79,14 +85,17 @@ def folder(tmp_path_factory):
     rows = np.column_stack([*given.values()]).tolist()
     lines = [",".join(given), *(",".join(map(repr, row)) for row in rows)]
     (place / "good.csv").write_text("\n".join(lines) + "\n")
+    assert main(["fit", VARIANT, str(place / "good.csv"), *TABLE, "-o", str(place)]) in (0, 3)
+    for figure in place.glob("*.png"):
+        figure.unlink()
     return place
 
 
 def stopped(argv):
     """An answer that ends where a slow part would begin, and what reached that part."""
     slow = (
-        (fit_command, "_fitted"), (diagnose_command, "_diagnosed"), (simulate_command, "draw"),
-        (test_command, "_tested"),
+        (engine, "estimated"), (diagnose_command, "_diagnosed"), (simulate_command, "draw"),
+        (test_command, "_tested"), (predict_module, "predict"), (explanation_module, "explain"),
         (planner, "information_along"), (exponents, "information_along"), (sweep_run, "run_sweep"),
     )  # fmt: skip
     ends = [taken(*place) for place in slow]
@@ -120,7 +129,7 @@ def test_any_words(folder, data):
         else:
             del words[place : place + 1]
     stopped([command, *words])
-    assert {file.name for file in folder.iterdir()} == {"good.csv"}
+    assert {file.name for file in folder.iterdir()} == {"good.csv", "fit.nc"}
 
 
 @many(60)
@@ -141,11 +150,11 @@ def same(word, value):
 
 
 NUMBERS = {
-    "--seed": ("fit", lambda arguments, options: arguments[3]),
-    "--draws": ("fit", lambda arguments, options: arguments[4]["draws"]),
-    "--starts": ("fit", lambda arguments, options: arguments[4]["starts"]),
-    "--tune": ("fit", lambda arguments, options: arguments[4]["tune"]),
-    "--chains": ("fit", lambda arguments, options: arguments[4]["chains"]),
+    "--seed": ("fit", lambda arguments, options: options["seed"]),
+    "--draws": ("fit", lambda arguments, options: options["draws"]),
+    "--starts": ("fit", lambda arguments, options: options["starts"]),
+    "--tune": ("fit", lambda arguments, options: options["tune"]),
+    "--chains": ("fit", lambda arguments, options: options["chains"]),
     "--frozen-scale": ("fit", lambda arguments, options: frozen_column(arguments[0], "scale")),
     "-n": ("simulate", lambda arguments, options: arguments[2]),
     "--gamma": ("simulate", lambda arguments, options: options["gamma"]),

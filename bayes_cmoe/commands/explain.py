@@ -1,0 +1,59 @@
+"""`bayes-cmoe explain`: what a saved fit learned, on one page."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bayes_cmoe.commands.tabular import check_seed
+from bayes_cmoe.commands.words import Place, Whole
+from bayes_cmoe.errors import InputError
+from bayes_cmoe.files.outputs import check_folder_writable
+
+__all__ = ["explain"]
+
+FEWEST, MOST = 39, 10**5
+
+
+def explain(
+    fit: Place,
+    *,
+    output: Annotated[Place, Parameter(name=["-o", "--output"])],
+    draws: Whole = 99,
+    seed: Whole = 0,
+) -> int:
+    """Say in words and figures what a saved fit learned, and what it cannot know.
+
+    Whether there is anything new at all, how much and where, what the prompt does that the frozen
+    model does not, whether it predicts better, how sure that is, how many rows would halve the
+    error, and whether the prior matters.
+
+    Parameters
+    ----------
+    fit
+        A fit.nc of `bayes-cmoe fit -o`, or its folder.
+    output
+        Folder for the page (explanation.html), its figures, and a table of the rows.
+    draws
+        Data sets drawn from the frozen expert alone, to test whether there is a prompt.
+    seed
+        Seed of the random numbers.
+    """
+    check_seed(seed)
+    if not FEWEST <= draws <= MOST:
+        raise InputError(f"--draws {draws}: give a number from {FEWEST} to {MOST}")
+    check_folder_writable(output)
+    from bayes_cmoe.front.saved import read_fit
+
+    tree = read_fit(fit)
+    from bayes_cmoe.report.explanation_page import explain as explained
+
+    # Whatever a library prints while it works is not the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        found = explained(tree, output, draws=draws, seed=seed)
+    print(found)
+    print(f"\nwrote {output / 'explanation.html'}", file=sys.stderr)
+    return 0

@@ -1,0 +1,79 @@
+"""`bayes-cmoe fit -o`, then predict and explain, as one would type them."""
+
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_cmoe import predict
+from bayes_cmoe.commands.cli import main
+from bayes_cmoe.front.saved import read_fit
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, measured_table):
+    folder = tmp_path_factory.mktemp("front")
+    measured_table.to_csv(folder / "d.csv", index=False)
+    words = (
+        "fit softmax_contaminated d.csv -y y -x p,q --expert linear --frozen-family gaussian "
+        "--frozen-mean f0 --frozen-scale 0.4 -o fit"
+    )
+    assert run(folder, words) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured_table():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-2.0, 2.0, (200, 2))
+    f0 = x[:, 0]
+    y = np.where(rng.random(200) < 0.4, 3.0 - x[:, 1], f0) + rng.normal(0.0, 0.4, 200)
+    return pd.DataFrame({"p": x[:, 0], "q": x[:, 1], "f0": f0, "y": y})
+
+
+def run(folder, words):
+    own = [str(folder / w) if ("." in w and not w[0].isdigit()) or w == "fit" else w
+           for w in shlex.split(words)]  # fmt: skip
+    own[0] = shlex.split(words)[0]
+    return main(own)
+
+
+def test_predictions_of_a_file_are_those_of_python(place, measured_table, capsys):
+    assert run(place, "predict fit d.csv -o p.csv --calibrate d.csv --level 0.8") == 0
+    said = capsys.readouterr().out
+    assert "200 rows predicted" in said
+    assert "of the frozen expert alone" in said
+    found = predict(read_fit(place / "fit"), measured_table, calibrate=measured_table, level=0.8)
+    written = pd.read_csv(place / "p.csv")
+    assert list(written.columns) == [str(name) for name in found.data_vars]
+    for name in found.data_vars:
+        np.testing.assert_allclose(written[str(name)], found[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("predict none.nc d.csv -o q.csv", "no such file"),
+        ("predict d.csv d.csv -o q.csv", "not a saved fit"),
+        ("predict fit none.csv -o q.csv", "no such file"),
+        ("predict fit d.csv -o q.txt", "must end in .csv"),
+        ("predict fit d.csv -o q.csv --level 1.5", "--level 1.5"),
+        ("predict fit d.csv -o q.csv --draws 0", "--draws 0"),
+        ("explain none.nc -o page.d", "no such file"),
+        ("explain fit -o page.d --draws 3", "--draws 3"),
+    ],
+)
+def test_bad_words_end_in_a_line_and_leave_nothing(place, capsys, words, problem):
+    before = {file.name for file in place.iterdir()}
+    assert run(place, words) == 2
+    said = capsys.readouterr().err
+    assert problem in said
+    assert len(said.splitlines()) == 1
+    assert {file.name for file in place.iterdir()} == before
+
+
+def test_an_explanation_is_written_and_said(place, capsys):
+    assert run(place, "explain fit -o page.d --draws 39") == 0
+    assert "Is there anything new at all?\nYes." in capsys.readouterr().out
+    assert (place / "page.d" / "explanation.html").is_file()

@@ -1,0 +1,86 @@
+"""What an explanation says of data whose making is known."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_cmoe import explain, fit
+from bayes_cmoe.errors import InputError
+from tests.front.conftest import STATED
+
+
+@pytest.fixture(scope="module")
+def told(number_posterior, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explained") / "page"
+    return explain(number_posterior, folder, draws=39), folder
+
+
+def test_a_clear_prompt_is_told(told, measured):
+    found, _ = told
+    answers = {own.question: own.answer for own in found.answers}
+    assert answers["Is there anything new at all?"].startswith("Yes. ")
+    where = answers["How much of the data is new, and where?"]
+    # The truth: the share rises with p, and is 1/(1 + e^.5) on average over symmetric inputs.
+    assert "It rises with p" in where
+    own = float(found.rows["responsibility"].mean())
+    truth = 1.0 / (1.0 + np.exp(-(1.5 * measured["p"] - 0.5)))
+    assert own == pytest.approx(truth.mean(), abs=4 * np.sqrt(0.25 / len(measured)))
+    assert f"{own:.0%} of the {len(measured)} rows" in where
+    assert "nats better" in answers["Does it predict better than the frozen model?"]
+    # Prompt less frozen, 2 - q - (p / 2 + q), on the rows that are its own.
+    apart = 2.0 - measured["q"] - (0.5 * measured["p"] + measured["q"])
+    weight = found.rows["responsibility"].to_numpy()
+    mean = np.sum(weight * apart) / weight.sum()
+    said = answers["What does the prompt do that the frozen model does not?"]
+    assert ("more" if mean > 0 else "less") in said
+    number = float(said.split("expects ")[1].split()[0])
+    assert number == pytest.approx(abs(mean), abs=0.25)
+
+
+def test_the_page_is_whole_and_needs_no_other_file(told):
+    found, folder = told
+    names = {file.name for file in folder.iterdir()}
+    assert {"explanation.html", "answers.json", "rows.csv", "feature-1.png", "feature-2.png",
+            "estimates.png"} <= names  # fmt: skip
+    page = (folder / "explanation.html").read_text()
+    assert "http" not in page.replace("http://www.w3.org", "")
+    written = json.loads((folder / "answers.json").read_text())
+    assert [own["answer"] for own in written] == [own.answer for own in found.answers]
+    rows = pd.read_csv(folder / "rows.csv")
+    np.testing.assert_allclose(rows["responsibility"], found.rows["responsibility"], atol=1e-12)
+
+
+def test_an_explanation_shows_itself(told):
+    found, _ = told
+    assert str(found).startswith("Is there anything new at all?\nYes.")
+    assert "<dt><b>Is there anything new at all?</b></dt>" in found._repr_html_()
+
+
+def test_where_nothing_is_new_it_says_so(measured):
+    rng = np.random.default_rng(12)
+    empty = measured.assign(y=measured["f0"] + rng.normal(0.0, 0.4, len(measured)))
+    tree = fit(empty, y="y", x="p", frozen=STATED, expert="linear", variant="constant_contaminated")
+    found = explain(tree, draws=39)
+    answers = {own.question: own.answer for own in found.answers}
+    # By chance one in twenty such tables would say yes; this one does not.
+    assert answers["Is there anything new at all?"].startswith("Not by these data.")
+    assert "No promise" in answers["How many rows would halve the error?"]
+
+
+def test_a_class_that_comes_more_often_is_named(class_fit):
+    found = explain(class_fit, draws=39)
+    said = {own.question: own.answer for own in found.answers}
+    # Of the new rows half of those that were no eel became one.
+    difference = said["What does the prompt do that the frozen model does not?"]
+    assert "it expects eel more often" in difference
+
+
+def test_several_prompts_are_refused(measured):
+    tree = fit(
+        measured, y="y", x="p", frozen=STATED, expert="linear",
+        variant="softmax_several_prompts", prompts=2, starts=32,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="2 prompts"):
+        explain(tree)

@@ -406,7 +406,7 @@ def test_experts_alone_are_simulated_and_fitted_in_the_order_of_their_intercepts
     for parameter, value in variants()[name].regime("exact").truth(600).items():
         error = np.abs(np.array(record["estimate"][parameter]) - value)
         assert (error < 4 * np.array(record["stderr"][parameter])).all(), parameter
-    saved = ["predict", folder / "fit.nc"]
+    saved = ["predict", folder / "fit.nc", file, "-o", tmp_path / "p.csv"]
     assert_refused(capsys, saved, "has no frozen model to predict beside")
     fit = [*command[:2], file, *command[3:-2]]
     assert_refused(capsys, [*fit, "--experts", 9], "--experts 9: give a number from 1 to 8")

@@ -136,32 +136,41 @@ def measure(
 
 
 # %%
-def rows_for(n: NDArray, rmse: NDArray, error: float) -> NDArray:
+def falling(rmse: NDArray) -> NDArray:
+    """The least curve that falls and lies above a RMSE, (size,)"""
+    return np.maximum.accumulate(rmse[::-1])[::-1]
+
+
+def rows_for(n: NDArray, rmse: NDArray, error: float) -> float:
     """Rows from which on the RMSE stays at an error or below; NaN outside what was measured.
 
     Log n is interpolated on the log of the least curve that falls and lies above the RMSE.
 
     Parameters
     ----------
-    n : array, shape (size,)
-    rmse : array, shape (..., size)
+    n, rmse : array, shape (size,)
     error : float
     """
-    falling = np.log(np.maximum.accumulate(rmse[..., ::-1], axis=-1))
-    logs = np.log(n.astype(float))[::-1]
-    flat = falling.reshape(-1, len(n))
-    found = [np.interp(np.log(error), row, logs, left=np.nan, right=np.nan) for row in flat]
-    return np.exp(np.array(found)).reshape(falling.shape[:-1])
+    logs = np.log(falling(rmse))[::-1], np.log(n.astype(float))[::-1]
+    return float(np.exp(np.interp(np.log(error), *logs, left=np.nan, right=np.nan)))
 
 
-def resampled(measured: Measured, draws: int, rng: np.random.Generator) -> NDArray:
-    """RMSE of the fits themselves, then of resamples of them within each size: (1 + draw, size)."""
-    columns = []
-    for row in measured.errors:
-        kept = row[np.isfinite(row)]
-        chosen = kept[rng.integers(len(kept), size=(draws, len(kept)))]
-        columns.append(np.sqrt(np.mean(np.vstack([kept, chosen]) ** 2, axis=1)))
-    return np.stack(columns, axis=1)
+def rows_reached(measured: Measured, error: float) -> tuple[float, float]:
+    """Rows for an error, and half of the 95 % interval of their logarithm, by the delta method.
+
+    Where log n is interpolated with the weights 1 - t and t between two sizes, the errors of their
+    log RMSE are passed on with these weights, divided by the curve's slope. Where the least size
+    has the error already, that size and no upper limit.
+    """
+    n, found = measured.n, measured.average
+    rows = rows_for(n, found.value, error)
+    if np.isnan(rows):
+        return float(n[0]), np.inf
+    i = int(np.clip(np.searchsorted(n, rows, "right") - 1, 0, len(n) - 2))
+    (upper, lower), step = np.log(falling(found.value))[i : i + 2], np.log(n[i + 1] / n[i])
+    halves = np.log(found.high / found.low)[i : i + 2] / 2.0
+    t = np.log(rows / n[i]) / step
+    return rows, float(step / (upper - lower) * np.hypot((1.0 - t) * halves[0], t * halves[1]))
 
 
 @dataclass(frozen=True)
@@ -175,27 +184,19 @@ class Ratio:
     high: float
 
 
-def rows_ratio(
-    heterogeneous: Measured, homogeneous: Measured, draws: int = 2000, seed: int = 0
-) -> Ratio:
-    """The ratio with its 95 % bootstrap interval, at an error that the slower adapter meets late.
+def rows_ratio(heterogeneous: Measured, homogeneous: Measured) -> Ratio:
+    """The ratio with its 95 % interval, at an error that the slower adapter meets late.
 
-    The error is that between its last two sizes (geometric mean), so that resamples stay inside
-    the measured range; those that do not take its end.
+    The error is that between its last two sizes (geometric mean), inside the measured range. The
+    two adapters' fits are independent.
     """
     both = {"heterogeneous": heterogeneous, "homogeneous": homogeneous}
-    rng = np.random.default_rng(seed)
-    curves = {form: resampled(own, draws, rng) for form, own in both.items()}
-    error = max(float(np.sqrt(curve[0, -2] * curve[0, -1])) for curve in curves.values())
-    rows = {}
-    for form, curve in curves.items():
-        n = both[form].n
-        reached = rows_for(n, curve, error)
-        end = np.where(curve[:, -1] > error, n[-1], n[0])
-        rows[form] = np.where(np.isnan(reached), end, reached)
+    error = max(float(np.sqrt(np.prod(own.average.value[-2:]))) for own in both.values())
+    found = {form: rows_reached(own, error) for form, own in both.items()}
+    rows = {form: own for form, (own, _) in found.items()}
     ratio = rows["homogeneous"] / rows["heterogeneous"]
-    low, high = np.quantile(ratio[1:], [0.025, 0.975])
-    return Ratio(error, {k: float(v[0]) for k, v in rows.items()}, float(ratio[0]), low, high)
+    half = float(np.hypot(*(half for _, half in found.values())))
+    return Ratio(error, rows, ratio, ratio * np.exp(-half), ratio * np.exp(half))
 
 
 def comparison(
@@ -288,7 +289,7 @@ def reading(found: pd.DataFrame, bound: xr.DataArray, path: xr.DataArray) -> str
             f"Delta^{POWERS[name]}){where}"
         )
     for name in NAMES:
-        rows = {form: float(rows_on_the_path(path, form, name, 0.1)) for form in FORMS}
+        rows = {form: rows_on_the_path(path, form, name, 0.1) for form in FORMS}
         lines.append(
             f"Delta = 2 n^-1/8, {NAMES[name]} to 0.1: {rows['homogeneous']:,.0f} rows against "
             f"{rows['heterogeneous']:,.0f}, {rows['homogeneous'] / rows['heterogeneous']:.2f} times"
@@ -296,7 +297,7 @@ def reading(found: pd.DataFrame, bound: xr.DataArray, path: xr.DataArray) -> str
     return "\n".join(lines)
 
 
-def rows_on_the_path(path: xr.DataArray, form: str, name: str, error: float) -> NDArray:
+def rows_on_the_path(path: xr.DataArray, form: str, name: str, error: float) -> float:
     """Rows for an error by the bound where Delta moves with them."""
     return rows_for(path.n.to_numpy(), path.sel(form=form, parameter=name).to_numpy(), error)
 

@@ -168,7 +168,10 @@ def slope_figure(found: pd.DataFrame) -> Figure:
 
 def reason_figure(curves: dict[str, pd.DataFrame]) -> Figure:
     """The bound's slope at n, design by design: where the asymptotic exponents begin."""
-    page, panels = plt.subplots(1, 3, figsize=(12, 4.0), sharey=True, layout="constrained")
+    size = (4.0 * len(curves), 4.0)
+    page, grid = plt.subplots(1, len(curves), figsize=size, sharey=True, squeeze=False,
+                              layout="constrained")  # fmt: skip
+    panels = grid[0]
     for panel, (name, own) in zip(panels, curves.items(), strict=True):
         panel.axvspan(1e3, 1e5, color="0.92", label="the paper's sizes")
         for parameter, style in zip(PARAMETERS, ("-", "--", "-.", ":"), strict=True):
@@ -183,7 +186,8 @@ def reason_figure(curves: dict[str, pd.DataFrame]) -> Figure:
     panels[0].set_ylabel("slope of the information bound at n")
     panels[0].set_yticks([-0.5, -0.375, -0.25], ["-1/2", "-3/8", "-1/4"])
     handles, labels = panels[0].get_legend_handles_labels()
-    page.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+    ncols = 5 if len(curves) > 1 else 2
+    page.legend(handles, labels, loc="outside lower center", ncols=ncols, frameon=False)
     page.suptitle("Where -1/4 and -3/8 begin, if anywhere")
     return page
 

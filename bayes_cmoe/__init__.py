@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from bayes_cmoe.parts.prior import Box, Weak
     from bayes_cmoe.parts.rebuilt import with_rows
+    from bayes_cmoe.plots.efficiency import plot_efficiency
     from bayes_cmoe.plots.fits import open_sweep
     from bayes_cmoe.plots.ridge import plot_ridge
     from bayes_cmoe.plots.sweeps import plot_contraction, plot_coverage, plot_rates
@@ -72,6 +73,7 @@ __all__ = [
     "open_sweep",
     "plot_contraction",
     "plot_coverage",
+    "plot_efficiency",
     "plot_rates",
     "plot_ridge",
     "posterior_predictive",
@@ -130,6 +132,7 @@ _HOMES = {
         "Weak",
     ),
     "parts.rebuilt": ("with_rows",),
+    "plots.efficiency": ("plot_efficiency",),
     "plots.fits": ("open_sweep",),
     "plots.ridge": ("plot_ridge",),
     "plots.sweeps": (

@@ -17,6 +17,8 @@ LONGEST = 60
 class Shown(ABC):
     """Gives a class its one-line repr and its HTML table, from what `shown` says of it."""
 
+    __slots__ = ()
+
     @abstractmethod
     def shown(self) -> Mapping[str, Any]:
         """What there is to see, by name, the most telling first."""

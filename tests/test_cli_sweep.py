@@ -94,7 +94,7 @@ def test_compare_writes_all_that_there_is(finished):
     assert {"report.html", "rates.csv", "errors.csv", "table.nc", "design.toml"} <= names
     figures = {file.name for file in (finished / "figures").iterdir()}
     assert figures == {f"{Path(name).stem}{kind}" for name in figures for kind in (".png", ".svg")}
-    assert "errors-constant_contaminated.png" in figures
+    assert "errors-constant_contaminated-distinguishable-lam.png" in figures
     for name, columns in COLUMNS.items():
         assert (finished / f"{name}.csv").read_text().startswith(",".join(columns))
     with xr.open_dataset(finished / "table.nc", engine="h5netcdf") as table:
@@ -102,6 +102,22 @@ def test_compare_writes_all_that_there_is(finished):
     page = (finished / "report.html").read_text(encoding="utf-8")
     assert f'id="rates-{REGIME.replace("/", "-").replace("_", "-")}"' in page
     assert "not finished" not in page
+
+
+def test_latex_and_pdf_are_written_where_they_are_asked_for(capsys, copied, no_fits):
+    code, _, _ = run(capsys, "report", copied, "--latex")
+    assert code == 0
+    figures = (copied / "figures.tex").read_text()
+    for picture in (copied / "figures").glob("*.svg"):
+        assert picture.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        assert f"{{figures/{picture.stem}.pdf}}" in figures
+    for name in ("rates", "errors"):
+        rows = len(pd.read_csv(copied / f"{name}.csv"))
+        body = (copied / f"{name}.tex").read_text().partition("endfoot")[2]
+        assert body.count(r"\\") == rows
+    code, _, _ = run(capsys, "report", copied)
+    assert code == 0
+    assert not [*copied.glob("*.tex"), *(copied / "figures").glob("*.pdf")]
 
 
 def test_the_slope_is_that_of_the_fits(finished):

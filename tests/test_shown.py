@@ -1,22 +1,53 @@
 """Public values in one line, and as a small table."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from bayes_cmoe import Data, frozen_expert, frozen_predictions, variant_named, variants
 from bayes_cmoe.shown import html_table
+from bayes_cmoe.sweep.presets import preset
+from bayes_cmoe.theory.interval import ConfidenceInterval
+from tests.report.fakes import comparison_of
 
 DATA = Data(np.arange(200.0).reshape(100, 2), np.linspace(-1, 1, 100), features=("a<b", "dose"))
 LINE = frozen_expert("laplace", "linear", {"a": [1.0, 0.0], "b": 0.0}, scale=1.0)
+SWEEP = preset("quick")
+INTERVAL = ConfidenceInterval(
+    {"estimate": 0.3123456, "lower": 0.0, "upper": 0.5, "open_below": True, "open_above": False,
+     "profile": ("value", np.arange(100.0))},
+    attrs={"name": "lam", "method": "drawn", "level": 0.9},
+)  # fmt: skip
 VALUES = [
     DATA,
+    SWEEP,
+    INTERVAL,
+    comparison_of(SWEEP),
     LINE,
     frozen_predictions("gaussian", mean=np.zeros(1000), scale=1.0),
     *(value for own in variants().values() for value in (own, own.family, *own.gates)),
     *(own for variant in variants().values() for own in variant.regimes.values()),
 ]
+
+
+def test_a_sweep_an_interval_and_a_comparison_say_what_they_are():
+    assert "map='n = 3000, 30000, 300000; 20 data sets'" in repr(SWEEP)
+    assert f"fits=152, hash={SWEEP.hash}" in repr(SWEEP)
+    assert repr(INTERVAL) == (
+        "ConfidenceInterval(name=lam, estimate=0.3123, "
+        "interval='0, where the range ends to 0.5', level=0.9, method=drawn)"
+    )
+    assert "<td>0.3123</td>" in INTERVAL._repr_html_()
+    assert isinstance(INTERVAL, xr.Dataset)
+    # Arithmetic is that of a Dataset, and what it gives can be shown too.
+    assert float((INTERVAL * 2.0)["upper"]) == 1.0
+    rates = pd.DataFrame({"verdict": ["agrees", "differs", "agrees"]})
+    found = replace(comparison_of(SWEEP), rates=rates, waiting={"map": 3})
+    assert "fits=0 of 3, rates beside the bound='2 agrees, 1 differs'" in repr(found)
 
 
 class Balance(HTMLParser):

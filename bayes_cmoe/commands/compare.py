@@ -1,6 +1,7 @@
 """`bayes-cmoe compare`: run a design, set it beside the theory, write the report."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ def compare(
     workers: Whole | None = None,
     cluster: str | None = None,
     retry_failed: Annotated[bool, Parameter(negative=())] = False,
+    keep_draws: Whole | None = None,
 ) -> int:
     """Run what is not done yet of a design, and write its report.
 
@@ -43,14 +45,33 @@ def compare(
         Address of a Dask scheduler, whose workers are used instead.
     retry_failed
         Run again the chunks in which a fit failed.
+    keep_draws
+        Draws of each posterior that are kept with its fit, thinned evenly, so that `open_sweep`
+        shows posteriors; a part of the design.
     """
     check_workers(workers)
     if workers is not None and cluster is not None:
         raise InputError("--workers and --cluster exclude each other: leave one out")
     recall(output)
-    return run_design(
-        design_named(design), output, workers=workers, cluster=cluster, retry_failed=retry_failed
-    )
+    chosen = design_named(design)
+    if keep_draws is not None:
+        chosen = _keeping(chosen, keep_draws)
+    return run_design(chosen, output, workers=workers, cluster=cluster, retry_failed=retry_failed)
+
+
+def _keeping(design: Design, count: int) -> Design:
+    """The design with draws kept.
+
+    Raises
+    ------
+    InputError
+        When it has no posteriors, or not so many draws.
+    """
+    if design.nuts is None:
+        raise InputError(
+            f"--keep-draws {count}: design {design.name!r} has no [nuts]: leave the option out"
+        )
+    return replace(design, nuts=replace(design.nuts, keep_draws=count))
 
 
 def run_design(

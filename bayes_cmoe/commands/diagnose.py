@@ -11,11 +11,13 @@ from cyclopts import Parameter
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import read_setting
+from bayes_cmoe.commands.priors import chosen_prior, prior_named
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Number, Place, Whole
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.front.setting import Setting
 from bayes_cmoe.lazy import xr
+from bayes_cmoe.parts.priors import Prior
 
 __all__ = ["diagnose"]
 
@@ -30,7 +32,7 @@ def diagnose(
     bias: bool = True,
     frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
-    prior: str = "flat",
+    prior: Annotated[list[str] | None, Parameter(negative=())] = None,
     intervals: str | None = None,
     level: Number = 0.9,
     seed: Whole = 0,
@@ -55,7 +57,8 @@ def diagnose(
     gate
         Name of a gate, where the variant leaves a choice; `bayes-cmoe variants` lists them.
     prior
-        flat or weak.
+        flat (default), weak, or for single parameters beside weak, as often as needed, as in `fit`:
+        'name=normal(0, 1)', a JSON file, or JSON text.
     intervals
         profile, drawn or inverted: intervals that hold where standard errors do not, for each
         parameter, the share, and its products with the displacements from the frozen expert, which
@@ -69,15 +72,17 @@ def diagnose(
         Print one JSON object instead of a table.
     """
     check_seed(seed)
+    given = chosen_prior(prior or ["flat"])
     if intervals is not None:
         choose("intervals", intervals, ("profile", "drawn", "inverted"))
     if not 0.5 <= level <= 0.999:
         raise InputError(f"--level {level:g}: give a number from 0.5 to 0.999")
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate)
     with contextlib.redirect_stdout(sys.stderr):
-        found, ends = _diagnosed(setting, prior, seed, intervals, level)
+        found, ends = _diagnosed(setting, given, seed, intervals, level)
     if json:
-        record: dict[str, Any] = {"variant": setting.variant.name, **record_of(found)}
+        about = {"variant": setting.variant.name, "prior": prior_named(given)}
+        record: dict[str, Any] = {**about, **record_of(found)}
         if intervals is not None:
             record["intervals"] = {"method": intervals, "level": level, **ends}
         print(json_format.dumps(record, allow_nan=False))
@@ -118,7 +123,7 @@ def diagnose(
 
 
 def _diagnosed(
-    setting: Setting, prior: str, seed: int, intervals: str | None, level: float
+    setting: Setting, prior: Prior, seed: int, intervals: str | None, level: float
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     """The diagnosis, and for each target its interval, if any are asked for."""
     from bayes_cmoe.theory.diagnosis import diagnose as diagnosis_of

@@ -1,7 +1,6 @@
 """From the words of a command line to a variant, its parts and the data, all checked."""
 
 from collections.abc import Sequence
-from math import prod
 from pathlib import Path
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns, split_names
@@ -70,14 +69,7 @@ def read_setting(
     else:
         known = len(frozen.names) if frozen.probs is not None else None
         classes = check_class_labels(table, response, known)
-    sizes = {
-        "feature": len(inputs),
-        "free_class": (classes or 1) - 1,
-        **parts.expert.sizes,
-        **parts.mixture.sizes,
-    }
-    unknown = parts.mixture.parameters
-    check_row_count(table, sum(prod(sizes[dim] for dim in own.dims) for own in unknown))
+    check_row_count(table, parts.parameters(len(inputs), classes))
     for name in inputs:
         check_not_constant(table, name)
     known_expert = frozen.read(table, chosen.response) if chosen.frozen else NO_FROZEN

@@ -13,7 +13,7 @@ from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.files.regular import regular_content
 from bayes_cmoe.parts.priors import Prior
 
-__all__ = ["chosen_prior", "read_prior"]
+__all__ = ["chosen_prior", "prior_named", "read_prior"]
 
 NAMES = ("flat", "weak")
 LARGEST_PRIOR = 2**20
@@ -74,6 +74,17 @@ def chosen_prior(words: Sequence[str]) -> Prior:
     if own:
         return own
     return names.pop() if names else "weak"
+
+
+def prior_named(prior: Prior) -> str:
+    """What a record says of a prior.
+
+    Examples
+    --------
+    >>> prior_named("flat"), prior_named({"lam": "beta(2, 8)"})
+    ('flat', 'weak and lam given')
+    """
+    return prior if isinstance(prior, str) else f"weak and {', '.join(prior)} given"
 
 
 def read_prior(file: Path) -> dict[str, Any]:

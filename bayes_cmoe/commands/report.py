@@ -7,8 +7,9 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 
 from bayes_cmoe.commands.words import Place, Whole, program, recall
@@ -27,7 +28,12 @@ WORKER_DIED = 1
 """Exit status."""
 
 
-def report(folder: Place, *, workers: Whole | None = None) -> int:
+def report(
+    folder: Place,
+    *,
+    workers: Whole | None = None,
+    latex: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
     """Rebuild the report of a run from its finished fits; the run need not be at its end.
 
     Parameters
@@ -37,10 +43,12 @@ def report(folder: Place, *, workers: Whole | None = None) -> int:
     workers
         Processes for the information bounds, where they are not there yet; as many as processors
         when left out.
+    latex
+        Write the tables as LaTeX and the figures as PDF, too.
     """
     check_workers(workers)
     recall(folder)
-    return report_of(folder, workers)
+    return report_of(folder, workers, latex=latex)
 
 
 def check_workers(workers: int | None) -> None:
@@ -49,7 +57,7 @@ def check_workers(workers: int | None) -> None:
         raise InputError(f"--workers {workers}: give a number from 1 to {MOST_WORKERS}")
 
 
-def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
+def report_of(folder: Path, workers: int | None, *, json: bool = False, latex: bool = False) -> int:
     """Write the report of the run in a folder, and print its rates; the exit status.
 
     Parameters
@@ -59,6 +67,8 @@ def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
         Processes for the information bounds.
     json : bool
         Print a calibration as one JSON object instead of a table.
+    latex : bool
+        Write a sweep's tables as LaTeX and its figures as PDF, too.
 
     Raises
     ------
@@ -75,6 +85,8 @@ def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
     check_folder_writable(folder)
     table = store.collect()
     if design.calibrate is not None:
+        if latex:
+            raise InputError("--latex is for sweeps, and this is a calibration: leave it out")
         return _calibration_of(design, table, folder, json)
 
     from bayes_cmoe.compiled.private import dead_worker_error
@@ -94,7 +106,7 @@ def report_of(folder: Path, workers: int | None, *, json: bool = False) -> int:
             done = {task for task in design.tasks() if store.is_done(task)}
             waiting = pending(design, store, done, bounds)
             comparison = compare(table, design, bounds, waiting)
-            write_report(comparison, folder)
+            write_report(comparison, folder, latex=latex)
     except dead_worker_error():
         print(
             "bayes-cmoe: error: a worker died (killed, or out of memory) before the report was "

@@ -14,11 +14,13 @@ from cyclopts import Parameter
 
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import read_setting
+from bayes_cmoe.commands.priors import chosen_prior, prior_named
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
 from bayes_cmoe.commands.words import Place, Whole
-from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.front.setting import Setting
 from bayes_cmoe.lazy import xr
+from bayes_cmoe.parts.priors import Prior
 
 __all__ = ["test"]
 
@@ -36,7 +38,7 @@ def test(
     bias: bool = True,
     frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
-    prior: str = "flat",
+    prior: Annotated[list[str] | None, Parameter(negative=())] = None,
     draws: Whole = 199,
     bayes_factor: Annotated[bool, Parameter(negative=())] = False,
     seed: Whole = 0,
@@ -64,7 +66,8 @@ def test(
     gate
         Name of a gate, where the variant leaves a choice; `bayes-cmoe variants` lists them.
     prior
-        flat or weak: the range in which prompts are looked for.
+        flat (default), weak, or for single parameters beside weak, as often as needed, as in `fit`:
+        the range in which prompts are looked for.
     draws
         Data sets drawn from the frozen expert.
     bayes_factor
@@ -76,15 +79,16 @@ def test(
         Print one JSON object instead of a table.
     """
     check_seed(seed)
-    choose("prior", prior, ("flat", "weak"))
+    given = chosen_prior(prior or ["flat"])
     if not FEWEST <= draws <= MOST:
         raise InputError(f"--draws {draws}: give a number from {FEWEST} to {MOST}")
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts=1)
     with contextlib.redirect_stdout(sys.stderr):
-        found = _tested(setting, prior, draws, seed, bayes_factor)
+        found = _tested(setting, given, draws, seed, bayes_factor)
     if json:
         numbers = found.drop_vars(["drawn_ratio", "drawn_score"])
-        record = {"variant": setting.variant.name, **record_of(numbers)}
+        about = {"variant": setting.variant.name, "prior": prior_named(given)}
+        record = {**about, **record_of(numbers)}
         print(json_format.dumps(record, allow_nan=False))
         return 0
     view = plain_table("statistic", "value", "95 % without a prompt", "p-value", "95 % interval")
@@ -106,12 +110,14 @@ def test(
     print_result(
         f"{setting.variant.name}, {setting.parts.expert.name} prompt, n = {found.attrs['n']}",
         view,
-        note=f"{how}\n{found.attrs['advice']}{_factor_words(found, prior)}",
+        note=f"{how}\n{found.attrs['advice']}{_factor_words(found, prior_named(given))}",
     )
     return 0
 
 
-def _tested(setting: Setting, prior: str, draws: int, seed: int, bayes_factor: bool) -> xr.Dataset:
+def _tested(
+    setting: Setting, prior: Prior, draws: int, seed: int, bayes_factor: bool
+) -> xr.Dataset:
     from bayes_cmoe.theory.absence import absence_test
 
     model = setting.model(prior)

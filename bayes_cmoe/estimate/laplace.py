@@ -36,6 +36,8 @@ __all__ = ["Sample", "explored", "importance_sample", "modes_of"]
 
 MODES = 6
 """Optima whose ridges are followed at most, the best first."""
+EDGE, FARTHEST = 8.0, 300.0
+"""How far out a point may begin on the unconstrained scale: of an interval, and of a half-line."""
 LIGHT = 1e-5
 """Nodes with a smaller share of the mass are left out of the proposal."""
 SPREAD_OUT, PRIOR = 0.1, 0.05
@@ -99,10 +101,15 @@ def modes_of(posterior: Posterior, rows: Rows, points: NDArray) -> list[Node]:
     list of Node, the best first; may be empty
     """
     every = np.eye(posterior.layout.size)
+    # At the edge of an interval Newton's steps would begin where the density is flat. Elsewhere a
+    # point is what it is: an intercept of 17 is no edge.
+    bounded = np.isfinite(posterior.lower) & np.isfinite(posterior.upper)
+    reach = np.where(bounded, EDGE, np.inf)
+    reach[np.isfinite(posterior.lower) ^ np.isfinite(posterior.upper)] = FARTHEST
     found: list[Node] = []
     for theta in _in_all_orders(posterior, points):
         with np.errstate(divide="ignore"):
-            u = np.clip(posterior.unconstrained_from(theta), -8.0, 8.0)
+            u = np.clip(posterior.unconstrained_from(theta), -reach, reach)
         node = conditional_mode(posterior, rows, u, every)
         if np.isfinite(node.value) and not any(_same(node, other) for other in found):
             found.append(node)

@@ -12,7 +12,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.front.estimated import METHODS, estimated
 from bayes_cmoe.front.frozen_models import Stated, columns_named, state
 from bayes_cmoe.front.origin import with_origin
-from bayes_cmoe.front.setting import Setting, parts_of
+from bayes_cmoe.front.setting import Parts, Setting, parts_of
 from bayes_cmoe.front.tables import column_of, frame_of, inputs_of
 from bayes_cmoe.lazy import pd, xr
 from bayes_cmoe.parts.arrays import numbers
@@ -110,7 +110,7 @@ def fit(
     inputs = inputs_of(table, x, [name, *columns_named(frozen)])
     if name in inputs.columns:
         raise InputError(f"column {name!r} is both response and input: take it out of x")
-    scalar = numbers("y", entries) if pd.api.types.is_numeric_dtype(entries) else None
+    scalar = numbers("y", entries) if _is_number(entries) else None
     stated = state(frozen, table, inputs, scalar, held_out=held_out)
     chosen = variant_named(_usual(stated) if variant is None else variant)
     codes, labels = coded(entries, stated.labels) if chosen.response == "class" else (scalar, ())
@@ -119,13 +119,31 @@ def fit(
             f"the response {name!r} holds no numbers and {chosen.name} predicts a "
             f"{chosen.response}: choose a variant for classes, or state f0 by probabilities"
         )
+    parts = parts_of(chosen, expert, bias, gate, prompts)
     rows = Data(inputs, codes, tuple(map(str, inputs.columns)), len(labels) or None)
-    setting = Setting(parts_of(chosen, expert, bias, gate, prompts), rows, stated.frozen)
+    _check_enough(rows, parts)
+    setting = Setting(parts, rows, stated.frozen)
     model = setting.model(prior)
     tree = estimated(setting, model, prior, method=method, seed=seed, **counts)
     if "scale_from" in stated.spec:
         tree.attrs["frozen_scale"] = f"{stated.spec['scale']:.4g}, of {stated.spec['scale_from']}"
     return with_origin(tree, setting, model, name, stated.spec, labels)
+
+
+def _is_number(entries: Any) -> bool:
+    kinds = pd.api.types
+    return kinds.is_numeric_dtype(entries) and not kinds.is_bool_dtype(entries)
+
+
+def _check_enough(rows: Data, parts: Parts) -> None:
+    """Refuse fewer rows than unknowns, and inputs that tell rows apart in nothing."""
+    count = parts.parameters(rows.x.shape[1], rows.classes)
+    if rows.n < count:
+        raise InputError(f"{rows.n} rows for {count} parameters: give more rows, or fewer inputs")
+    spread = np.ptp(rows.x, axis=0) > 1e-13 * np.max(np.abs(rows.x), axis=0)
+    if not spread.all():
+        name = rows.features[int(np.argmin(spread))]
+        raise InputError(f"the input {name!r} is constant: leave it out")
 
 
 def _usual(stated: Stated) -> str:

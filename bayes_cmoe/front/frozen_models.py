@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.front.scale import error_scale
-from bayes_cmoe.front.tables import frame_of
+from bayes_cmoe.front.tables import column_of, frame_of
 from bayes_cmoe.lazy import pd
 from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.frozen import Frozen
@@ -157,8 +157,8 @@ def _by_means(
     if known is not None and "scale" in known:
         scale, whence = float(known["scale"]), known.get("scale_from", "")
     elif held_out is not None:
-        rows, y = held_out
-        rows = frame_of(rows)
+        rows = frame_of(held_out[0])
+        _, y = column_of(rows, "the held-out response", held_out[1])
         errors = numbers("the held-out response", y) - _one_a_row(predicted(rows), len(rows))
         scale, whence = float(np.sqrt(np.mean(errors**2))), f"{len(rows)} held-out rows"
     elif response is not None:

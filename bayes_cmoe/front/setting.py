@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from bayes_cmoe.errors import InputError, choose
@@ -33,6 +34,12 @@ class Parts:
     def mixture(self) -> Mixture:
         """The declarations of all unknowns."""
         return Mixture(self.gate, self.expert, self.variant.family, self.prompts)
+
+    def parameters(self, features: int, classes: int | None) -> int:
+        """How many numbers are unknown, with so many inputs and classes."""
+        sizes = {"feature": features, "free_class": (classes or 1) - 1}
+        known = {**sizes, **self.expert.sizes, **self.mixture.sizes}
+        return sum(prod(known[dim] for dim in own.dims) for own in self.mixture.parameters)
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,7 @@ def column_of(table: pd.DataFrame, what: str, given: Any) -> tuple[str, Any]:
     Raises
     ------
     InputError
-        When the table has no such column, or the entries are not one a row.
+        When the table has no such column, or the entries are not one a row, or have other labels.
     """
     if isinstance(given, str):
         if given not in table.columns:
@@ -79,6 +79,12 @@ def column_of(table: pd.DataFrame, what: str, given: Any) -> tuple[str, Any]:
                 f"{what}: the table has no column {given!r}: it has {_listed(table.columns)}"
             )
         return given, table[given]
+    index = getattr(given, "index", None)
+    if isinstance(index, pd.Index) and not index.equals(table.index):
+        raise InputError(
+            f"{what} labels its rows differently from the table: align them, or give it without "
+            "labels (to_numpy)"
+        )
     name = getattr(given, "name", None)
     entries = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(given)
     entries = entries.reshape(-1) if entries.shape == (len(table), 1) else entries

@@ -17,13 +17,19 @@ import xarray as xr
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.sweep.bounds import kept_bounds
+from bayes_cmoe.sweep.cells import RESOLVED
 from bayes_cmoe.sweep.design import Design
+from bayes_cmoe.sweep.draws import kept_draws
 from bayes_cmoe.sweep.store import Store
 
-__all__ = ["gathered", "open_sweep", "theory_of"]
+__all__ = ["OF_THEORY", "gathered", "not_local", "open_sweep", "path_of", "theory_of"]
 
+GRID = 1000
+"""Points at which it is looked where theory is local."""
 _LEAF = re.compile(r"n([0-9]+)")
-OF_THEORY = ("bound", "expected", "exponent", "lower", "resolution")
+KEPT = ("posterior", "truth", "posterior_pit")
+"""Groups below a fit's, where draws were kept."""
+OF_THEORY = ("bound", "expected", "exponent", "lower", "modulus", "resolution")
 
 
 def open_sweep(folder: Path | str) -> xr.DataTree:
@@ -38,10 +44,13 @@ def open_sweep(folder: Path | str) -> xr.DataTree:
     -------
     xarray.DataTree
         ``REGIME`` (such as ``constant_contaminated/merging``; within brackets ``/`` is written
-        ``:``): ``bound``, ``expected`` (target, n), ``exponent`` and ``lower`` (target),
-        ``resolution`` (n), where a report has been made. ``REGIME/nSIZE/METHOD``: a run's variables
-        by (replicate, target, level), with ``long_name`` and ``units``; attrs ``regime``, ``n`` and
-        ``method``. The root's attrs name the design.
+        ``:``): ``bound``, ``expected``, ``modulus`` (target, n), ``exponent`` and ``lower``
+        (target), ``resolution`` (n), where a report has been made. ``REGIME/nSIZE/METHOD``: a run's
+        variables by (replicate, target, level), with ``long_name`` and ``units``; attrs ``regime``,
+        ``n`` and ``method``. Below it, where draws were kept (`compare --keep-draws`),
+        ``posterior`` (replicate, chain, draw), ``truth``, and ``posterior_pit``, its place
+        among the draws (replicate), for `arviz.plot_ecdf_pit`.
+        The root's attrs name the design.
 
     Raises
     ------
@@ -54,17 +63,21 @@ def open_sweep(folder: Path | str) -> xr.DataTree:
     table, bounds = store.collect(), kept_bounds(design, place)
     groups: dict[str, xr.Dataset] = {}
     for setting in design.settings:
-        path = _path(setting.label)
+        path = path_of(setting.label)
         if setting.label in bounds:
             theory = bounds[setting.label]
             groups[path] = theory[[name for name in OF_THEORY if name in theory]]
         groups |= {f"{path}/{leaf}": fits for leaf, fits in _leaves(table, design, setting.label)}
+    for (label, n), kept in kept_draws(store, design).items():
+        leaf = f"{path_of(label)}/n{n}/nuts"
+        groups |= {f"{leaf}/{name}": own for name, own in zip(KEPT, kept, strict=True)}
     tree = xr.DataTree.from_dict({path: _text_targets(one) for path, one in groups.items()})
     tree.attrs = {"design": design.name, "hash": design.hash}
     return tree
 
 
-def _path(label: str) -> str:
+def path_of(label: str) -> str:
+    """The path of a regime in the tree, from its label."""
     head, bracket, tail = label.partition("[")
     return head + bracket + tail.replace("/", ":")
 
@@ -175,6 +188,44 @@ def theory_of(tree: xr.DataTree, name: str, like: xr.Dataset) -> xr.Dataset:
         rows = [_of_regime(tree, str(at), name, own, sizes) for at in like["regime"].values]
         found[own] = (("regime", "n"), np.array(rows))
     return xr.Dataset(found, coords={"regime": like["regime"], "n": like["n"]})
+
+
+def not_local(tree: xr.DataTree, like: xr.Dataset) -> xr.Dataset:
+    """Sizes at which theory is not local, as spans of log10 n: (regime, span, edge).
+
+    Between sizes the resolution is interpolated on logarithmic scales.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Its regimes' ``resolution`` (n), where it is known.
+    like : Dataset
+        From `gathered`; each of its targets has the spans of its regime.
+    """
+    sizes = np.log10(like["n"].to_numpy())
+    spans = [_spans(tree, str(at), sizes) for at in like["regime"].values]
+    most = max(len(own) for own in spans)
+    table = np.full((len(spans), most, 2), np.nan)
+    for row, own in zip(table, spans, strict=True):
+        row[: len(own)] = np.reshape(own, (-1, 2))
+    found = {str(name): (("regime", "span", "edge"), table) for name in like.data_vars}
+    return xr.Dataset(found, coords={"regime": like["regime"], "edge": ["low", "high"]})
+
+
+def _spans(tree: xr.DataTree, regime: str, sizes: Any) -> list[tuple[float, float]]:
+    own = tree[regime].to_dataset() if regime in _paths(tree) else xr.Dataset()
+    if "resolution" not in own or sizes.min() == sizes.max():
+        return []
+    known = own["resolution"].dropna("n").sortby("n")
+    if not known.size:
+        return []
+    grid = np.linspace(sizes.min(), sizes.max(), GRID)
+    values = np.interp(grid, np.log10(known["n"].to_numpy()), np.log(known.to_numpy()))
+    poor = np.concatenate([[False], values < np.log(RESOLVED), [False]])
+    steps = np.diff(poor.astype(int))
+    low = grid[np.flatnonzero(steps == 1)]
+    high = grid[np.minimum(np.flatnonzero(steps == -1), GRID - 1)]
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def _of_regime(tree: xr.DataTree, regime: str, name: str, target: str, sizes: Any) -> Any:

@@ -9,13 +9,13 @@ import xarray as xr
 from arviz_base import rcParams
 from arviz_base.labels import BaseLabeller
 from arviz_plots import PlotCollection
-from arviz_plots.plot_collection import process_facet_dims
+from arviz_plots.plot_collection import backend_from_object, process_facet_dims
 from arviz_plots.visuals import labelled_title, labelled_x, labelled_y
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import choose
 
-__all__ = ["Layers", "band", "points", "statistic_of"]
+__all__ = ["Layers", "band", "points", "shade", "statistic_of"]
 
 PANEL = (3.6, 3.0)
 """Inches of a panel."""
@@ -41,6 +41,8 @@ class Layers:
         follows.
     backend, plot_collection, labeller, pc_kwargs
         As in arviz-plots.
+    margin : float
+        Inches beside each panel for what stands there.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Layers:
         plot_collection: PlotCollection | None,
         labeller: BaseLabeller | None,
         pc_kwargs: Mapping[str, Any],
+        margin: float = 0.0,
     ) -> None:
         self.visuals, self.aes = dict(visuals or {}), dict(aes_by_visuals or {})
         for name in (*self.visuals, *self.aes):
@@ -68,7 +71,7 @@ class Layers:
         if plot_collection is None:
             chosen = backend or rcParams["plot.backend"]
             plot_collection = PlotCollection.wrap(
-                data, backend=chosen, **_laid_out(data, facets, chosen, dict(pc_kwargs))
+                data, backend=chosen, **_laid_out(data, facets, chosen, dict(pc_kwargs), margin)
             )
         self.collection = plot_collection
 
@@ -93,7 +96,7 @@ class Layers:
 
 
 def _laid_out(
-    data: xr.Dataset, facets: tuple[str, ...], backend: str, own: dict[str, Any]
+    data: xr.Dataset, facets: tuple[str, ...], backend: str, own: dict[str, Any], margin: float
 ) -> dict[str, Any]:
     """The panels' arrangement: a parameter a line where regimes have panels of their own."""
     shared = {"sharex": True, "sharey": bool(facets)}
@@ -107,7 +110,7 @@ def _laid_out(
     columns = min(int(own["col_wrap"]), int(count))
     paper = backend == "matplotlib"
     scale, units = (1, "inches") if paper else (DOTS, "dots")
-    size = (PANEL[0] * scale * columns, PANEL[1] * scale * -(-int(count) // columns))
+    size = ((PANEL[0] + margin) * scale * columns, PANEL[1] * scale * -(-int(count) // columns))
     if "figsize" not in own["figure_kwargs"]:
         own["figure_kwargs"] |= {"figsize": size, "figsize_units": units}
     if paper:
@@ -136,11 +139,21 @@ def _across(x: NDArray, like: xr.Dataset) -> xr.Dataset:
 
 def points(x: NDArray, values: xr.Dataset) -> xr.Dataset:
     """Values over sizes as arviz-plots' line and scatter take them, by ``plot_axis``."""
+    # What is nowhere known is then not drawn at all, and stands in no legend.
+    across = _across(x, values).where(values.notnull())
     axis = xr.DataArray(["x", "y"], dims="plot_axis", name="plot_axis")
-    return xr.concat([_across(x, values), values], axis)
+    return xr.concat([across, values], axis)
 
 
 def band(x: NDArray, low: xr.Dataset, high: xr.Dataset) -> xr.Dataset:
     """Intervals over sizes as arviz-plots' vertical lines take them, by ``plot_axis``."""
     axis = xr.DataArray(["x", "y_bottom", "y_top"], dims="plot_axis", name="plot_axis")
     return xr.concat([_across(x, low), low, high], axis).where(high.notnull())
+
+
+def shade(da: xr.DataArray, target: Any, **others: Any) -> Any:
+    """Vertical spans, (span, edge); the last of them is what the figure keeps."""
+    drawn = None
+    for low, high in da.dropna("span").transpose("span", "edge").to_numpy():
+        drawn = backend_from_object(target).vspan(low, high, target, **others)
+    return drawn

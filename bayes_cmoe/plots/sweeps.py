@@ -14,13 +14,21 @@ from arviz_plots.visuals import ci_line_y, hline, line_xy, scatter_xy
 
 from bayes_cmoe.errors import choose
 from bayes_cmoe.plots.averages import PARTS, averaged, measured_slopes, proportions
-from bayes_cmoe.plots.fits import gathered, theory_of
-from bayes_cmoe.plots.layers import Layers, band, points, statistic_of
+from bayes_cmoe.plots.fits import gathered, not_local, theory_of
+from bayes_cmoe.plots.layers import Layers, band, points, shade, statistic_of
 from bayes_cmoe.sweep.cells import MEASURES
 from bayes_cmoe.sweep.measured import slope_of
 
-__all__ = ["plot_contraction", "plot_coverage", "plot_rates"]
+__all__ = ["averages_drawn", "plot_contraction", "plot_coverage", "plot_rates"]
 
+MEASURED = {"map": "RMSE", "nuts": "posterior expected loss"}
+CONTRACTION = (
+    "error", "interval", "line", "bound", "exponent", "modulus", "local", "title", "xlabel",
+    "ylabel",
+)  # fmt: skip
+"""Visuals of `plot_contraction`."""
+LETTER = 0.07
+"""Inches of a letter of a regime's name."""
 Names = Sequence[str] | str | None
 
 
@@ -55,8 +63,10 @@ def plot_contraction(
         As in arviz-plots: with ``cols=["__variable__"], aes={"color": ["regime"]}`` regimes share a
         panel.
     visuals : mapping of str to mapping or bool, optional
-        ``error`` (scatter), ``interval``, ``line``, ``bound`` (the information bound), ``exponent``
-        (the published one, through the last error), ``title``, ``xlabel``, ``ylabel``.
+        ``error`` (scatter), ``interval``, ``line``, ``bound`` (the information bound; of NUTS its
+        expected loss), ``exponent`` (the published one, through the last error), ``modulus`` (of
+        the MAP, where it leaves the bound), ``local`` (shade where theory is not), ``title``,
+        ``xlabel``, ``ylabel``.
     stats : mapping, optional
         ``error``: arguments of `bayes_cmoe.plots.averages.averaged` (statistic, level), or a
         Dataset in its place.
@@ -68,30 +78,29 @@ def plot_contraction(
     """
     variable, statistic, limit = MEASURES[choose("method", method, MEASURES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
-    found = _statistic(
+    found = averages_drawn(
         "error", stats, lambda **own: averaged(fits, **{"statistic": statistic} | own)
     )
     sizes = np.log10(fits["n"].to_numpy())
     layers = Layers(
-        fits, ("regime",), tuple(_CONTRACTION), visuals=visuals, aes_by_visuals=aes_by_visuals,
+        fits, ("regime",), CONTRACTION, visuals=visuals, aes_by_visuals=aes_by_visuals,
         backend=backend, plot_collection=plot_collection, labeller=labeller, pc_kwargs=pc_kwargs,
     )  # fmt: skip
     value, low, high = (_log10(found.sel(part=part, drop=True)) for part in PARTS)
+    layers.add(shade, "local", not_local(tree, fits), color="gray", alpha=0.1)
     layers.add(ci_line_y, "interval", band(sizes, low, high), color="gray")
     layers.add(line_xy, "line", points(sizes, value), color="black")
     layers.add(scatter_xy, "error", points(sizes, value), color="black")
     bound = _log10(theory_of(tree, limit, fits))
     layers.add(line_xy, "bound", points(sizes, bound), color="C0", linestyle="C1")
+    if method == "map":
+        modulus = _log10(theory_of(tree, "modulus", fits))
+        apart = points(sizes, modulus.where(abs(modulus - bound).max("n") > 0.0))
+        layers.add(line_xy, "modulus", apart, color="C0", linestyle="C3")
     published = _through_the_last(theory_of(tree, "exponent", fits), value, sizes)
     layers.add(line_xy, "exponent", points(sizes, published), color="gray", linestyle="C2")
-    layers.words("log10 rows", f"log10 {_CONTRACTION['error'][method]}")
+    layers.words("log10 rows", f"log10 {MEASURED[method]}")
     return layers.collection
-
-
-_CONTRACTION: dict[str, dict[str, str]] = {
-    "error": {"map": "RMSE", "nuts": "posterior expected loss"},
-    **{name: {} for name in ("interval", "line", "bound", "exponent", "title", "xlabel", "ylabel")},
-}
 
 
 def plot_rates(
@@ -125,15 +134,16 @@ def plot_rates(
     """
     variable, statistic, limit = MEASURES[choose("method", method, MEASURES)]
     fits = gathered(tree, variable, method=method, var_names=var_names, regimes=regimes)
-    found = _statistic(
+    found = averages_drawn(
         "slope", stats, lambda **own: measured_slopes(fits, **{"statistic": statistic} | own)
     )
     known = ("slope", "interval", "bound", "exponent", "regimes", "title", "xlabel", "ylabel")
-    layers = Layers(
-        fits, (), known, visuals=visuals, aes_by_visuals=aes_by_visuals, backend=backend,
-        plot_collection=plot_collection, labeller=labeller, pc_kwargs=pc_kwargs,
-    )  # fmt: skip
     names = [str(name) for name in fits["regime"].values]
+    layers = Layers(
+        fits, (), known, margin=LETTER * max(map(len, names)), visuals=visuals,
+        aes_by_visuals=aes_by_visuals, backend=backend, plot_collection=plot_collection,
+        labeller=labeller, pc_kwargs=pc_kwargs,
+    )  # fmt: skip
     height = np.arange(len(names), 0, -1, dtype=float)
     value, low, high = (found.sel(part=part, drop=True) for part in PARTS)
     layers.add(line_xy, "interval", _bars(low, high, height), color="gray")
@@ -179,7 +189,7 @@ def plot_coverage(
     fits = fits.sel(level=levels[choose("level", f"{level:g}", levels)], drop=True)
     # A norm of several entries has no interval of its own.
     fits = fits[[name for name, held in fits.data_vars.items() if held.notnull().any()]]
-    found = _statistic("coverage", stats, lambda **own: proportions(fits, **own))
+    found = averages_drawn("coverage", stats, lambda **own: proportions(fits, **own))
     sizes = np.log10(fits["n"].to_numpy())
     known = ("coverage", "interval", "level", "title", "xlabel", "ylabel")
     layers = Layers(
@@ -199,7 +209,8 @@ def _log10(values: xr.Dataset) -> xr.Dataset:
     return values.map(np.log10)
 
 
-def _statistic(name: str, stats: Mapping[str, Any] | None, compute: Any) -> xr.Dataset:
+def averages_drawn(name: str, stats: Mapping[str, Any] | None, compute: Any) -> xr.Dataset:
+    """What a figure draws: the reader's own Dataset, or computed with the reader's arguments."""
     own = statistic_of(name, stats, {})
     return own if isinstance(own, xr.Dataset) else compute(**own)
 

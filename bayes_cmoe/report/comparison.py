@@ -5,6 +5,7 @@ Everything here is arithmetic on the table of fits and on the bounds; nothing is
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from bayes_cmoe.report.posterior_tables import (
     sampling_rows,
     spread_rows,
 )
+from bayes_cmoe.shown import Shown
 from bayes_cmoe.sweep.averages import median
 from bayes_cmoe.sweep.cells import MEASURES, RESOLVED, Cell, cells_of, measured_of, targets_of
 from bayes_cmoe.sweep.design import Design, Task, fits_of
@@ -30,8 +32,8 @@ SAME = 1e-3
 """Optima whose log posteriors are nearer than this, in nats, are the same to any statistic."""
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Shown):
     """A sweep beside the theory.
 
     Parameters
@@ -79,6 +81,18 @@ class Comparison:
     agreement: pd.DataFrame
     statuses: pd.DataFrame
     waiting: Mapping[str, int] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, Any]:
+        """The design's name, how far it is, and what its rates say of the bound."""
+        words = list(self.rates["verdict"]) if len(self.rates) else []
+        said = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        return {
+            "design": self.design.name,
+            "regimes": tuple(self.regimes),
+            "fits": f"{self.table.sizes.get('fit', 0)} of "
+            f"{self.table.sizes.get('fit', 0) + sum(self.waiting.values())}",
+            "rates beside the bound": said or "none yet",
+        }
 
     @property
     def regimes(self) -> list[str]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import AutoLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import AutoLocator, FuncFormatter, Locator, LogLocator
 
 __all__ = [
     "COLORS",
@@ -84,26 +84,38 @@ def heading(panel: Axes, title: str, subtitle: str) -> None:
     panel.text(0.0, 1.025, subtitle, transform=panel.transAxes, fontsize=8, color="0.35")
 
 
-class _Decades(LogLocator):
+class _Decades(Locator):
     """The decades, and numbers between them where fewer than two decades are in sight."""
 
+    def __call__(self) -> Sequence[float]:
+        assert self.axis is not None
+        low, high = sorted(self.axis.get_view_interval())
+        return self.tick_values(low, high)
+
     def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
-        found = super().tick_values(vmin, vmax)
-        for finer in (LogLocator(subs=(1.0, 2.0, 5.0)), AutoLocator()):
-            if sum(vmin <= tick <= vmax for tick in found) > 1:
+        low, high = 10.0**vmin, 10.0**vmax
+        found: list[float] = []
+        for finer in (LogLocator(numticks=12), LogLocator(subs=(1.0, 2.0, 5.0)), AutoLocator()):
+            found = [tick for tick in finer.tick_values(low, high) if low <= tick <= high]
+            if len(found) > 1:
                 break
-            found = finer.tick_values(vmin, vmax)
-        return found
+        return [float(np.log10(tick)) for tick in found]
 
 
-def log_ticks(axis: Axis, form: Callable[[float, int], str]) -> None:
-    """Ticks of a logarithmic axis: at the decades where it spans two, labelled by `form`."""
-    axis.set_major_locator(_Decades(numticks=12))
-    axis.set_major_formatter(FuncFormatter(form))
-    axis.set_minor_formatter(NullFormatter())
+def log_ticks(axis: Axis, form: Callable[[float], str]) -> None:
+    """Ticks of an axis of base-ten logarithms: at the decades where it spans two.
+
+    Parameters
+    ----------
+    axis : matplotlib Axis
+    form : callable
+        The label of a number, not of its logarithm.
+    """
+    axis.set_major_locator(_Decades())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: form(10.0**value)))
 
 
-def power_of_ten(value: float, _: int = 0) -> str:
+def power_of_ten(value: float) -> str:
     """A tick's label on a logarithmic axis.
 
     Examples
@@ -118,7 +130,7 @@ def power_of_ten(value: float, _: int = 0) -> str:
     return f"{'' if times == '1' else f'{times}·'}10{str(power).translate(SUPERSCRIPTS)}"
 
 
-def plain(value: float, _: int = 0) -> str:
+def plain(value: float) -> str:
     """A tick's label as the number itself.
 
     Examples

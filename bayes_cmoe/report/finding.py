@@ -1,4 +1,4 @@
-"""What a sweep found, in two plain sentences."""
+"""What a sweep found, in plain sentences."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,13 @@ from bayes_cmoe.sweep.verdicts import MOST, two_digits
 
 __all__ = ["finding"]
 
+FEW = 10
+"""Data sets from which intervals are still rough."""
 NAMES = {"map": "the MAP's error", "nuts": "the posterior's expected loss"}
 
 
 def finding(comparison: Comparison) -> list[str]:
-    """What a sweep found: how its rates stand to the bound, and how fast the share is learned.
+    """What a sweep found: how fast the share is learned, and how its rates stand to the bound.
 
     Parameters
     ----------
@@ -24,11 +26,24 @@ def finding(comparison: Comparison) -> list[str]:
     Returns
     -------
     list of str
-        At most two sentences; none where no regime has two sizes yet.
+        None where no regime has two sizes yet; the last says where data sets are few.
     """
     if comparison.rates.empty:
         return []
-    return [_verdicts(comparison), *_share(comparison)]
+    return [*_share(comparison), _verdicts(comparison), *_few(comparison)]
+
+
+def _few(comparison: Comparison) -> list[str]:
+    """A caution where intervals come from few data sets."""
+    known = comparison.rates["method"].unique()
+    few = [
+        f"{method.upper()} has {plan.replications} data set{'s' if plan.replications > 1 else ''}"
+        for method, plan in comparison.design.plans.items()
+        if method in known and plan.replications <= FEW
+    ]
+    if not few:
+        return []
+    return [f"{_listed(few)} of each size: intervals from so few are rough, and verdicts hints."]
 
 
 def _verdicts(comparison: Comparison) -> str:

@@ -12,6 +12,7 @@ from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.outputs import whole_folder
 from bayes_cmoe.report.comparison import Comparison
 from bayes_cmoe.report.images import Picture, drawn
+from bayes_cmoe.report.latex import latex_files
 from bayes_cmoe.report.sweep_figures import sweep_figures
 from bayes_cmoe.report.sweep_page import sweep_page
 from bayes_cmoe.report.sweep_parts import failed_fits
@@ -28,6 +29,8 @@ COLUMNS = {
     ),
 }  # fmt: skip
 """The first columns of the two main tables; what else there is follows."""
+SUFFIXES = (".html", ".csv", ".nc", ".json", ".svg", ".png", ".pdf", ".tex")
+"""Of a report's files."""
 INDEX = "report.json"
 """Names of the report's files, so that the next report can take their place."""
 
@@ -46,7 +49,7 @@ def plain_table(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**plain).rename(columns=lambda name: plain_cell(str(name)))
 
 
-def write_report(comparison: Comparison, folder: Path) -> None:
+def write_report(comparison: Comparison, folder: Path, *, latex: bool = False) -> None:
     """Write a comparison's page, figures and tables; the whole of them replaces the old report.
 
     Parameters
@@ -55,13 +58,15 @@ def write_report(comparison: Comparison, folder: Path) -> None:
     folder : Path
         Gets ``report.html``; ``rates.csv``, ``errors.csv`` and the other tables; ``table.nc``, all
         fits; ``figures/*.png`` and ``figures/*.svg``; ``report.json``, the names of all these.
+    latex : bool
+        Whether to write the tables as ``*.tex`` and the figures as PDF, too.
 
     Raises
     ------
     InputError
         When the folder cannot be written to.
     """
-    pictures = drawn(sweep_figures(comparison))
+    pictures = drawn(sweep_figures(comparison), pdf=latex)
     page = sweep_page(comparison, pictures)
     tables = {
         "rates": comparison.rates,
@@ -75,7 +80,8 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         "failures": failed_fits(comparison.design, comparison.table),
     }
     ordered = {name: _ordered(name, table) for name, table in tables.items()}
-    write_files(folder, page, ordered, comparison.table, pictures)
+    texts = latex_files(comparison, pictures) if latex else {}
+    write_files(folder, page, ordered, comparison.table, pictures, texts)
 
 
 def write_files(
@@ -119,6 +125,8 @@ def write_files(
         for name, picture in pictures.items():
             (place / "figures" / f"{name}.svg").write_bytes(picture.svg)
             (place / "figures" / f"{name}.png").write_bytes(picture.png)
+            if picture.pdf:
+                (place / "figures" / f"{name}.pdf").write_bytes(picture.pdf)
         files = sorted(
             file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()
         )
@@ -137,5 +145,5 @@ def _former(folder: Path) -> list[str]:
         for name in (names if isinstance(names, list) else ())
         if isinstance(name, str)
         and PurePosixPath(name).parts in ((name,), ("figures", PurePosixPath(name).name))
-        and PurePosixPath(name).suffix in (".html", ".csv", ".nc", ".json", ".svg", ".png")
+        and PurePosixPath(name).suffix in SUFFIXES
     ]

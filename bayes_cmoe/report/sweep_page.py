@@ -14,32 +14,27 @@ from bayes_cmoe.report.finding import finding
 from bayes_cmoe.report.images import Picture
 from bayes_cmoe.report.page_templates import page_templates
 from bayes_cmoe.report.posterior_tables import UNMIXED
+from bayes_cmoe.report.sweep_figures import picture_name
 from bayes_cmoe.report.sweep_parts import (
     KINDS,
     environment,
     failed_fits,
+    kind_of,
     progress,
     regimes,
     status_table,
 )
+from bayes_cmoe.report.sweep_trees import by_variant, parameters_of
 from bayes_cmoe.study.concentration import LEVELS
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.presets import toml_of
+from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.sweep.verdicts import WORDS
 
 __all__ = ["sweep_page"]
 
-SECTIONS = {
-    "errors": ("errors", "efficiency"),
-    "contraction": ("contraction", "spread"),
-    "coverage": ("coverage",),
-    "starts": ("agreement",),
-}
-"""Section -> what the names of its figures begin with."""
 MARKS = dict(zip(WORDS, ("●", "✕", "◐", "○", "–"), strict=True))
 """Verdicts by sign, so that colour is not needed to tell them apart."""
-FEW = 10
-"""Data sets below which a page warns that intervals from them are rough."""
 SHOWN_FAILURES = 300
 """Rows of failed fits on the page; all are in failures.csv."""
 
@@ -51,8 +46,7 @@ def sweep_page(comparison: Comparison, pictures: Mapping[str, Picture]) -> str:
     ----------
     comparison : Comparison
     pictures : mapping of str to Picture
-        The figures by name, from `bayes_cmoe.report.images.drawn`; their names say in which section
-        they stand.
+        From `bayes_cmoe.report.images.drawn`, by the names of `bayes_cmoe.report.sweep_figures`.
 
     Returns
     -------
@@ -82,7 +76,9 @@ def _content(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[st
         "verdicts": _verdicts(comparison),
         "marks": MARKS,
         "sizes": sizes,
-        "pictures": _placed(pictures),
+        "pictures": pictures,
+        "lead": _lead(comparison, pictures),
+        "coverages": [name for name in pictures if name.startswith("coverage-")],
         "errors": _by_regime(comparison.errors),
         "sampling": _records(comparison.sampling),
         "agreement": _records(comparison.agreement),
@@ -96,7 +92,6 @@ def _content(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[st
         "environment": environment(),
         "levels": LEVELS,
         "level": LEVEL,
-        "few": FEW,
         "resolved": RESOLVED,
         "same": SAME,
         "unmixed": UNMIXED,
@@ -153,6 +148,20 @@ def _variant(comparison: Comparison, name: str, known: list[dict[str, Any]]) -> 
             label: found.attrs["reason"] for label, found in theory.items() if found.attrs["reason"]
         },
         "glances": [_glance(rows, method) for method in methods],
+        **_panels(comparison, own),
+    }
+
+
+def _panels(comparison: Comparison, own: list[dict[str, Any]]) -> dict[str, Any]:
+    """Names of a variant's pictures: of each parameter's errors, and of the efficiencies."""
+    settings = [Setting.parse(regime["label"]) for regime in own]
+    theories = [comparison.bounds[setting.label] for setting in settings]
+    known = dict.fromkeys(name for theory in theories for name in parameters_of(theory))
+    return {
+        "panels": {
+            name: [picture_name("errors", setting, name) for setting in settings] for name in known
+        },
+        "efficiencies": [picture_name("efficiency", setting) for setting in settings],
     }
 
 
@@ -225,12 +234,28 @@ def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _placed(pictures: Mapping[str, Picture]) -> dict[str, list[tuple[str, Picture]]]:
-    """Figures by section."""
+def _lead(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[str, Any]:
+    """The figure at the top: the share's, where it is learned fast beside where it is not.
+
+    Of the first variant that has both, or else of the first regimes of each kind there is.
+    """
+    variants = list(by_variant(comparison).values())
+    groups = [*variants, [setting for settings in variants for setting in settings]]
+    pairs = [_first_of_each(settings) for settings in groups]
+    chosen = next((pair for pair in pairs if len(pair) > 1), pairs[-1])
+    shares = [comparison.bounds[setting.label].attrs["share"] for setting in chosen]
+    names = [picture_name("errors", *own) for own in zip(chosen, shares, strict=True)]
     return {
-        section: [pair for pair in pictures.items() if pair[0].startswith(beginnings)]
-        for section, beginnings in SECTIONS.items()
+        "names": [name for name in names if name in pictures],
+        "parameter": " and ".join(dict.fromkeys(shares)),
+        "both": len(chosen) > 1,
     }
+
+
+def _first_of_each(settings: list[Setting]) -> list[Setting]:
+    """The first distinguishable setting and the first that is not, or whatever is first."""
+    first = {kind_of(setting): setting for setting in reversed(settings)}
+    return [first[kind] for kind in KINDS[:2] if kind in first] or settings[:1]
 
 
 def _pooled(comparison: Comparison) -> list[dict[str, Any]]:

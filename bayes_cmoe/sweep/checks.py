@@ -17,7 +17,7 @@ MOST = 1_000_000
 """Of anything that is counted but rows; more is a slip of the pen that would fill the memory."""
 ROWS = 2**32 - 1
 """Rows at most: a data set's random numbers are keyed by them."""
-LEAST = {"starts": 0, "draws": 10, "ranked": 9}
+LEAST = {"starts": 0, "keep_draws": 0, "draws": 10, "ranked": 9}
 """Where one is not the least; R-hat and ESS of fewer draws are no numbers."""
 MARGIN = 0.05
 """Difference of slopes that a design cares about, unless it says otherwise."""

@@ -91,6 +91,8 @@ def fits(chunk: Chunk, task: Task) -> bool:
     arrays = chunk.arrays
     sizes = {"fit": task.count, "target": len(arrays.get("target", ())), "level": len(LEVELS)}
     needed = [name for name in COORDINATES if name in arrays]
+    if "draws" in arrays and arrays["draws"].shape[::3] != (task.count, len(arrays["entry"])):
+        return False
     return all(arrays[name].shape == (task.count,) for name in needed) and all(
         arrays[name].shape == tuple(sizes[dim] for dim in ("fit", *variable.dims))
         for name, variable in VARIABLES.items()

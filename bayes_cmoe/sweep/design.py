@@ -13,6 +13,7 @@ from zlib import crc32
 from numpy.random import SeedSequence
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.checks import (
@@ -36,7 +37,10 @@ ROWS_A_TASK = {"map": 1_000_000, "nuts": 5_000, "calibrate": 500}
 """About how many rows a task goes through: a few seconds of work, lost at most when a run stops."""
 LEAST_ROWS = {"map": 1, "nuts": 1, "calibrate": 100}
 """Rows that a fit counts for at least: a sampler takes its seconds on few rows too."""
-UNSAID = (("nuts", "engine", "nuts"), ("calibrate", "gate", ""), ("calibrate", "expert", ""))
+UNSAID = (
+    ("nuts", "engine", "nuts"), ("nuts", "keep_draws", 0), ("calibrate", "gate", ""),
+    ("calibrate", "expert", ""),
+)  # fmt: skip
 """Method, key and the value with which a key is left out of a design's content."""
 PURPOSES = {
     "data": (), "starts": (1,), "sampler": (2,), "inputs": (3,), "prior": (4,), "ties": (5,),
@@ -78,8 +82,8 @@ def fits_of(tasks: Iterable[Task]) -> Counter[str]:
     return found
 
 
-@dataclass(frozen=True)
-class Design:
+@dataclass(frozen=True, repr=False)
+class Design(Shown):
     """What a sweep measures.
 
     Parameters
@@ -155,6 +159,16 @@ class Design:
                 check_values(self.prior, own, whole=self.calibrate is not None)
             for n in sorted({n for plan in self.plans.values() for n in plan.sizes}):
                 regime.truth(n, setting.alpha, setting.gamma)
+
+    def shown(self) -> dict[str, Any]:
+        """Name, regimes, what is run of each, prior and fingerprint."""
+        plans = {
+            method: f"n = {', '.join(map(str, plan.sizes))}; {plan.replications} data sets"
+            for method, plan in self.plans.items()
+        }
+        regimes = tuple(setting.label for setting in self.settings)
+        own = {"name": self.name, "regimes": regimes, **plans, "prior": self.prior}
+        return own | {"fits": self.fits, "hash": self.hash}
 
     def _check_calibration(self) -> None:
         if self.calibrate is None:

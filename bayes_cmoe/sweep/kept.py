@@ -13,7 +13,9 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["kept_compilations"]
+from bayes_cmoe.lazy import is_loaded
+
+__all__ = ["kept_compilations", "tell_jax"]
 
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 WORTH = "0.1"
@@ -46,6 +48,21 @@ def kept_compilations(environment: Mapping[str, str]) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": WORTH,
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+def tell_jax(settings: Mapping[str, str]) -> None:
+    """Give JAX settings that it did not find in the environment, since it was imported before.
+
+    To be called before anything is compiled.
+    """
+    if not is_loaded("jax"):
+        return
+    import jax
+
+    for name, value in settings.items():
+        own = name.lower()
+        known = getattr(jax.config, own)
+        jax.config.update(own, value if known is None else type(known)(value))
 
 
 def _processor() -> str:

@@ -12,6 +12,10 @@ from bayes_cmoe.sweep.checks import check_counts, check_sizes
 __all__ = ["METHODS", "CalibratePlan", "MapPlan", "NutsPlan", "plan_of"]
 
 
+FEWEST_KEPT = 4
+"""Draws of a chain of which ArviZ's figures make something."""
+
+
 @dataclass(frozen=True)
 class MapPlan:
     """MAP fits: sample sizes, data sets of each, and starts from the prior.
@@ -36,7 +40,8 @@ class MapPlan:
 class NutsPlan:
     """Posteriors: sample sizes, data sets of each, draws, and the engine that makes them.
 
-    By NUTS; or by nested Laplace, and by NUTS where that does not trust its weights.
+    By NUTS; or by nested Laplace, and by NUTS where that does not trust its weights. Of each fit
+    `keep_draws` draws are kept, thinned evenly, as many of each chain.
     """
 
     sizes: tuple[int, ...]
@@ -45,6 +50,7 @@ class NutsPlan:
     tune: int = 300
     chains: int = 2
     engine: str = "nuts"
+    keep_draws: int = 0
 
     def __post_init__(self) -> None:
         check_sizes("nuts", self.sizes)
@@ -52,6 +58,12 @@ class NutsPlan:
         counts = {name: value for name, value in asdict(self).items() if name not in words}
         check_counts("nuts", **counts)
         choose("engine of [nuts]", self.engine, CHOICES)
+        least, most = FEWEST_KEPT * self.chains, self.draws * self.chains
+        if self.keep_draws and not least <= self.keep_draws <= most:
+            raise InputError(
+                f"[nuts] keep_draws = {self.keep_draws}: give 0, or {least} to {most} "
+                f"({self.chains} chains of {self.draws} draws)"
+            )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.estimate.chosen import fit_by
@@ -35,7 +36,8 @@ from bayes_cmoe.study.targets import Targets, targets_of
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.sweep.calibration import calibration
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan, Task
-from bayes_cmoe.sweep.kept import kept_compilations
+from bayes_cmoe.sweep.draws import thinned, with_draws
+from bayes_cmoe.sweep.kept import kept_compilations, tell_jax
 from bayes_cmoe.sweep.numerical import CARRIERS, is_numerical
 from bayes_cmoe.sweep.rows import table_of
 from bayes_cmoe.sweep.setting import Setting
@@ -56,8 +58,10 @@ REFERENCE = 10_000
 
 
 def limit_threads() -> None:
-    """Keep this process to one thread, and what it compiles; to be called before JAX starts."""
-    os.environ.update(THREADS | kept_compilations(os.environ))
+    """Keep this process to one thread, and what it compiles; to be called before JAX compiles."""
+    kept = kept_compilations(os.environ)
+    os.environ.update(THREADS | kept)
+    tell_jax(kept)
 
 
 class _Drawn(NamedTuple):
@@ -196,13 +200,14 @@ def _fit_nuts(
             start=map_tree(found, model, layout, task.n),
             posterior=bench.posterior,
         )
+    vectors = layout.vectors(tree["posterior"])
     # The fit's draws are in the order of its estimate; errors are taken in the truth's.
-    draws = layout.vectors(tree["posterior"]).reshape(-1, layout.size)
-    draws = _labelled(bench, draws, theta)
-    return _nuts_values(bench, tree, bench.targets.differences(draws, theta), truth) | {
-        name: value
-        for name, value in _map_values(bench, found, rows, truth, theta).items()
-        if name in ("loglik_gap", "gradient_norm", "iterations", "score")
+    draws = _labelled(bench, vectors.reshape(-1, layout.size), theta)
+    about = _map_values(bench, found, rows, truth, theta)
+    return {
+        **_nuts_values(bench, tree, bench.targets.differences(draws, theta), truth),
+        **{name: about[name] for name in ("loglik_gap", "gradient_norm", "iterations", "score")},
+        "draws": thinned(draws.reshape(vectors.shape), plan),
     }
 
 
@@ -243,7 +248,7 @@ def run_task(design: Design, task: Task) -> xr.Dataset:
     fit that fails numerically is a row with the status ``failed`` and the message; any other error
     is raised.
     """
-    measure, names = _measure(design, task)
+    measure, names, layout = _measure(design, task)
     found: dict[int, Mapping[str, Any]] = {}
     for replicate in task.replicates:
         try:
@@ -254,19 +259,21 @@ def run_task(design: Design, task: Task) -> xr.Dataset:
             reason = (str(error).splitlines() or [""])[0]
             message = f"{type(error).__name__}: {reason}"
             found[replicate] = {"status": "failed", "message": message}
-    return table_of(task, found, names, design.entropy)
+    table = table_of(task, found, names, design.entropy)
+    return table if layout is None else with_draws(table, found, layout, design.nuts)
 
 
 def _measure(
     design: Design, task: Task
-) -> tuple[Callable[[int], Mapping[str, Any]], Sequence[str]]:
-    """What measures a replicate, and the names of what is measured."""
+) -> tuple[Callable[[int], Mapping[str, Any]], Sequence[str], Layout | None]:
+    """What measures a replicate, the names of what is measured, and a posterior's layout."""
     if task.method == "calibrate":
-        return calibration(design, task)
+        return (*calibration(design, task), None)
     setting, fit = task.setting, _FITS[task.method]
     bench = _bench(setting.variant, setting.regime, design.prior, design.entropy)
     truth = bench.regime.truth(task.n, setting.alpha, setting.gamma)
-    return lambda replicate: fit(bench, design, task, replicate, truth), bench.names
+    layout = bench.posterior.layout if task.method == "nuts" else None
+    return lambda replicate: fit(bench, design, task, replicate, truth), bench.names, layout
 
 
 def redraw(

@@ -20,6 +20,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.parts.mixture import mixture_of
 from bayes_cmoe.theory.cover import Ground, ground_of, inverse_information
+from bayes_cmoe.theory.interval import ConfidenceInterval
 from bayes_cmoe.theory.inversion import Inversion, drawn_limits
 from bayes_cmoe.theory.lines import Line, line_named
 from bayes_cmoe.theory.profile import Curve, Heights, crossings, profile_curve
@@ -115,7 +116,7 @@ def intervals(
     draws: int = 127,
     seed: int = 0,
     workshop: Workshop | None = None,
-) -> xr.Dataset:
+) -> ConfidenceInterval:
     """A confidence interval for one number of a contaminated model.
 
     Parameters
@@ -145,11 +146,11 @@ def intervals(
 
     Returns
     -------
-    xarray.Dataset with ``estimate``, ``lower``, ``upper``; ``open_below`` and ``open_above``,
-    whether the interval ends with the parameter's range; ``profile`` (value), the likelihood ratio
-    of each value looked at. Attributes ``name``, ``method``, ``level``, ``limits``, the ratio's
-    critical values below and above the estimate (profile, drawn), ``pieces``, of how many pieces
-    the set consists whose hull the interval is (profile, drawn).
+    ConfidenceInterval, an xarray.Dataset with ``estimate``, ``lower``, ``upper``; ``open_below``
+    and ``open_above``, whether the interval ends with the parameter's range; ``profile`` (value),
+    the likelihood ratio of each value looked at. Attributes ``name``, ``method``, ``level``,
+    ``limits``, the ratio's critical values below and above the estimate (profile, drawn),
+    ``pieces``, of how many pieces the set consists whose hull the interval is (profile, drawn).
 
     Raises
     ------
@@ -206,7 +207,7 @@ def intervals(
         lower, upper, below, above = _inverted(test(), curve, limit, rng)
     inside = curve.drop <= allowed
     estimate, lower, upper = (float(end) for end in line.shown(np.array([best, lower, upper])))
-    return xr.Dataset(
+    return ConfidenceInterval(
         {
             "estimate": estimate,
             "lower": lower,

@@ -44,6 +44,7 @@ def test_a_prompt_is_told(capsys, monkeypatch, table) -> None:
     record = json.loads(out)
     assert record["variant"] == "constant_contaminated"
     assert record["n"] == N
+    assert record["prior"] == "flat"
     assert record["draws"] == 39
     assert record["log_null"] == pytest.approx(norm.logpdf(y, x, 1.0).sum())
     assert record["ratio_pvalue"] == record["score_pvalue"] == 1 / 40
@@ -67,6 +68,7 @@ def test_a_prompt_is_told(capsys, monkeypatch, table) -> None:
     [
         (["--draws", "38"], "--draws 38"),
         (["--prior", "flatt"], "did you mean 'flat'"),
+        (["--prior", "flat", "--prior", "lam=beta(2,8)"], "flat stands alone"),
         (["--seed", "-1"], "--seed"),
     ],
 )
@@ -106,3 +108,22 @@ def test_intervals_with_a_diagnosis(capsys, table) -> None:
         assert own["lower"] < own["estimate"] < own["upper"]
         if name in record["estimate"]:
             assert own["estimate"] == pytest.approx(record["estimate"][name], rel=0.02)
+
+
+def test_a_prior_of_single_parameters(capsys, table) -> None:
+    """Without a prompt's share above a tenth the data cannot say what they would."""
+    words = ["diagnose", "constant_contaminated", table[0], *WORDS, *FROZEN, "--json"]
+    code, out, _ = run(capsys, *words, "--prior", "lam=uniform(0, 0.1)", "--prior", "b=normal(4,1)")
+    assert code == 0
+    record = json.loads(out)
+    assert record["prior"] == "weak and lam, b given"
+    assert 0.0 < record["estimate"]["lam"] <= 0.1 + 1e-9
+    code, out, _ = run(capsys, *words)
+    assert json.loads(out)["prior"] == "flat"
+    assert json.loads(out)["estimate"]["lam"] > 0.2
+    words[0] = "test"
+    code, out, _ = run(capsys, *words, "--draws", "39", "--prior", '{"lam": "uniform(0, 0.1)"}')
+    assert code == 0
+    record = json.loads(out)
+    assert record["prior"] == "weak and lam given"
+    assert record["estimate"]["lam"] <= 0.1 + 1e-9

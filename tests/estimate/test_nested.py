@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import optimize, stats
 
 from bayes_cmoe.compiled.chart import affine_chart
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.agreement import disagreements
 from bayes_cmoe.estimate.charts import mapped, ridge_chart, unmapped
 from bayes_cmoe.estimate.diagnostics import SamplingWarning
@@ -78,6 +79,20 @@ def test_evidence_of_a_conjugate_model_of_ones_own() -> None:
     precision = 0.25 + x[:, 0] @ x[:, 0]
     assert float(tree["posterior"]["a"].mean()) == pytest.approx(x[:, 0] @ y / precision, abs=0.02)
     assert float(tree["posterior"]["a"].std()) == pytest.approx(precision**-0.5, rel=0.06)
+
+
+def test_a_mode_far_from_zero_is_found() -> None:
+    """Two modes of one coordinate, at -20 with nine tenths of the mass and at 0 with the rest."""
+    with pm.Model(coords={"feature": ["x1"]}) as model:
+        pm.Data("x", np.zeros((2, 1)), dims=("obs", "feature"))
+        place = pm.NormalMixture("m", w=[0.9, 0.1], mu=[-20.0, 0.0], sigma=0.1)
+        given = pm.Data("response", np.zeros(2), dims="obs")
+        pm.Normal("y", 0.0 * place, 1.0, observed=given, dims="obs")
+    posterior = Posterior(model)
+    found = modes_of(posterior, posterior.rows(), np.array([[-20.1], [0.1]]))
+    assert [node.u[0] for node in found] == pytest.approx([-20.0, 0.0], abs=1e-6)
+    assert found[0].value - found[1].value == pytest.approx(np.log(9.0))
+    assert found[0].curvature[0, 0] == pytest.approx(100.0)
 
 
 def test_fewer_draws_where_the_weights_are_worth_less(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from sklearn.linear_model import LogisticRegression
 
 from bayes_cmoe import Data, fit, frozen_predictions, variant_named
 from bayes_cmoe.compiled.likelihood import layout_of
@@ -109,3 +110,32 @@ def test_a_response_may_be_given_beside_the_table(measured, number_fit):
     tree = fit(measured.drop(columns="y"), y=y, x=["p", "q"], frozen=STATED, expert="linear")
     assert origin_of(tree).response == "outcome"
     assert tree["optimizer_result"]["logp"].item() == number_fit["optimizer_result"]["logp"].item()
+
+
+def test_rows_are_never_matched_by_place_when_their_labels_differ(measured):
+    y = measured["y"].sample(frac=1.0, random_state=1)
+    with pytest.raises(InputError, match="labels its rows differently"):
+        fit(measured, y=y, x=["p", "q"], frozen=STATED)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.iloc[:4], "4 rows for 7 parameters"),
+        (lambda t: t.assign(q=3.0), "'q' is constant"),
+        (lambda t: t.assign(p=np.nan), "not finite|missing|not a number"),
+        (lambda t: t.assign(p="high"), "p'"),
+        (lambda t: t.assign(y=t["y"] > 0), "holds no numbers"),
+    ],
+)
+def test_tables_that_will_not_do_are_refused(measured, change, words):
+    with pytest.raises(InputError, match=words):
+        fit(change(measured), y="y", x=["p", "q"], frozen=STATED, expert="linear")
+
+
+def test_truth_values_are_classes_of_a_classifier(measured):
+    table = measured.assign(kind=measured["y"] > 0)
+    model = LogisticRegression().fit(table[["p", "q"]], table["kind"])
+    tree = fit(table, y="kind", x=["p", "q"], frozen=model, starts=32)
+    np.testing.assert_array_equal(tree["observed_data"]["y"], table["kind"].astype(float))
+    assert origin_of(tree).labels == (False, True)

@@ -6,9 +6,16 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from bayes_cmoe import InputError, plot_contraction, plot_coverage, plot_rates, plot_ridge
+from bayes_cmoe import (
+    InputError,
+    plot_contraction,
+    plot_coverage,
+    plot_efficiency,
+    plot_rates,
+    plot_ridge,
+)
 from bayes_cmoe.plots.averages import averaged, measured_slopes, proportions
-from bayes_cmoe.plots.fits import gathered, theory_of
+from bayes_cmoe.plots.fits import gathered, not_local, theory_of
 
 SIZES = (100, 1000, 10000)
 POWERS = {"one/easy": -0.5, "one/hard": -0.25}
@@ -30,7 +37,12 @@ def tree():
         theory = {
             "bound": (("target", "n"), [[2.0 * n**power for n in SIZES]] * 3),
             "exponent": ("target", [power, np.nan, np.nan]),
+            # Five where log10 n is 2.5, and half a decade more rows make it ten times as large.
+            "resolution": ("n", [5.0 * (n / 10**2.5) ** 2 for n in SIZES]),
         }
+        if regime == "one/hard":
+            moduli = [2.0 * n**power for n in SIZES]
+            theory["modulus"] = (("target", "n"), [[1.5 * moduli[0], *moduli[1:]], moduli, moduli])
         groups[regime] = xr.Dataset(theory, coords={"target": TARGETS, "n": list(SIZES)})
         for n in SIZES:
             coords = {"target": TARGETS, "replicate": range(50)}
@@ -41,6 +53,7 @@ def tree():
             groups[f"{regime}/n{n}/nuts"] = xr.Dataset(
                 {
                     "expected_loss": (("replicate", "target"), np.abs(errors)),
+                    "posterior_sd": (("replicate", "target"), np.abs(errors) + 0.1),
                     "covered": (("replicate", "level", "target"), held),
                 },
                 {**coords, "level": [0.5, 0.9]},
@@ -132,6 +145,41 @@ def test_contraction_draws_errors_bound_and_published_rate(tree):
     assert len(lines(panel_of(bare, "lam", regime="one/hard"))) < len(lines(panel))
 
 
+def test_sizes_where_theory_is_not_local_are_shaded(tree):
+    spans = not_local(tree, gathered(tree, "error"))["lam"].sel(regime="one/easy")
+    np.testing.assert_allclose(spans, [[2.0, 2.5]], atol=0.01)
+    panel = panel_of(plot_contraction(tree, backend="matplotlib"), "lam", regime="one/easy")
+    (shade,) = panel.patches
+    assert shade.get_x() + shade.get_width() == pytest.approx(2.5, abs=0.01)
+    bare = plot_contraction(tree, backend="matplotlib", visuals={"local": False})
+    assert len(panel_of(bare, "lam", regime="one/easy").patches) == 0
+
+
+def test_the_modulus_is_drawn_where_it_leaves_the_bound(tree):
+    found = plot_contraction(tree, backend="matplotlib", visuals={"bound": False})
+    x = np.log10(SIZES)
+    y = np.log10(2.0) - 0.25 * x + np.log10([1.5, 1.0, 1.0])
+    assert holds(panel_of(found, "lam", regime="one/hard"), np.column_stack([x, y]))
+    same = np.column_stack([x, np.log10(2.0) - 0.25 * x])
+    assert not holds(panel_of(found, "a", regime="one/hard"), same)
+
+
+def test_efficiency_is_bound_over_error_and_spread_over_bound(tree):
+    x, bound = np.log10(SIZES), 2.0 * np.array(SIZES) ** -0.25
+    rmse = [np.sqrt(np.mean(ERRORS["one/hard", n][:, 1] ** 2)) for n in SIZES]
+    panel = panel_of(plot_efficiency(tree, backend="matplotlib"), "a", regime="one/hard")
+    assert holds(panel, np.column_stack([x, bound / rmse]))
+    assert any(np.allclose(own[:, 1], 1.0) and len(own) == 2 for own in lines(panel))
+    found = averaged(gathered(tree, "error"))["a"].sel(regime="one/hard", n=100)
+    # The largest error has the least efficiency.
+    ends = [bound[0] / found.sel(part="high"), bound[0] / found.sel(part="low")]
+    assert holds(panel, np.column_stack([[2.0, 2.0], ends]))
+    spread = [np.mean(np.abs(ERRORS["one/hard", n][:, 1]) + 0.1) for n in SIZES]
+    wide = plot_efficiency(tree, backend="matplotlib", method="nuts")
+    panel = panel_of(wide, "a", regime="one/hard")
+    assert holds(panel, np.column_stack([x, spread / bound]))
+
+
 def test_nuts_is_averaged_by_the_mean(tree):
     found = plot_contraction(tree, backend="matplotlib", method="nuts", var_names="lam")
     panel = panel_of(found, "lam", regime="one/easy")
@@ -158,6 +206,7 @@ def test_every_backend_draws_every_figure(tree, backend):
     pytest.importorskip(f"arviz_plots.backend.{backend}")
     for found in (
         plot_contraction(tree, backend=backend),
+        plot_efficiency(tree, backend=backend),
         plot_rates(tree, backend=backend),
         plot_coverage(tree, backend=backend),
         plot_ridge(posterior(), "lam", "a[x1]", 1.0, backend=backend),

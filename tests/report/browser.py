@@ -26,6 +26,10 @@ addEventListener("load", () => {
     width: innerWidth,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     overflow: page.scrollWidth - page.clientWidth,
+    moved: [...document.querySelectorAll(".scroll, pre, table, figure")]
+      .filter((one) => one.scrollWidth > one.clientWidth + 1)
+      .map((one) => one.outerHTML.slice(0, 80)),
+    unnamed: document.querySelectorAll("td:not([data-label], [colspan])").length,
     loose: loose.map((one) => one.outerHTML.slice(0, 80)),
     images: [...document.images].map((one) => [one.naturalWidth, one.naturalHeight, one.alt]),
     asked: performance.getEntriesByType("resource").map((one) => one.name)

@@ -6,20 +6,29 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from scipy.stats import beta
 
-from bayes_cmoe.report.coverage_figures import pooled_coverage
-from bayes_cmoe.report.sweep_figures import sweep_figures
+from bayes_cmoe.report.coverage import pooled_coverage
+from bayes_cmoe.report.sweep_figures import picture_name, sweep_figures
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.setting import Setting
 from tests.report.fakes import EXPONENTS, bound, comparison_of, theory
 
 VARIANT = "constant_contaminated"
-SETTINGS = (Setting(VARIANT, "merging"), Setting(VARIANT, "distinguishable"))
+MERGING, FAR = Setting(VARIANT, "merging"), Setting(VARIANT, "distinguishable")
+SETTINGS = (MERGING, FAR)
 MAP = MapPlan((300, 3000, 30000), 50, starts=4)
 NUTS = NutsPlan((100, 1000), 20)
-OVER_ALL = ["coverage", "coverage-resolution"]
+PARAMETERS = ("lam", "b", "$a_1$")
+ERRORS = [f"errors-{VARIANT}-{name}-{own}" for own in ("lam", "b", "_a_1_")
+          for name in ("distinguishable", "merging")]  # fmt: skip
+EFFICIENCIES = [f"efficiency-{VARIANT}-{name}" for name in ("distinguishable", "merging")]
+COVERAGES = [f"coverage-{kind}-{role}" for kind in ("distinguishable", "non-distinguishable")
+             for role in ("the-prompts-share", "all-other-parameters")]  # fmt: skip
+COLORS = {"map": "black", "nuts": "#d97f24"}
 
 
 def design(**plans):
@@ -36,13 +45,40 @@ def figures(comparison):
     return sweep_figures(comparison)
 
 
-def panel_of(figure, regime):
-    return next(axes for axes in figure.axes if axes.get_title(loc="left") == regime)
+def panel_of(figures, setting, parameter="", kind="errors"):
+    (panel,) = figures[picture_name(kind, setting, parameter)].axes
+    return panel
 
 
-def drawn(panel, label):
-    (line,) = [line for line in panel.lines if line.get_label() == label]
-    return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+def drawn(panel, color, style="-", alpha=None):
+    """The one line that looks so, in numbers, not logarithms."""
+    look = to_hex(color), style, alpha
+    (line,) = [
+        line for line in panel.lines if len(set(line.get_xdata())) > 1
+        and (to_hex(line.get_color()), line.get_linestyle(), line.get_alpha()) == look
+    ]  # fmt: skip
+    return 10.0 ** np.asarray(line.get_xydata(), float)
+
+
+def points(panel, color):
+    """The scatter of that colour."""
+    (found,) = [
+        own for own in panel.collections
+        if len(own.get_offsets()) and to_hex(own.get_facecolor()[0]) == to_hex(color)
+        and isinstance(own, PathCollection)
+    ]  # fmt: skip
+    return 10.0 ** np.asarray(found.get_offsets())
+
+
+def bars(panel, color):
+    """The vertical intervals of that colour, (bar, end)."""
+    found = [line for line in panel.lines if to_hex(line.get_color()) == to_hex(color)]
+    return np.array([own.get_ydata() for own in found if len(set(own.get_xdata())) == 1])
+
+
+def key_of(panel):
+    (legend,) = panel.figure.legends
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def render(figures):
@@ -52,21 +88,20 @@ def render(figures):
 
 
 def test_names_say_what_is_drawn(figures):
-    kinds = ("errors", "efficiency", "contraction", "spread")
-    names = [f"{kind}-{VARIANT}" for kind in kinds]
-    assert list(figures) == [*names, *OVER_ALL, "agreement"]
-    assert all(figure.get_suptitle() for figure in figures.values())
+    assert sorted(figures) == sorted([*ERRORS, *EFFICIENCIES, *COVERAGES])
+    assert list(figures)[:2] == ERRORS[:2]
+    assert all(figure.axes[0].get_title(loc="left") for figure in figures.values())
 
 
 @pytest.mark.parametrize(
     ("plans", "names"),
     [
-        ({"map": MapPlan(MAP.sizes, 5)}, {f"errors-{VARIANT}", f"efficiency-{VARIANT}"}),
-        ({"nuts": NUTS}, {f"contraction-{VARIANT}", f"spread-{VARIANT}", *OVER_ALL}),
+        ({"map": MapPlan(MAP.sizes, 5)}, [*ERRORS, *EFFICIENCIES]),
+        ({"nuts": NUTS}, [*ERRORS, *COVERAGES]),
     ],
 )
 def test_what_was_not_measured_is_not_drawn(plans, names):
-    assert set(sweep_figures(comparison_of(design(**plans)))) == names
+    assert sorted(sweep_figures(comparison_of(design(**plans)))) == sorted(names)
 
 
 def test_every_figure_has_files_and_no_text_is_mathematics(figures):
@@ -74,82 +109,75 @@ def test_every_figure_has_files_and_no_text_is_mathematics(figures):
     for figure in figures.values():
         texts = figure.findobj(Text)
         assert not any(text.get_parse_math() for text in texts if "$" in text.get_text())
-    named = [text.get_text() for text in figures[f"errors-{VARIANT}"].findobj(Text)]
-    assert "$a_1$" in named
-
-
-def test_distinguishable_regimes_come_first(figures):
-    titles = [axes.get_title(loc="left") for axes in figures[f"errors-{VARIANT}"].axes]
-    assert titles == ["distinguishable", "merging"]
+    title = panel_of(figures, MERGING, "$a_1$").get_title(loc="left")
+    assert title == "merging: $a_1$"
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "factor", "sizes"),
-    [("errors", "map", 1.0, MAP.sizes), ("contraction", "nuts", 1.1, NUTS.sizes)],
+    ("method", "factor", "sizes", "line"),
+    [("map", 1.0, MAP.sizes, "C0"), ("nuts", 1.1, NUTS.sizes, COLORS["nuts"])],
 )
-@pytest.mark.parametrize("parameter", ["lam", "b", "$a_1$"])
-def test_errors_stand_beside_their_theory(figures, name, method, factor, sizes, parameter):
-    panel = panel_of(figures[f"{name}-{VARIANT}"], "merging")
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_errors_stand_beside_their_theory(figures, method, factor, sizes, line, parameter):
+    panel = panel_of(figures, MERGING, parameter)
     limit = factor * np.array([bound(parameter, n) for n in sizes])
-    np.testing.assert_allclose(drawn(panel, f"measured {parameter}"), (sizes, 1.2 * limit))
-    np.testing.assert_allclose(drawn(panel, f"bound {parameter}"), (sizes, limit))
-    bands = [np.vstack([path.vertices for path in own.get_paths()]) for own in panel.collections]
-    for n, value in zip(sizes, limit, strict=True):
-        corners = [(n, 1.1 * value), (n, 1.4 * value)]
-        assert any(
-            all(np.isclose(band, corner).all(axis=1).any() for corner in corners) for band in bands
-        )
-    assert panel.get_xscale() == panel.get_yscale() == "log"
+    measured = np.column_stack([sizes, 1.2 * limit])
+    np.testing.assert_allclose(points(panel, COLORS[method]), measured)
+    np.testing.assert_allclose(drawn(panel, COLORS[method], alpha=0.3), measured)
+    np.testing.assert_allclose(drawn(panel, line), np.column_stack([sizes, limit]))
+    ends = np.column_stack([1.1 * limit, 1.4 * limit])
+    np.testing.assert_allclose(10.0 ** bars(panel, COLORS[method]), ends)
 
 
-def test_the_asymptotic_line_has_its_slope_and_goes_through_the_bounds_last_size(
-    figures,
-):
-    panel = panel_of(figures[f"errors-{VARIANT}"], "merging")
-    for parameter, label in (("lam", "−1/4 lam"), ("$a_1$", "−3/8 $a_1$")):
-        n, value = drawn(panel, f"exponent {label}")
+def test_the_published_rate_goes_through_the_last_error_with_its_slope(figures):
+    for parameter, said in (("lam", "minimax rate n^(−1/4)"), ("$a_1$", "minimax rate n^(−3/8)")):
+        panel = panel_of(figures, MERGING, parameter)
+        n, value = drawn(panel, "0.4", "--").T
         slopes = np.diff(np.log(value)) / np.diff(np.log(n))
         np.testing.assert_allclose(slopes, EXPONENTS[parameter])
-        np.testing.assert_allclose(value[n == MAP.sizes[-1]], bound(parameter, MAP.sizes[-1]))
-        assert n[0] == MAP.sizes[0]
-        assert n[-1] > MAP.sizes[-1]
-    texts = [text.get_text() for text in panel.get_legend().get_texts()]
-    assert texts == ["−1/4 lam", "−3/8 $a_1$"]
+        np.testing.assert_allclose(value[-1], 1.2 * bound(parameter, MAP.sizes[-1]))
+        assert said in key_of(panel)
+    unknown = key_of(panel_of(figures, MERGING, "b"))
+    assert unknown == [
+        "RMSE of the MAP", "information bound", "theory not local", "posterior's expected loss",
+        "its limit",
+    ]  # fmt: skip
+
+
+def test_a_rate_without_its_lower_bound_is_only_published(comparison):
+    bounds = {
+        label: own.assign(lower=own["lower"] - 0.1) for label, own in comparison.bounds.items()
+    }
+    panel = panel_of(sweep_figures(replace(comparison, bounds=bounds)), MERGING, "lam")
+    assert "published rate n^(−1/4)" in key_of(panel)
+
+
+def test_regimes_share_their_scale_and_numbers_stand_on_the_axes(figures):
+    near, far = (panel_of(figures, own, "lam") for own in SETTINGS)
+    assert near.get_ylim() == far.get_ylim()
+    near.figure.draw_without_rendering()
+    assert "10³" in [text.get_text() for text in near.get_xticklabels()]
 
 
 def test_the_loss_is_left_out(figures):
-    labels = [line.get_label() for axes in figures[f"errors-{VARIANT}"].axes for line in axes.lines]
-    assert not [label for label in labels if str(label).endswith("loss")]
+    assert not [name for name in figures if "loss" in name]
 
 
 def test_sizes_of_low_resolution_are_shaded(figures):
-    for panel in figures[f"errors-{VARIANT}"].axes:
-        (shade,) = [own for own in panel.collections if own.get_label() == "not local"]
-        edges = shade.get_paths()[0].vertices[:, 0]
-        assert edges.min() <= MAP.sizes[0]
-        assert edges.max() == pytest.approx(1296.0, rel=0.01)
+    shades = panel_of(figures, MERGING, "lam").patches
+    edges = 10.0 ** np.array([[own.get_x(), own.get_x() + own.get_width()] for own in shades])
+    np.testing.assert_allclose(edges, [[300, 1296], [100, 1000]], rtol=0.01)
 
 
-def test_contraction_shows_the_map_behind(figures):
-    panel = panel_of(figures[f"contraction-{VARIANT}"], "distinguishable")
-    n, value = drawn(panel, "MAP b")
-    np.testing.assert_allclose(n, MAP.sizes)
-    np.testing.assert_allclose(value, [1.2 * bound("b", own) for own in MAP.sizes])
-
-
-def test_ratios_to_the_bound(figures):
-    panel = panel_of(figures[f"efficiency-{VARIANT}"], "merging")
-    n, value = drawn(panel, "measured lam")
-    np.testing.assert_allclose(value, 1 / 1.2)
-    np.testing.assert_allclose(n, MAP.sizes, rtol=0.25)  # parameters stand side by side
-    bars = [
-        np.array(own.get_segments())[..., 1]
-        for own in panel.collections
-        if own.get_label() != "not local"
-    ]
-    np.testing.assert_allclose(bars, np.broadcast_to([1 / 1.4, 1 / 1.1], (3, 3, 2)))
-    panel = panel_of(figures[f"spread-{VARIANT}"], "merging")
-    np.testing.assert_allclose(drawn(panel, "measured b")[1], [1.3, 1.03])
+def test_efficiency_is_the_bound_over_the_error(figures):
+    panel = panel_of(figures, MERGING, kind="efficiency")
+    scatters = [own for own in panel.collections if isinstance(own, PathCollection)]
+    assert len(scatters) == len(PARAMETERS)
+    for own in scatters:
+        expected = np.column_stack([np.log10(MAP.sizes), np.full(3, 1 / 1.2)])
+        np.testing.assert_allclose(own.get_offsets(), expected)
+    assert len({tuple(own.get_facecolor()[0]) for own in scatters}) == len(PARAMETERS)
+    assert key_of(panel) == [*PARAMETERS, "theory not local"]
 
 
 def test_pooled_coverage_counts_each_fit_once():
@@ -164,52 +192,28 @@ def test_pooled_coverage_counts_each_fit_once():
     np.testing.assert_allclose([found["low"], found["high"]], interval)
 
 
-def test_coverage_by_kind_and_role(figures):
-    panels = figures["coverage"].axes
-    assert [panel.get_title(loc="left") for panel in panels] == [
-        "distinguishable (1 regime)",
-        "non-distinguishable (1 regime)",
-    ] * 2
-    for panel in panels:
-        for level in (0.5, 0.8, 0.9):
-            n, covered = drawn(panel, f"{level:.0%}")
-            np.testing.assert_allclose(covered, level)
-            np.testing.assert_allclose(n, NUTS.sizes, rtol=0.05)
-        dashed = {line.get_ydata()[0] for line in panel.lines if line.get_linestyle() == "--"}
-        assert dashed == {0.5, 0.8, 0.9}
-
-
-def test_coverage_by_resolution_pools_the_regimes(figures):
-    share, others = figures["coverage-resolution"].axes
-    for panel in (share, others):
-        resolution, covered = drawn(panel, "non-distinguishable")
-        np.testing.assert_allclose(resolution, [5 * (n / 1296) ** 0.25 for n in NUTS.sizes])
-        np.testing.assert_allclose(covered, 0.9)
-        centers, pooled = drawn(panel, "all")
-        np.testing.assert_allclose(centers, [10**0.25, 10**0.75])
-        np.testing.assert_allclose(pooled, 0.9)
-
-
-def test_agreement_bars_add_up(figures):
-    panels = figures["agreement"].axes
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == [
-        f"{VARIANT}/distinguishable",
-        f"{VARIANT}/merging",
-    ]
-    assert len(panels) == len(MAP.sizes)
-    for panel in panels:
-        widths = {
-            str(bars.get_label()): [bar.get_width() for bar in bars] for bars in panel.containers
-        }
-        assert widths.keys() == {"same", "better", "worse"}
-        for name, share in (("same", 70), ("better", 20), ("worse", 10)):
-            np.testing.assert_allclose(widths[name], share)
+def test_coverage_by_kind_and_role(comparison):
+    coverage = comparison.coverage.copy()
+    share = (coverage["parameter"] == "lam") & (coverage["level"] == 0.9)
+    coverage.loc[share & (coverage["n"] == 100), "covered"] = 0.35
+    figures = sweep_figures(replace(comparison, coverage=coverage))
+    for name, expected in (("the-prompts-share", [0.35, 0.9]), ("all-other-parameters", 0.9)):
+        (panel,) = figures[f"coverage-non-distinguishable-{name}"].axes
+        found = np.log10(points(panel, "black"))
+        np.testing.assert_allclose(found[:, 0], np.log10(NUTS.sizes))
+        np.testing.assert_allclose(found[:, 1], expected)
+        (nominal,) = [line for line in panel.lines if line.get_linestyle() == ":"]
+        assert set(nominal.get_ydata()) == {0.9}
+        # A fit of twenty counts once, whatever the number of its entries.
+        first = found[0, 1] * 20
+        interval = beta(first + 0.5, 20 - first + 0.5).ppf([0.025, 0.975])
+        np.testing.assert_allclose(bars(panel, "C0")[0], interval)
 
 
 def test_gaps_break_nothing(comparison):
     errors, coverage = comparison.errors.copy(), comparison.coverage.copy()
     numbers = ["rmse", "low", "high", "median"]
-    here = errors["regime"] == f"{VARIANT}/merging"
+    here = errors["regime"] == MERGING.label
     errors.loc[errors["n"] == 3000, numbers] = np.nan
     errors.loc[here & (errors["parameter"] == "b"), numbers] = np.nan
     coverage.loc[coverage["n"] == 100, ["covered", "fits"]] = [np.nan, 0]
@@ -221,13 +225,12 @@ def test_gaps_break_nothing(comparison):
         agreement=comparison.agreement[:1],
     )
     found = sweep_figures(partial)
-    assert "no finished fit" in [
-        text.get_text() for text in panel_of(found[f"contraction-{VARIANT}"], "merging").texts
-    ]
+    assert "no finished fit" in [text.get_text() for text in panel_of(found, MERGING, "b").texts]
+    assert len(points(panel_of(found, MERGING, "lam"), "black")) >= 2
     render(found)
     unknown = sweep_figures(replace(partial, bounds=blank))
-    assert set(found) - set(unknown) == {"coverage-resolution"}
-    render({name: unknown[name] for name in (f"errors-{VARIANT}", "coverage")})
+    assert set(found) - set(unknown) == set(EFFICIENCIES)
+    render(unknown)
 
 
 def test_nothing_finished_draws_nothing(comparison):
@@ -242,8 +245,7 @@ def test_an_estimate_that_runs_away_is_marked_at_the_edge(comparison):
     errors = comparison.errors.copy()
     away = (errors["n"] == 300) & (errors["parameter"] == "lam")
     errors.loc[away, ["rmse", "low", "high"]] = [1e12, 1e11, 1e13]
-    panel = panel_of(
-        sweep_figures(replace(comparison, errors=errors))[f"errors-{VARIANT}"], "merging"
-    )
-    assert panel.get_ylim()[1] < 100.0
-    np.testing.assert_allclose(drawn(panel, "beyond the edge"), [[300.0], [0.97]])
+    panel = panel_of(sweep_figures(replace(comparison, errors=errors)), MERGING, "lam")
+    assert 10.0 ** panel.get_ylim()[1] < 100.0
+    (arrow,) = [line for line in panel.lines if line.get_label() == "beyond the edge"]
+    np.testing.assert_allclose(arrow.get_xydata(), [[np.log10(300.0), 0.97]])

@@ -11,7 +11,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayes_cmoe.report.comparison import Comparison
+from bayes_cmoe.report.finding import finding
 from bayes_cmoe.report.images import HEAVY, drawn
+from bayes_cmoe.report.sweep_figures import picture_name
 from bayes_cmoe.report.sweep_page import sweep_page
 from bayes_cmoe.report.sweep_parts import failed_fits, kind_of, progress, regimes
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
@@ -155,7 +157,10 @@ def a_figure(points=2):
     return figure
 
 
-PICTURES = {"errors-one": a_figure(), "coverage-one": a_figure(), "agreement": a_figure()}
+LEAD = [picture_name("errors", setting, "share") for setting in DESIGN.settings]
+PICTURES = {name: a_figure() for name in (*LEAD, "coverage-one-share")}
+SHOWN = 2 * len(LEAD) + 1
+"""The share's pictures stand at the top, and with the other parameters' below."""
 
 
 @pytest.fixture(scope="module")
@@ -195,14 +200,20 @@ def test_a_run_that_is_not_finished_is_said_to_be(page):
     assert "MAP 5 of 8, NUTS 0 of 2" in partial
 
 
+def cells(*pairs):
+    """Cells of a table as the page has them: column, number, column, number."""
+    named = zip(pairs[::2], pairs[1::2], strict=True)
+    return "".join(f'<td data-label="{name}" class="num">{number}</td>' for name, number in named)
+
+
 def test_fits_are_counted_by_engine_where_a_design_names_one(page):
     """Thirty-one weighted fits and nine sampled ones, of 41."""
-    assert '>41</td><td class="num">1</td>' in page
+    assert cells("fits", 41, "not mixed", 1) in page
     assert "nested Laplace" not in page
     assert DESIGN.nuts is not None
     other = replace(DESIGN, nuts=replace(DESIGN.nuts, engine="nested"))
     named = sweep_page(replace(a_comparison(), design=other), {})
-    assert '>41</td><td class="num">31</td><td class="num">9</td>' in named
+    assert cells("fits", 41, "nested Laplace", 31, "NUTS", 9) in named
     assert "in place of which stand as many draws by nested Laplace" in named
 
 
@@ -216,6 +227,28 @@ def test_a_page_can_be_made_of_next_to_nothing():
     page = sweep_page(a_comparison(fits(slice(0, 1)), **few), {})
     assert "fewer than two sizes are finished" in page
     assert "the information is &lt;singular&gt;" in page
+
+
+def test_the_page_opens_with_what_was_found_and_shows_it():
+    comparison = a_comparison()
+    page = sweep_page(comparison, drawn(PICTURES))
+    places = [
+        page.index("In the prompt&#39;s share the MAP&#39;s error falls as n<sup>−0.43</sup>"),
+        page.index("Of 8 measured rates 8 agree with the information bound&#39;s slope"),
+        page.index("MAP has 2 data sets and NUTS has 1 data set of each size: intervals from so"),
+        *(page.index(drawn(PICTURES)[name].source) for name in LEAD),
+        page.index("<nav"),
+        page.index("Rates side by side</h2>"),
+        page.index("How to read it</h2>"),
+    ]
+    assert places == sorted(places)
+    assert page.index("<details>") > places[-3]
+
+
+def test_few_data_sets_are_said_to_be_few_and_many_are_not():
+    many = replace(DESIGN, map=MapPlan((1000, 31623), 11), nuts=NutsPlan((250,), 10))
+    (caution,) = finding(replace(a_comparison(), design=many))[2:]
+    assert caution.startswith("NUTS has 10 data sets of each size")
 
 
 def test_numbers_stand_as_they_should(page):
@@ -249,14 +282,17 @@ def test_a_heavy_figure_is_shown_as_png():
     assert heavy.source.startswith("data:image/png;")
 
 
-@pytest.mark.parametrize(("width", "dark"), [(400, False), (1280, True)])
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)])
 def test_a_browser_shows_it_all(browser, page, tmp_path, width, dark):
     seen = looked_at(browser, page, tmp_path, width, dark)
     assert (seen["width"], seen["dark"]) == (width, dark)
     assert seen["overflow"] == 0
     assert seen["loose"] == []
+    if width == 390:
+        assert seen["moved"] == []
+        assert seen["unnamed"] == 0
     assert seen["asked"] == []
-    assert len(seen["images"]) == len(PICTURES)
+    assert len(seen["images"]) == SHOWN
     assert all(across > 0 and down > 0 and said for across, down, said in seen["images"])
     assert seen["dead"] == []
     assert (seen["scopeless"], seen["twice"]) == (0, 0)

@@ -15,7 +15,7 @@ BOTH = Design(
     "both",
     (FAR, FADING),
     map=MapPlan((300, 40_000), 4, starts=1, starts_up_to=300),
-    nuts=NutsPlan((300,), 2, draws=60, tune=60),
+    nuts=NutsPlan((300,), 2, draws=60, tune=60, keep_draws=20),
 )
 
 

@@ -37,10 +37,15 @@ def sweeping(folder, workers):
 
 @contextmanager
 def started(command):
-    """A sweep in a session of its own, which is ended whatever happens."""
+    """A sweep in a session of its own, which is ended whatever happens.
+
+    It takes SIGHUP as from a terminal, even where these tests themselves were started by nohup.
+    """
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(signal.SIGHUP, before)
         try:
             yield process
         finally:

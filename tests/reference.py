@@ -62,6 +62,16 @@ def component_log_densities(expert: str, family: str, theta: Columns, columns: C
     return np.array([frozen_log_density(family, columns), *prompts])
 
 
+def experts(expert: str, theta: Columns, columns: Columns) -> NDArray:
+    """log p(y|x; theta) of trainable experts only, the last one's score zero, shape (n,)."""
+    x, count = columns["x"], len(np.asarray(theta["tau"])) + 1
+    scores = np.zeros((count, len(x)))
+    scores[:-1] = np.asarray(theta["beta"]) @ x.T + np.asarray(theta["tau"])[:, None]
+    own = {name: value for name, value in theta.items() if name not in ("beta", "tau")}
+    densities = [prompt_log_density(expert, one_prompt(own, j), columns) for j in range(count)]
+    return logsumexp(log_softmax(scores, axis=0) + np.array(densities), axis=0)
+
+
 def pick(log_probs: NDArray, y: NDArray) -> NDArray:
     return log_probs[np.arange(len(y)), y.astype(int)]
 
@@ -97,7 +107,9 @@ def prompt_log_density(expert: str, theta: Columns, columns: Columns) -> NDArray
 
 
 def contaminated(expert: str, family: str, theta: Columns, columns: Columns) -> NDArray:
-    """log p(y|x; theta) of a contaminated mixture at the rows, shape (n,)."""
+    """log p(y|x; theta) at the rows, shape (n,): of a contaminated mixture, or of experts only."""
+    if family == "none":
+        return experts(expert, theta, columns)
     if np.ndim(theta["lam" if "lam" in theta else "tau"]) == 1:
         parts = component_log_densities(expert, family, theta, columns)
         return logsumexp(component_log_weights(columns["x"], theta) + parts, axis=0)

@@ -23,6 +23,7 @@ from bayes_cmoe import (
 )
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.compiled.simulator import Simulator
+from bayes_cmoe.parts.frozen import NO_FROZEN
 from tests import reference
 
 Columns = dict[str, NDArray]
@@ -36,10 +37,14 @@ GATES = {
     "softmax_contaminated": ("softmax",),
     "multinomial_contaminated": ("softmax", "constant"),
     "softmax_several_prompts": ("softmax",),
+    "softmax_gaussian_moe": ("softmax-full",),
 }
-SEVERAL = {"softmax_several_prompts": 2}
-"""Prompts of a variant that has more than one."""
-FEW_EXPERTS = {"softmax_several_prompts": ("tanh", "linear-nobias")}
+SEVERAL = {"softmax_several_prompts": 2, "softmax_gaussian_moe": 2}
+"""Trainable experts of a variant that has more than one."""
+FEW_EXPERTS = {
+    "softmax_several_prompts": ("tanh", "linear-nobias"),
+    "softmax_gaussian_moe": ("tanh", "linear-nobias"),
+}
 """Experts of a variant whose parts are another's, all of whose experts are in the table."""
 ROWS = 12
 
@@ -77,10 +82,11 @@ class Case:
         return {"x": x, "response": y, **self.frozen_columns(x, y)}
 
     def model(self, prior: Any = "weak") -> pm.Model:
-        options = {"gate": self.gate} if self.classes else {}
+        options: dict[str, Any] = {"gate": self.gate} if self.classes else {}
+        if self.family != "none":
+            options["frozen"] = self.given(self.columns(self.x, self.y))
         return variant_named(self.variant).build(
             self.data,
-            frozen=self.given(self.columns(self.x, self.y)),
             expert=self.expert,
             prior=prior,
             **options,
@@ -114,6 +120,8 @@ def _scalar_frozen(
     def location(x: NDArray) -> NDArray:
         return reference.mean("tanh", x, eta)
 
+    if family == "none":
+        return lambda x, y: {}, lambda columns: NO_FROZEN
     if family == "gaussian":
         given = frozen_expert("gaussian", "tanh", eta, scale=0.8)
         return (
@@ -166,11 +174,12 @@ def _case(variant: str, gate: str, expert: str, family: str) -> Case:
     classes = None if scalar else 2 + (place + len(family)) % 3
     front = () if classes is None else (classes - 1,)
     many = (SEVERAL[variant],) if variant in SEVERAL else ()
+    free = tuple(count - 1 for count in many) if family == "none" else many
     x = rng.standard_normal((ROWS, features))
     theta = (
         {"lam": rng.uniform(0.2, 0.8, many)}
         if gate == "constant"
-        else {"beta": rng.uniform(-1.0, 1.0, (*many, features)), "tau": rng.uniform(-1, 1, many)}
+        else {"beta": rng.uniform(-1.0, 1.0, (*free, features)), "tau": rng.uniform(-1, 1, free)}
     )
     theta["a"] = rng.uniform(-1.5, 1.5, (*many, *front, features))
     if not expert.endswith("-nobias"):
@@ -187,6 +196,8 @@ def _case(variant: str, gate: str, expert: str, family: str) -> Case:
 
 
 def _families(variant: str) -> tuple[str, ...]:
+    if variant == "softmax_gaussian_moe":
+        return ("none",)
     return CLASS_FROZEN if variant == "multinomial_contaminated" else SCALAR_FROZEN
 
 

@@ -93,6 +93,25 @@ def test_is_there_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     check_figures(tmp_path, {"pvalues.png", "power.png"})
 
 
+@pytest.mark.slow
+def test_not_identifiable() -> None:
+    analysis = script("not_identifiable.py")
+    found = analysis["table"]((0.5, 3.0, 10.0))
+    assert found["difference"].max() < 1e-10
+    assert found["D2"].min() > 0.01
+    assert found["tilt-free"].max() < 1e-7
+
+
+@pytest.mark.slow
+def test_softmax_moe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("softmax_moe.py")
+    found = analysis["main"](["-o", str(tmp_path), "--quick"])
+    assert set(found.regime) == {"exact", "over-3", "tilt-4"}
+    assert np.isfinite(found.slope).all()
+    check_figures(tmp_path, {"design.png", "bills.png", "losses.png"})
+    assert "converged" in capsys.readouterr().out
+
+
 def test_the_band_of_uniform_p_values_holds_nineteen_in_twenty() -> None:
     low, high = script("is_there_a_prompt.py")["band"](200, 20)
     rng = np.random.default_rng(5)

@@ -307,7 +307,7 @@ def test_variants_lists_every_variant_and_regime(capsys):
 
 @pytest.mark.parametrize(
     ("variant", "regime"),
-    [(variant.name, regime) for variant in variants().values() for regime in ["distinguishable"]],
+    [(own.name, "distinguishable") for own in variants().values() if own.frozen],
 )
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_simulate_states_the_frozen_expert_that_the_regime_has(
@@ -389,6 +389,31 @@ def test_several_prompts_are_simulated_and_fitted_in_the_order_of_their_shares(t
     assert_refused(capsys, [*fit, "--prompts", 0], "--prompts 0")
     assert_refused(capsys, [*fit, "--prompts", 9], "--prompts 9")
     assert_refused(capsys, ["diagnose", *fit[1:]], "one prompt and the model has 2")
+
+
+def test_experts_alone_are_simulated_and_fitted_in_the_order_of_their_intercepts(tmp_path, capsys):
+    file, name = tmp_path / "d.csv", "softmax_gaussian_moe"
+    argv = ["simulate", name, "--regime", "exact", "-n", 600, "--seed", 3, "-o", file]
+    _, _, err = run(capsys, *argv)
+    _, *command = shlex.split(err.splitlines()[-1])
+    assert command[-2:] == ["--experts", "2"]
+    assert file.read_text().splitlines()[0] == "x1,y"
+    folder = tmp_path / "out"
+    code, out, err = run(capsys, *command, "--starts", 32, "-o", folder, "--json")
+    assert (code, err) == (0, f"wrote fit.nc, estimates.png, fit.png to {folder}\n")
+    record = json.loads(out)
+    assert record["estimate"]["b"] == sorted(record["estimate"]["b"])
+    for parameter, value in variants()[name].regime("exact").truth(600).items():
+        error = np.abs(np.array(record["estimate"][parameter]) - value)
+        assert (error < 4 * np.array(record["stderr"][parameter])).all(), parameter
+    saved = ["predict", folder / "fit.nc", file, "-o", tmp_path / "p.csv"]
+    assert_refused(capsys, saved, "has no frozen model to predict beside")
+    fit = [*command[:2], file, *command[3:-2]]
+    assert_refused(capsys, [*fit, "--experts", 9], "--experts 9: give a number from 1 to 8")
+    assert_refused(capsys, [*fit, "--prompts", 2], "has trainable experts only: give --experts")
+    assert_refused(capsys, [*fit, "--frozen-logp", "y"], "no frozen expert: leave the options")
+    prompts = ["fit", SOFTMAX, file, "-y", "y", "-x", "x1", "--experts", 2]
+    assert_refused(capsys, prompts, "a frozen expert and prompts: give --prompts")
 
 
 @pytest.mark.filterwarnings("default::bayes_cmoe.estimate.diagnostics.SamplingWarning")

@@ -24,6 +24,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.files.outputs import check_folder_writable, whole_folder
 from bayes_cmoe.files.tables import column_names
 from bayes_cmoe.lazy import xr
+from bayes_cmoe.parts.frozen import NO_FROZEN
 
 __all__ = ["fit"]
 
@@ -47,6 +48,7 @@ def fit(
     frozen: FrozenColumns = NOT_STATED,
     gate: str | None = None,
     prompts: Whole | None = None,
+    experts: Whole | None = None,
     prior: Annotated[list[str] | None, Parameter(negative=())] = None,
     method: str = "map",
     seed: Whole = 0,
@@ -80,6 +82,8 @@ def fit(
         Name of a gate, where the variant leaves a choice; `bayes-cmoe variants` lists them.
     prompts
         Number of prompts, where the variant takes several.
+    experts
+        Number of experts, where the variant has no frozen one.
     prior
         weak (default; proper, on the scale of the data), flat (uniform on a wide box, so that map
         is maximum likelihood), or for single parameters beside weak, as often as needed:
@@ -113,7 +117,7 @@ def fit(
         if not fewest <= count <= most:
             raise InputError(f"--{name} {count}: give a number from {fewest} to {most}")
     check_seed(seed)
-    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts)
+    setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts, experts)
     if output is not None:
         check_folder_writable(output)
     # Whatever a library prints while it works belongs to the reader, not to the JSON.
@@ -152,7 +156,10 @@ def fit(
 
 
 def _prompts(tree: xr.DataTree) -> str:
-    """What is beside the frozen expert, in words."""
+    """What is trained, in words."""
+    if tree.attrs["frozen"] == NO_FROZEN.description:
+        experts = f"{tree.attrs['expert']} expert{'s' if tree.attrs['prompts'] > 1 else ''}"
+        return f"{tree.attrs['prompts']} {experts}, in the order of their functions' parameters"
     if tree.attrs["prompts"] == 1:
         return f"{tree.attrs['expert']} prompt"
     return f"{tree.attrs['prompts']} {tree.attrs['expert']} prompts, the largest share first"

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bayes_cmoe.commands.frozen_columns import FrozenColumns, split_names
+from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns, split_names
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.files.columns import check_class_labels, check_not_constant, check_row_count
 from bayes_cmoe.files.tables import column_names, read_table
 from bayes_cmoe.front.setting import Setting, parts_of
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.frozen import NO_FROZEN
 from bayes_cmoe.study.variant import variant_named
 
 __all__ = ["read_setting"]
@@ -24,6 +25,7 @@ def read_setting(
     bias: bool = True,
     gate: str | None = None,
     prompts: int | None = None,
+    experts: int | None = None,
 ) -> Setting:
     """Choose the parts, read the table and check it against them.
 
@@ -40,8 +42,8 @@ def read_setting(
     frozen : FrozenColumns
     bias : bool
         False picks the expert's form without bias.
-    prompts : int, optional
-        How many; the variant's own default when left out.
+    prompts, experts : int, optional
+        How many, beside a frozen expert or without one; the variant's own default when left out.
 
     Raises
     ------
@@ -49,8 +51,11 @@ def read_setting(
         When a name is unknown, the options do not go together, or the table will not do.
     """
     chosen = variant_named(variant)
-    parts = parts_of(chosen, expert, bias, gate, prompts)
-    frozen.check(chosen.response)
+    parts = parts_of(chosen, expert, bias, gate, prompts, experts)
+    if chosen.frozen:
+        frozen.check(chosen.response)
+    elif frozen != NOT_STATED:
+        raise InputError(f"{chosen.name} has no frozen expert: leave the options --frozen-... out")
     inputs = split_names("-x", features)
     if response in inputs:
         raise InputError(
@@ -67,6 +72,6 @@ def read_setting(
     check_row_count(table, parts.parameters(len(inputs), classes))
     for name in inputs:
         check_not_constant(table, name)
-    known_expert = frozen.read(table, chosen.response)
+    known_expert = frozen.read(table, chosen.response) if chosen.frozen else NO_FROZEN
     rows = Data(table.matrix(inputs), table.columns[response], inputs, classes)
     return Setting(parts, rows, known_expert)

@@ -98,6 +98,8 @@ def _fit_command(variant: Variant, regime: Regime, output: Path) -> list[str]:
     command += ["--expert", expert]
     if expert != regime.expert:
         command.append("--no-bias")
+    if not variant.frozen:
+        return [*command, "--experts", str(regime.prompts)]
     family = regime.frozen.family
     if regime.classes is not None:
         command += ["--frozen-probs", ",".join(f"frozen_p{k}" for k in range(regime.classes))]

@@ -77,14 +77,16 @@ def theory(
     return 0
 
 
-def _with_error(bound: float, error: float) -> str:
+def _with_error(bound: float | None, error: float | None) -> str:
     """The bound to three digits, and its Monte-Carlo error where that reaches the third of them.
 
     Examples
     --------
-    >>> _with_error(0.1234, 0.0001), _with_error(0.1234, 0.0009)
-    ('0.123', '0.123 ± 0.0009')
+    >>> _with_error(0.1234, 0.0001), _with_error(0.1234, 0.0009), _with_error(None, None)
+    ('0.123', '0.123 ± 0.0009', '')
     """
+    if bound is None or error is None:
+        return ""
     shown = f"{bound:.3g}"
     unit = 10.0 ** (math.floor(math.log10(bound)) - 2) if bound > 0 else 0.0
     return shown if error < 0.5 * unit else f"{shown} ± {error:.1g}"
@@ -113,8 +115,7 @@ def _view(rows: list[dict[str, Any]], regime: str) -> Table:
         view.add_row(
             row["parameter"],
             *("" if row[name] is None else f"{row[name]:.4g}" for name in ("exponent", "lower")),
-            f"{row['slope']:.3f}",
-            f"{row['slope_se']:.3f}",
+            *("" if row[name] is None else f"{row[name]:.3f}" for name in ("slope", "slope_se")),
             _with_error(row["bound"][0], row["bound_se"][0]),
             _with_error(row["bound"][-1], row["bound_se"][-1]),
         )

@@ -42,7 +42,15 @@ def variants(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
         )
         return 0
     console = Console(markup=False, highlight=False, emoji=False)
-    table = Table("variant", "response", "gates", "regimes", show_lines=True)
+    table = Table(
+        "variant",
+        "response",
+        "gates",
+        "regimes",
+        show_lines=True,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for variant in known:
         table.add_row(
             f"{variant.name}\n{variant.source}",

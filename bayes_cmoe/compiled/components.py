@@ -4,7 +4,8 @@
 
 The response of a contaminated model carries log pi_0, log pi_1, ... as its first arguments. Its
 log-density with these set to (0, -inf, ...) is log f0, with (-inf, 0, ...) it is the first
-prompt's: no density is written a second time.
+prompt's: no density is written a second time. Without a frozen expert j = 0 is the first trainable
+one, and the others are together what the prompts are there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.private import value_variable, with_leading
 from bayes_cmoe.compiled.types import Array
-from bayes_cmoe.compiled.weighted import component_count, single_component
+from bayes_cmoe.compiled.weighted import component_count, has_frozen, single_component
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pm, pt, xr
 
@@ -60,12 +61,14 @@ class Components:
     Parameters
     ----------
     model : pm.Model
-        A model whose response is `bayes_cmoe.parts.mixture.contaminated_response`.
+        A model whose response is `bayes_cmoe.parts.response.mixture_response`.
 
     Attributes
     ----------
     count : int
-        Components, the frozen expert's included.
+        Components, a frozen expert included.
+    frozen : bool
+        Whether the first one is a frozen expert.
     block : callable
         ``block(theta, columns)``, the `RowParts` of some rows; traceable by JAX.
 
@@ -83,7 +86,7 @@ class Components:
                 f"the response {response.name} is not a contaminated mixture: responsibilities "
                 "need a model with a frozen expert and a prompt"
             )
-        self.count = count
+        self.count, self.frozen = count, has_frozen(model)
         self.layout: Layout = layout_of(model)
         self.model = model
         self.columns = tuple(columns_of(model))
@@ -222,11 +225,14 @@ def responsibilities(
             "share": ("obs", share),
             "mean_share": (leading, mean_share.reshape(front)),
         },
-        coords={"obs": np.arange(rows.n), "component": _component_names(compiled.count)}
+        coords={"obs": np.arange(rows.n), "component": _component_names(compiled)}
         | {dim: group[dim] for dim in leading},
     )
 
 
-def _component_names(count: int) -> list[str]:
+def _component_names(components: Components) -> list[str]:
+    count = components.count
+    if not components.frozen:
+        return [f"expert {j}" for j in range(count)]
     prompts = ["prompt"] if count == 2 else [f"prompt {j}" for j in range(count - 1)]
     return ["frozen", *prompts]

@@ -93,12 +93,15 @@ class Posterior:
 
     @cached_property
     def log_priors(self) -> Callable[[ArrayLike], NDArray]:
-        """theta, shape (..., parameter), to the log prior density of each entry of it."""
+        """theta, shape (..., parameter), to the log prior density of each entry of it.
+
+        Entries that have a joint density only have even parts of it.
+        """
 
         def entries(theta: Array) -> Array:
             parts = self._prior(*self.layout.split(theta))[1:]
             spread = [
-                jnp.broadcast_to(part, shape)
+                jnp.broadcast_to(part, shape) * (part.size / max(int(np.prod(shape)), 1))
                 for part, shape in zip(parts, self.layout.shapes, strict=True)
             ]
             return jnp.concatenate([jnp.ravel(part) for part in spread])

@@ -1,7 +1,8 @@
 """How a response says that it is a mixture: by its name, and its first arguments, the log-weights.
 
 A contaminated response carries log pi_0, the frozen expert's share, and one log-share for each
-prompt as its first arguments; with all but one at minus infinity it is that component alone.
+prompt as its first arguments; with all but one at minus infinity it is that component alone. A
+mixture of trainable experts only carries one log-share for each of them.
 """
 
 from __future__ import annotations
@@ -14,27 +15,39 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.private import class_name
 from bayes_cmoe.lazy import pm
 
-__all__ = ["component_count", "mixture_name", "single_component"]
+__all__ = ["component_count", "has_frozen", "mixture_name", "single_component"]
 
-_NAME = re.compile(r"ContaminatedMixture([0-9]*)")
+_CONTAMINATED = re.compile(r"ContaminatedMixture([0-9]*)")
+_EXPERTS = re.compile(r"ExpertMixture([0-9]+)")
 
 
-def mixture_name(prompts: int) -> str:
-    """The class name of the response of a mixture of a frozen expert and so many prompts.
+def mixture_name(trainable: int, *, frozen: bool = True) -> str:
+    """The class name of the response of a mixture of a frozen expert and so many trainable ones.
 
     Examples
     --------
-    >>> mixture_name(1), mixture_name(3)
-    ('ContaminatedMixture', 'ContaminatedMixture3')
+    >>> mixture_name(1), mixture_name(3), mixture_name(3, frozen=False)
+    ('ContaminatedMixture', 'ContaminatedMixture3', 'ExpertMixture3')
     """
-    return "ContaminatedMixture" + (str(prompts) if prompts > 1 else "")
+    if not frozen:
+        return f"ExpertMixture{trainable}"
+    return "ContaminatedMixture" + (str(trainable) if trainable > 1 else "")
 
 
 def component_count(model: pm.Model) -> int:
-    """Components of a model's response, the frozen expert's included; one of any other model."""
+    """Components of a model's response, a frozen expert included; one of any other model."""
     (response,) = model.observed_RVs
-    match = _NAME.fullmatch(class_name(response))
+    name = class_name(response)
+    if (experts := _EXPERTS.fullmatch(name)) is not None:
+        return int(experts[1])
+    match = _CONTAMINATED.fullmatch(name)
     return 1 if match is None else 1 + int(match[1] or 1)
+
+
+def has_frozen(model: pm.Model) -> bool:
+    """Whether a model's response is a mixture whose first component is a frozen expert."""
+    (response,) = model.observed_RVs
+    return _CONTAMINATED.fullmatch(class_name(response)) is not None
 
 
 def single_component(count: int) -> NDArray:

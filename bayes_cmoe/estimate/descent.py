@@ -52,6 +52,8 @@ class Optimum:
     iterations : int
     curvature : array, shape (parameter, parameter), optional
         `Objective.natural_hessian` at w, where it was evaluated there: it costs many gradients.
+    origin : str
+        What kind of start it was reached from, where that is known.
     """
 
     w: NDArray
@@ -60,6 +62,7 @@ class Optimum:
     status: Status
     iterations: int
     curvature: NDArray | None = None
+    origin: str = ""
 
     @property
     def cost(self) -> float:
@@ -239,4 +242,4 @@ def polish(objective: Objective, optimum: Optimum, part: Objective | None = None
         if not moved:
             break
     norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
-    return Optimum(w, value, norm, status, iterations, natural)
+    return Optimum(w, value, norm, status, iterations, natural, optimum.origin)

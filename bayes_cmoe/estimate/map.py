@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.estimate.clusters import clustered_points
 from bayes_cmoe.estimate.descent import Optimum, Status, approach, descend, polish
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.parted import parted_points
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import MapEstimate, map_tree
 from bayes_cmoe.estimate.search import SAME, Search, counted, search
-from bayes_cmoe.estimate.splits import doubled, fewer_prompts, split_ends
+from bayes_cmoe.estimate.splits import doubled, fewer_prompts, finished_ends, split_points
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import prompt_rows, standard_error, verdict
 from bayes_cmoe.parts.mixture import mixture_of
@@ -56,7 +58,8 @@ def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate
     given = np.atleast_2d(np.asarray(starts, dtype=float))
     points = [objective.working.working(start) for start in given]
     part = Objective(posterior, rows.thinned(THIN)) if rows.n >= THIN * EXPLORE else None
-    found = counted([_end(objective, point, part) for point in points], rows.n)
+    ends = [replace(_end(objective, point, part), origin="given") for point in points]
+    found = counted(ends, rows.n)
     best, labels = found.ends[0], labels_of(posterior)
     if best.curvature is None:
         best = polish(objective, best)
@@ -104,6 +107,7 @@ def _estimate(
         held=held,
         rows_of_prompt=resting,
         search=found,
+        origin=best.origin,
         starts=np.array([working.natural(end.w) for end in found.ends]),
         explored=explored,
         seconds=time.perf_counter() - begun,
@@ -128,7 +132,8 @@ def fit_map(
 
     Several prompts are fitted after the fit with one less, whose prompts are split; so under the
     flat prior their likelihood is never below it. They are given in the order of their shares (of
-    `Labels.sorted`), or in that of `near`.
+    `Labels.sorted`), or in that of `near`. Without a frozen expert they also part along the slow
+    path of a cell of two atoms, and start from local regressions on clusters of rows.
 
     Parameters
     ----------
@@ -148,7 +153,8 @@ def fit_map(
     xarray.DataTree
         ``point_estimate`` and ``standard_error`` (one variable a parameter), ``optimizer_result``
         (status, loglik, logp, gradient_norm a row, iterations, seconds, n, prompt_rows; of the
-        starts found, distinct, unseen), ``starts``, ``observed_data``, ``constant_data``. The
+        starts found, distinct, unseen; origin, the kind of start that led to the estimate),
+        ``starts``, ``observed_data``, ``constant_data``. The
         status is one of `Status` and says no more than was found.
 
     Raises
@@ -203,22 +209,36 @@ def find_map_from_anywhere(
     if smaller is not None:
         own = smaller.likelihood.rows(columns)
         fewer = find_map_from_anywhere(smaller, columns, own, most, seed).theta
-        split = split_ends(starts, smaller.layout, fewer, seed)
+        split = _split_ends(starts, smaller, fewer, seed)
         floor = [_floor(objective, smaller, fewer)]
     found = search(starts, most, seed, split)
     ends = _contenders(exploration, found)
     if stride > 1:
-        ends = [descend(objective, end.w) for end in ends]
+        ends = [replace(descend(objective, end.w), origin=end.origin) for end in ends]
     polished = [polish(objective, end) for end in ends]
     best = min([*polished, *floor], key=lambda end: end.cost)
     # What is best on a part of the rows need not be so on all of them.
     partial = 1 < stride <= DENSEST
     if partial or best.status is Status.STALLED or not found.settled:
-        best = sharpened(objective, lanes, columns, best, seed)
+        best = replace(sharpened(objective, lanes, columns, best, seed), origin=best.origin)
     labels = labels_of(posterior)
     if labels is not None:
         best = _ordered(objective, best, labels.sorted)
     return _estimate(objective, best, found, few.n, begun)
+
+
+def _split_ends(starts: Starts, smaller: Posterior, theta: NDArray, seed: int) -> list[Optimum]:
+    """Where starts from the fit with one prompt less lead, and from clusters of rows."""
+    rng, fewer = np.random.default_rng(seed), smaller.layout
+    ends = finished_ends(starts, split_points(starts, fewer, theta, rng), "split")
+    mixture = mixture_of(smaller.model)
+    if mixture is None or mixture.frozen:
+        return ends
+    ends += finished_ends(starts, parted_points(starts, fewer, theta, rng), "slow path")
+    alone = smaller
+    while (less := fewer_prompts(alone)) is not None:
+        alone = less
+    return ends + finished_ends(starts, clustered_points(starts, alone, rng), "clusters")
 
 
 def _floor(objective: Objective, smaller: Posterior, theta: NDArray) -> Optimum:
@@ -229,7 +249,8 @@ def _floor(objective: Objective, smaller: Posterior, theta: NDArray) -> Optimum:
     twin = doubled(mixture, posterior.layout, smaller.layout, theta, 0)
     w = objective.working.working(twin)
     value, gradient = objective.value_and_gradient(w)
-    return polish(objective, Optimum(w, value, float(np.abs(gradient).max()), Status.STALLED, 0))
+    norm = float(np.abs(gradient).max())
+    return polish(objective, Optimum(w, value, norm, Status.STALLED, 0, origin="one less"))
 
 
 def _contenders(exploration: Objective, found: Search) -> list[Optimum]:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.lazy import xr
 from bayes_cmoe.study.targets import targets_of
@@ -64,6 +65,11 @@ class Quantities:
     def _moment(self, theta: NDArray) -> NDArray:
         targets = targets_of(self.posterior.model, self.posterior.layout)
         mixture, named = targets.mixture, self.posterior.layout.unravel(theta)
+        if not mixture.frozen:
+            raise InputError(
+                "ranks are of the displacement from a frozen expert, and the model has none: give "
+                "a contaminated mixture"
+            )
         shape = (len(theta), mixture.prompts, -1)
         apart = [
             (named[name] - np.asarray(self.center[name], dtype=float)).reshape(shape)

@@ -51,6 +51,10 @@ class MapEstimate:
     explored : int
         How many rows these are.
     seconds : float
+    origin : str
+        What kind of start led to it: a ``draw`` from the prior, a ``split`` of a fit with one
+        prompt less, its ``slow path``, ``clusters`` of rows, a ``hop`` from another optimum, the
+        fit with ``one less`` itself, or the one ``given``.
     """
 
     theta: NDArray
@@ -66,6 +70,7 @@ class MapEstimate:
     starts: NDArray
     explored: int
     seconds: float
+    origin: str = ""
 
 
 def parameter_dataset(
@@ -125,12 +130,14 @@ def map_tree(estimate: MapEstimate, model: pm.Model, layout: Layout, n: int) -> 
         "found": estimate.search.found,
         "distinct": estimate.search.distinct,
         "unseen": estimate.search.unseen,
+        "origin": estimate.origin,
     }
     at_edge = [label for label, held in zip(layout.labels, estimate.held, strict=True) if held]
     start = {"start": np.arange(len(estimate.starts))}
     starts = parameter_dataset(layout, estimate.starts, start).assign(
         logp=("start", [-end.value * estimate.explored for end in estimate.search.ends]),
         status=("start", [str(end.status) for end in estimate.search.ends]),
+        origin=("start", [end.origin for end in estimate.search.ends]),
     )
     one = {"chain": np.arange(1), "draw": np.arange(1)}
     groups = {

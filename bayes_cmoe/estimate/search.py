@@ -8,7 +8,7 @@ take; hops from the best optima follow, to those that lie close to them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
@@ -99,7 +99,7 @@ def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) 
         bounds = (objective.working.lower, objective.working.upper)
         enough = PROMISE / objective.rows.n
         flock = descend_together(starts.everything, points, bounds, inverse, TOGETHER, enough)
-        ends += [descend(objective, w) for w in flock.w]
+        ends += [replace(descend(objective, w), origin="draw") for w in flock.w]
         result = counted(ends, objective.rows.n)
         if result.settled:
             break
@@ -119,7 +119,7 @@ def _hopped(starts: Starts, result: Search, rng: Generator) -> Search:
         gained = (bases[0].cost - min(end.cost for end in landed)) * rows > SAME
         idle = 0 if gained else idle + 1
         moved = [
-            end
+            replace(end, origin="hop")
             for lane, end in enumerate(landed)
             if not abs(end.cost - bases[lane % len(bases)].cost) * rows <= SAME
         ]

@@ -5,6 +5,7 @@ two are moved apart, by +-delta in the parameters of their function and their va
 prompt is first shown the rows that the smaller fit explains worst, as it stands beside that fit.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +23,7 @@ from bayes_cmoe.estimate.starts import LARGEST, ROWS_PER_PARAMETER, SIGHT, SMALL
 from bayes_cmoe.parts.mixture import Mixture, mixture_of
 from bayes_cmoe.parts.rebuilt import with_fewer_prompts
 
-__all__ = ["doubled", "fewer_prompts", "split_ends", "split_points"]
+__all__ = ["doubled", "fewer_prompts", "finished_ends", "split_points"]
 
 SPLIT = 20
 """Starts of a round that split a prompt; the others show the new one the worst explained rows."""
@@ -58,20 +59,34 @@ def doubled(
     -------
     array, shape (parameter,), with the same density.
     """
-    named = _by_prompt(mixture, fewer, theta)
-    gate, share = mixture.gate, mixture.gate.share
-    atoms = {**named, **gate.atoms({name: named[name] for name in gate.dims})}
+    share, atoms = mixture.gate.share, _by_prompt(mixture, fewer, theta)
+    if mixture.frozen:
+        atoms = mixture.atoms(atoms)
     halved = np.array(atoms[share.parameter])
     halved[prompt] = share.vanish(halved[prompt], 2.0, 1.0)
     atoms[share.parameter] = halved
     atoms = {name: np.concatenate([v, v[prompt : prompt + 1]]) for name, v in atoms.items()}
-    return layout.ravel({**atoms, **gate.stuck({name: atoms[name] for name in gate.dims})})
+    return layout.ravel(mixture.stuck(atoms))
 
 
 def _by_prompt(mixture: Mixture, fewer: Layout, theta: NDArray) -> dict[str, NDArray]:
-    """Named values with the prompts' axis in front, also of a single prompt."""
+    """Named values with the experts' axis in front, also of a single one.
+
+    Beside a frozen expert they are the parameters; without one the gate's values are of every
+    expert, see `Mixture.atoms`, and a single expert has whatever score.
+    """
     named = fewer.unravel(theta)
-    return named if mixture.prompts > 2 else {name: value[None] for name, value in named.items()}
+    if mixture.frozen:
+        several = mixture.prompts > 2
+        return named if several else {name: value[None] for name, value in named.items()}
+    if mixture.prompts > 2:
+        return replace(mixture, prompts=mixture.prompts - 1).atoms(named)
+    lengths = {dim: len(labels) for dim, labels in fewer.coords.items()}
+    scores = {
+        own.name: np.zeros((1, *(lengths[dim] for dim in own.dims)))
+        for own in mixture.gate.parameters
+    }
+    return {**named, **scores}
 
 
 def split_points(starts: Starts, fewer: Layout, theta: NDArray, rng: Generator) -> NDArray:
@@ -130,9 +145,8 @@ def _beside(
         name: np.full_like(value[:1], gate.level[name]) if name in gate.dims else value[:1]
         for name, value in named.items()
     }
-    base = working.working(
-        layout.ravel({name: np.concatenate([named[name], new[name]]) for name in named})
-    )
+    joined = {name: np.concatenate([named[name], new[name]]) for name in named}
+    base = working.working(layout.ravel(joined if mixture.frozen else mixture.stuck(joined)))
     logp = posterior.likelihood.logp(working.natural(twin), objective.rows)
     worst = np.argsort(logp, kind="stable")
     weights = np.ones((n, LANES))
@@ -151,20 +165,25 @@ def _beside(
     return points[: LANES - SPLIT]
 
 
-def split_ends(starts: Starts, fewer: Layout, theta: NDArray, seed: int) -> list[Optimum]:
-    """Where such starts lead, the best few finished.
+def finished_ends(starts: Starts, points: NDArray, origin: str) -> list[Optimum]:
+    """Where starts lead side by side, the best few finished.
 
     Parameters
     ----------
-    starts, fewer, theta
-        As for `split_points`.
-    seed : int
+    starts : Starts
+    points : array, shape (start, parameter)
+        In w.
+    origin : str
+        What kind they are.
     """
     objective = starts.objective
-    points = split_points(starts, fewer, theta, np.random.default_rng(seed))
     inverse = starts.inverse_hessian(points)
     bounds = (objective.working.lower, objective.working.upper)
     enough = PROMISE / objective.rows.n
     flock = descend_together(starts.function(), points, bounds, inverse, TOGETHER, enough)
     best = np.argsort(flock.value, kind="stable")[:FINISHED]
-    return [descend(objective, flock.w[i]) for i in best if np.isfinite(flock.value[i])]
+    return [
+        replace(descend(objective, flock.w[i]), origin=origin)
+        for i in best
+        if np.isfinite(flock.value[i])
+    ]

@@ -36,8 +36,8 @@ REMEDIES = {
     "that a better one may have been missed: allow more starts, or use fewer parameters",
     Status.UNIDENTIFIED: "the data leave a direction of the parameters open: use the weak prior, "
     "fewer parameters or more rows",
-    Status.SPIKE: "the prompt rests on a handful of rows, where the likelihood has no upper bound "
-    "as its variance shrinks: use the weak prior, or conclude that there is no prompt",
+    Status.SPIKE: "an expert rests on a handful of rows, where the likelihood has no upper bound "
+    "as its variance shrinks: use the weak prior, or conclude that there is no such expert",
     Status.EDGE: "the estimate lies at the edge of the box, so the data do not bound it: look at "
     "the data, or use the weak prior",
     Status.STALLED: "no point was found at which the gradient is zero: allow more starts, or use "
@@ -89,7 +89,8 @@ def prompt_rows(objective: Objective, w: NDArray) -> float:
     if _prompts(objective) > 1:
         theta = objective.working.natural(w)
         parts = _components(objective.posterior).at(theta, objective.rows)
-        return float(np.nan_to_num(parts.responsibilities).sum(axis=0)[1:].min())
+        held = np.nan_to_num(parts.responsibilities).sum(axis=0)
+        return float(held[-_prompts(objective) :].min())
 
     def logp(gate: NDArray) -> NDArray:
         point = objective.working.natural(np.where(gating.entries, gate, w))

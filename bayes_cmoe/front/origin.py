@@ -17,7 +17,7 @@ from bayes_cmoe.lazy import pm, xr
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.families import FAMILIES
 from bayes_cmoe.parts.fixed_prior import plain_priors, priors_of
-from bayes_cmoe.parts.frozen import FROZEN_FAMILIES, Frozen
+from bayes_cmoe.parts.frozen import FROZEN_FAMILIES, NO_FROZEN, Frozen
 from bayes_cmoe.study.variant import variant_named
 
 __all__ = ["Origin", "model_of", "origin_of", "with_origin"]
@@ -66,7 +66,9 @@ class Origin:
 
     def built(self, data: Data, frozen: Frozen) -> pm.Model:
         """The model at some rows, with the prior that the fit had."""
-        parts = parts_of(variant_named(self.variant), self.expert, True, self.gate, self.prompts)
+        variant = variant_named(self.variant)
+        count = {"prompts" if variant.frozen else "experts": self.prompts}
+        parts = parts_of(variant, self.expert, True, self.gate, **count)
         return Setting(parts, data, frozen).model(dict(self.prior))
 
 
@@ -145,6 +147,8 @@ def model_of(tree: xr.DataTree) -> pm.Model:
 
 
 def _at_rows(family: str, columns: dict[str, NDArray]) -> Frozen:
+    if family == NO_FROZEN.family.name:
+        return NO_FROZEN
     known = {**FAMILIES, **FROZEN_FAMILIES}
     if family not in known:
         raise InputError(f"the frozen expert's family {family!r} is not known: load its plugin")

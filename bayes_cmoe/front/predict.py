@@ -25,6 +25,7 @@ from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import evaluate
 from bayes_cmoe.parts.families import Family
+from bayes_cmoe.parts.frozen import NO_FROZEN
 from bayes_cmoe.parts.mixture import mixture_of
 
 __all__ = ["as_columns", "predict", "predicted_at"]
@@ -84,8 +85,8 @@ def predict(
     Raises
     ------
     InputError
-        When the fit does not say how it was made, a column is missing, the frozen model is needed
-        and not given, or `level` is not between 0 and 1.
+        When the fit does not say how it was made or has no frozen model, a column is missing, the
+        frozen model is needed and not given, or `level` is not between 0 and 1.
 
     References
     ----------
@@ -110,6 +111,11 @@ def predict(
     if draws < 1:
         raise InputError(f"{draws} draws: give one at least")
     origin = origin_of(tree)
+    if origin.family == NO_FROZEN.family.name:
+        raise InputError(
+            f"{origin.variant} has no frozen model to predict beside: use `with_rows` and "
+            "`pm.sample_posterior_predictive`"
+        )
     model, known = (
         (model_of(tree), True) if new is None else _at_table(tree, origin, new, y, frozen)
     )

@@ -18,7 +18,7 @@ from bayes_cmoe.study.variant import Variant
 
 __all__ = ["Parts", "Setting", "expert_form", "parts_of", "prior_named"]
 
-MOST_PROMPTS = 8
+MOST_EXPERTS = 8
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Parts:
 
     def parameters(self, features: int, classes: int | None) -> int:
         """How many numbers are unknown, with so many inputs and classes."""
-        sizes = {"feature": features, "free_class": (classes or 1) - 1, "prompt": self.prompts}
-        known = {**sizes, **self.expert.sizes}
+        sizes = {"feature": features, "free_class": (classes or 1) - 1}
+        known = {**sizes, **self.expert.sizes, **self.mixture.sizes}
         return sum(prod(known[dim] for dim in own.dims) for own in self.mixture.parameters)
 
 
@@ -58,11 +58,11 @@ class Setting:
     def model(self, prior: Prior) -> Any:
         """The PyMC model under a prior."""
         parts = self.parts
-        options = parts.variant.options(parts.gate)
-        if _prompts_by_default(parts.variant) is not None:
-            options["prompts"] = parts.prompts
-        return parts.variant.build(
-            self.data, frozen=self.frozen, expert=parts.expert, prior=prior, **options
+        options, counted = parts.variant.options(parts.gate), _counted(parts.variant)
+        if _by_default(parts.variant, counted) is not None:
+            options[counted] = parts.prompts
+        return parts.variant.built(
+            self.data, self.frozen, expert=parts.expert, prior=prior, **options
         )
 
 
@@ -72,6 +72,7 @@ def parts_of(
     bias: bool = True,
     gate: str | Gate | None = None,
     prompts: int | None = None,
+    experts: int | None = None,
 ) -> Parts:
     """Choose the parts of a model.
 
@@ -82,8 +83,8 @@ def parts_of(
         The variant's own defaults when left out.
     bias : bool
         False picks the expert's form without bias.
-    prompts : int, optional
-        How many; the variant's own default when left out.
+    prompts, experts : int, optional
+        How many, beside a frozen expert or without one; the variant's own default when left out.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def parts_of(
     """
     form = inspect.signature(variant.build).parameters["expert"].default
     chosen = expert_form(form if expert is None else expert, bias)
-    return Parts(variant, chosen, _gate(variant, gate), _prompts(variant, prompts))
+    return Parts(variant, chosen, _gate(variant, gate), _count(variant, prompts, experts))
 
 
 def expert_form(name: str | Expert, bias: bool) -> Expert:
@@ -120,22 +121,36 @@ def _gate(variant: Variant, gate: str | Gate | None) -> Gate:
     return gates[choose(f"gate of {variant.name}", gate, gates)]
 
 
-def _prompts_by_default(variant: Variant) -> int | None:
-    """How many prompts the variant's factory takes when nothing is said; None when it has one."""
-    option = inspect.signature(variant.build).parameters.get("prompts")
+def _counted(variant: Variant) -> str:
+    """What its trainable experts are called, where it has several."""
+    return "prompts" if variant.frozen else "experts"
+
+
+def _by_default(variant: Variant, counted: str) -> int | None:
+    """How many the variant's factory takes when nothing is said; None when it has one."""
+    option = inspect.signature(variant.build).parameters.get(counted)
     return None if option is None else int(option.default)
 
 
-def _prompts(variant: Variant, count: int | None) -> int:
-    default = _prompts_by_default(variant)
+def _count(variant: Variant, prompts: int | None, experts: int | None) -> int:
+    """How many trainable experts, as ``--prompts`` or ``--experts`` say it."""
+    counted = _counted(variant)
+    count, other = (prompts, experts) if variant.frozen else (experts, prompts)
+    if other is not None:
+        has = "a frozen expert and prompts" if variant.frozen else "trainable experts only"
+        raise InputError(
+            f"--{'experts' if variant.frozen else 'prompts'} {other}: {variant.name} has {has}: "
+            f"give --{counted}"
+        )
+    default = _by_default(variant, counted)
     if count is None:
         return default or 1
     if default is None and count != 1:
         raise InputError(
             f"--prompts {count}: {variant.name} has one prompt: choose another variant"
         )
-    if not 1 <= count <= MOST_PROMPTS:
-        raise InputError(f"--prompts {count}: give a number from 1 to {MOST_PROMPTS}")
+    if not 1 <= count <= MOST_EXPERTS:
+        raise InputError(f"--{counted} {count}: give a number from 1 to {MOST_EXPERTS}")
     return count
 
 

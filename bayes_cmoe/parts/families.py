@@ -38,6 +38,11 @@ __all__ = [
 Draw = Callable[..., NDArray]
 
 
+def _apart(own: Mapping[str, Any], share: float) -> tuple[Any, Mapping[str, Any]]:
+    """Halves of a family without a spread of its own: by a share of one, all else as it is."""
+    return share, own
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Family(Shown):
     """A response density with known arguments.
@@ -62,6 +67,10 @@ class Family(Shown):
         Whether h has a scale of its own (logits, log rates) or that of the response.
     expected : callable
         ``expected(h)``, the expected response of a number or count; of NumPy.
+    parted : callable
+        ``parted(own, share)``: how far the functions of an expert's two halves may lie on either
+        side of its own, and the halves' arguments of `own` then, so that the response keeps its
+        second moment; `share` in (0, 1) says how far of what is possible.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Family(Shown):
     own: Mapping[str, Parameter] = MappingProxyType({})
     unit: bool = False
     expected: Callable[[NDArray], NDArray] = identity
+    parted: Callable[[Mapping[str, Any], float], tuple[Any, Mapping[str, Any]]] = _apart
 
     def shown(self) -> dict[str, Any]:
         """Its name, its arguments, and what it is a density of."""
@@ -86,6 +96,11 @@ class Family(Shown):
 
 def _gaussian_logp(y: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     return -0.5 * (np.log(2.0 * np.pi) + pt.log(variance) + (y - mean) ** 2 / variance)
+
+
+def _gaussian_apart(own: Mapping[str, Any], share: float) -> tuple[Any, Mapping[str, Any]]:
+    delta = share * np.sqrt(own["variance"])
+    return delta, {"variance": own["variance"] - delta**2}
 
 
 def _gaussian_random(rng: Generator, mean: NDArray, variance: NDArray) -> NDArray:
@@ -162,6 +177,7 @@ gaussian = Family(
     _gaussian_random,
     ("()", "()"),
     own=MappingProxyType({"variance": variance("nu")}),
+    parted=_gaussian_apart,
 )
 """N(y | mean, variance)."""
 

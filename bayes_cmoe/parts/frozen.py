@@ -30,7 +30,15 @@ from bayes_cmoe.parts.families import (
 )
 from bayes_cmoe.shown import Shown
 
-__all__ = ["FROZEN_FAMILIES", "SCALED", "Frozen", "check_df", "frozen_expert", "scaled_family"]
+__all__ = [
+    "FROZEN_FAMILIES",
+    "NO_FROZEN",
+    "SCALED",
+    "Frozen",
+    "check_df",
+    "frozen_expert",
+    "scaled_family",
+]
 
 Columns = dict[str, NDArray]
 
@@ -99,6 +107,18 @@ class Frozen(Shown):
         """Where its predictions come from, and the columns that a model has of it."""
         columns = [f"frozen_{argument}" for argument in self.family.arguments]
         return {"expert": self.description, "columns": columns}
+
+
+def _nothing(*_: Any) -> Any:
+    raise InputError("there is no frozen expert, so it has no density: leave it out")
+
+
+def _no_columns(x: NDArray) -> Columns:
+    return {}
+
+
+NO_FROZEN = Frozen(Family("none", (), _nothing, _nothing, (), "any"), _no_columns, "none")
+"""What stands for the frozen expert of a mixture that has none: it has no columns."""
 
 
 def scaled_family(family: str) -> Family:

@@ -1,7 +1,8 @@
 """Gates pi(x): the shares of the components at x, as logarithms; what vanishes, and how.
 
 With one prompt a gate's parameters have the dims that it declares; with several the dim ``prompt``
-stands in front.
+stands in front. Without a frozen expert the last of the trainable ones is the reference, and the
+dim in front is ``free_expert``, of the others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from bayes_cmoe.parts.outside import REGISTRIES, register, registered
 from bayes_cmoe.parts.parameter import Parameter, gate_level, gate_slopes, identity, share
 from bayes_cmoe.shown import Shown
 
-__all__ = ["GATES", "Gate", "Share", "constant", "gate_named", "register_gate", "softmax"]
+__all__ = [
+    "GATES",
+    "Gate",
+    "Share",
+    "constant",
+    "gate_named",
+    "register_gate",
+    "softmax",
+    "softmax_experts",
+]
 
 Values = Mapping[str, NDArray]
 
@@ -38,13 +48,14 @@ class Share:
     value : callable
         ``value(parameter)``; of NumPy or JAX.
     vanish : callable
-        ``vanish(parameter, n, alpha)``: the parameter whose share is n^-alpha times as large.
+        ``vanish(parameter, n, alpha)``: the parameter whose share is n^-alpha times as large; of
+        several parameters n may be one for each.
     """
 
     name: str
     parameter: str
     value: Callable[[Any], Any]
-    vanish: Callable[[Any, float, float], Any]
+    vanish: Callable[[Any, Any, float], Any]
 
     @property
     def is_parameter(self) -> bool:
@@ -62,7 +73,8 @@ class Gate(Shown):
     parameters : sequence of Parameter
     log_weights : callable
         ``log_weights(x, **parameters)`` gives the logarithms of the components' shares, the frozen
-        expert's first, then one for each prompt; each of shape (n,) or ().
+        expert's first where there is one, then one for each trainable expert; each of shape (n,)
+        or ().
     level, shut, opened : mapping of str to float
         Parameter values at which pi(x) is one half everywhere, as good as zero, and as good as one;
         every entry of a parameter takes the same value. Optimisers start from there.
@@ -73,6 +85,9 @@ class Gate(Shown):
     atoms, stuck : callable
         Of several prompts: from the parameters to values that change places with the prompts, and
         back; any axes may stand in front. Identities where the parameters themselves do so.
+    frozen : bool
+        Whether the first component is a frozen expert; else all are trainable and the last one is
+        the reference, which has no parameters.
     """
 
     name: str
@@ -85,6 +100,7 @@ class Gate(Shown):
     several: bool = False
     atoms: Callable[[Values], Values] = dict
     stuck: Callable[[Values], Values] = dict
+    frozen: bool = True
 
     def shown(self) -> dict[str, Any]:
         """Its name, its parameters, and what vanishes."""
@@ -135,6 +151,27 @@ def _softmax(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, ...]:
     return -total, *(score - total for score in scores)
 
 
+def _softmax_experts(x: Tensor, beta: Tensor, tau: Tensor) -> tuple[Tensor, ...]:
+    last, *free = _softmax(x, beta, tau)
+    return *free, last
+
+
+def _centred_scores(values: Values) -> Values:
+    """Every expert's score less their mean, which no common translation changes; experts last."""
+    found = {}
+    for name, axis in (("beta", -2), ("tau", -1)):
+        free = np.asarray(values[name], dtype=float)
+        whole = np.concatenate([free, np.zeros_like(np.take(free, [0], axis=axis))], axis=axis)
+        found[name] = whole - whole.mean(axis=axis, keepdims=True)
+    return found
+
+
+def _less_the_last(values: Values) -> Values:
+    """Scores of the free experts, the last one's taken off; experts last."""
+    beta, tau = (np.asarray(values[name], dtype=float) for name in ("beta", "tau"))
+    return {"beta": beta[..., :-1, :] - beta[..., -1:, :], "tau": tau[..., :-1] - tau[..., -1:]}
+
+
 def _exp(value: Any) -> Any:
     return np.exp(value) if isinstance(value, np.ndarray | float) else jnp.exp(value)
 
@@ -173,7 +210,24 @@ softmax = Gate(
 )
 """pi(x) = 1 / (1 + exp(-beta'x - tau)) (arXiv:2505.18455); the frozen expert's score is zero."""
 
-GATES = {gate.name: gate for gate in (constant, softmax)}
+softmax_experts = Gate(
+    "softmax-full",
+    (gate_slopes("beta"), gate_level("tau")),
+    _softmax_experts,
+    level={"beta": 0.0, "tau": 0.0},
+    shut={"beta": 0.0, "tau": -30.0},
+    opened={"beta": 0.0, "tau": 30.0},
+    share=Share("exp_tau", "tau", _exp, _lowered),
+    several=True,
+    atoms=_centred_scores,
+    stuck=_less_the_last,
+    frozen=False,
+)
+"""pi_i(x) = softmax_i(beta_i'x + tau_i) over trainable experts (arXiv:2305.03288); the last one's
+
+score is zero, since a common translation of all scores changes nothing."""
+
+GATES = {gate.name: gate for gate in (constant, softmax, softmax_experts)}
 
 REGISTRIES.append(GATES)
 

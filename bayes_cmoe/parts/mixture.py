@@ -1,21 +1,19 @@
-"""The contaminated mixture as a PyMC model: every contaminated variant is this, with its parts.
+"""A mixture of experts as a PyMC model: every variant is this, with its parts.
 
-p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j),   j = 1..k prompts
+Beside a frozen expert, p(y|x) = pi_0(x) f0(y|x) + sum_j pi_j(x) f(y | h(x; eta_j), nu_j), with
+j = 1..k prompts; without one, p(y|x) = sum_j pi_j(x) f(y | h(x; eta_j), nu_j).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
-from typing import Any
+from functools import cached_property, partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.private import quiet_in_numba
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.compiled.weighted import mixture_name
 from bayes_cmoe.errors import InputError
@@ -24,24 +22,20 @@ from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.fixed_prior import keep_priors
-from bayes_cmoe.parts.frozen import Frozen
+from bayes_cmoe.parts.frozen import NO_FROZEN, Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.parameter import Parameter, Reference, Role
 from bayes_cmoe.parts.priors import Prior, priors_for, variable_of
 from bayes_cmoe.parts.rebuilt import Recipe, keep_recipe
+from bayes_cmoe.parts.response import Component, mixture_response
 from bayes_cmoe.parts.rows import check_response, data_nodes
 
-__all__ = [
-    "Mixture",
-    "contaminated_model",
-    "contaminated_response",
-    "mixture_of",
-]
+__all__ = ["Mixture", "contaminated_model", "experts_model", "mixture_of"]
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """What a model is made of beside its frozen expert.
+    """What a model is made of beside its frozen expert, where it has one: its gate says so.
 
     Parameters
     ----------
@@ -51,7 +45,7 @@ class Mixture:
     family : Family
         Their density.
     prompts : int
-        How many there are.
+        How many trainable experts there are.
     """
 
     gate: Gate
@@ -59,18 +53,32 @@ class Mixture:
     family: Family
     prompts: int = 1
 
+    @property
+    def frozen(self) -> bool:
+        """Whether one component is a frozen expert."""
+        return self.gate.frozen
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Lengths of the dims that stand in front of the parameters of several experts."""
+        if not self.frozen:
+            return {"free_expert": self.prompts - 1, "expert": self.prompts}
+        return {"prompt": self.prompts} if self.prompts > 1 else {}
+
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """All unknowns with their dims, in the order gate, expert, family."""
         classes = ("free_class",) if self.family.response == "class" else ()
+        several = tuple(self.sizes)
+        # A single expert without a frozen one beside it has all rows, so there is no gate.
+        gate = self.gate.parameters if self.frozen or self.prompts > 1 else ()
         own = (
-            *self.gate.parameters,
-            *(parameter.within(*classes) for parameter in self.expert.declared),
-            *self.family.own.values(),
+            *(parameter.within(*several[:1]) for parameter in gate),
+            *(parameter.within(*several[-1:], *classes) for parameter in self.expert.declared),
+            *(parameter.within(*several[-1:]) for parameter in self.family.own.values()),
         )
-        several = ("prompt",) if self.prompts > 1 else ()
         unit = "1" if self.unit else "unit of y"
-        return tuple(parameter.within(*several).measured(unit) for parameter in own)
+        return tuple(parameter.measured(unit) for parameter in own)
 
     @property
     def unit(self) -> bool:
@@ -95,6 +103,16 @@ class Mixture:
         """What weak priors are scaled by."""
         return Reference.of(data, unit=self.unit)
 
+    def atoms(self, named: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Values that change places with the experts, the experts' axis behind those in front."""
+        own = {name: named[name] for name in self.gate_names}
+        return {**named, **(self.gate.atoms(own) if own else {})}
+
+    def stuck(self, atoms: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """The parameters again, from such values."""
+        own = {name: atoms[name] for name in self.gate.dims if name in atoms}
+        return {**atoms, **(self.gate.stuck(own) if own else {})}
+
 
 _MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
 
@@ -102,76 +120,6 @@ _MIXTURES: WeakKeyDictionary[pm.Model, Mixture] = WeakKeyDictionary()
 def mixture_of(model: pm.Model) -> Mixture | None:
     """What a model was built from; None when it is not one of the suite's."""
     return _MIXTURES.get(model)
-
-
-def contaminated_response(
-    nodes: dict[str, Tensor],
-    log_weights: Sequence[Tensor],
-    frozen: Family,
-    prompt: Family,
-    prompts: Sequence[Sequence[Tensor]],
-) -> Tensor:
-    """The observed response ``y`` of a contaminated mixture of experts.
-
-    Parameters
-    ----------
-    nodes : dict of str to tensor
-        What `data_nodes` returned.
-    log_weights : sequence of tensors, each of shape () or (n,)
-        log pi_0(x), log pi_1(x), ..., from a gate.
-    frozen, prompt : Family
-        Densities of the frozen and of the trainable experts.
-    prompts : sequence of sequences of tensors
-        Each trainable expert's arguments at the rows of the data.
-
-    Returns
-    -------
-    The random variable ``y``, shape (n,): `pm.CustomDist` with its log-density and its sampler.
-    """
-    count, width = len(prompts), len(prompt.arguments)
-    frozen_arguments = [nodes[f"frozen_{argument}"] for argument in frozen.arguments]
-    first = 1 + count
-    starts = [first + j * width for j in range(count)]
-    split = first + count * width
-    signature = (*["()"] * first, *prompt.signature * count, *frozen.signature)
-    core_dimensions = [int(core != "()") for core in signature]
-
-    def logp(value: Tensor, *arguments: Tensor) -> Tensor:
-        parts = [arguments[0] + frozen.logp(value, *arguments[split:])]
-        for weight, start in zip(arguments[1:first], starts, strict=True):
-            parts.append(weight + prompt.logp(value, *arguments[start : start + width]))
-        return reduce(pt.logaddexp, parts)
-
-    def random(*arguments: NDArray, rng: Generator, size: tuple[int, ...] | None = None) -> NDArray:
-        if size is not None:
-            arguments = tuple(
-                np.broadcast_to(argument, (*size, *argument.shape[argument.ndim - core :]))
-                for argument, core in zip(arguments, core_dimensions, strict=True)
-            )
-        drawn = frozen.random(rng, *arguments[split:])
-        new = [prompt.random(rng, *arguments[start : start + width]) for start in starts]
-        place = np.log(rng.random(np.shape(drawn)))
-        # The last prompt has the lowest part of the unit interval, the frozen expert what is left.
-        below: Any = -np.inf
-        for weight, own in zip(arguments[count:0:-1], new[::-1], strict=True):
-            above = np.logaddexp(below, weight)
-            drawn = np.where((place >= below) & (place < above), own, drawn)
-            below = above
-        return drawn
-
-    quiet_in_numba(mixture_name(count))
-    return pm.CustomDist(
-        "y",
-        *log_weights,
-        *(argument for arguments in prompts for argument in arguments),
-        *frozen_arguments,
-        logp=logp,
-        random=random,
-        signature=f"{','.join(signature)}->()",
-        observed=nodes["response"],
-        dims="obs",
-        class_name=mixture_name(count),
-    )
 
 
 def contaminated_model(
@@ -211,36 +159,89 @@ def contaminated_model(
     ------
     InputError
         When the expert or the prior is unknown, the response is not of the prompt's kind, the gate
-        weighs one prompt only, or the frozen columns do not fit the data.
+        weighs one prompt only or no frozen expert, or the frozen columns do not fit the data.
     """
-    form = expert_named(expert)
-    _check_parts(gate, prompt, prompts)
-    check_response(data, prompt)
-    mixture = Mixture(gate, form, prompt, prompts)
-    priors = priors_for(prior, mixture.parameters, mixture.reference(data))
+    if not gate.frozen:
+        raise InputError(f"the {gate.name} gate weighs no frozen expert: choose another gate")
+    mixture = Mixture(gate, expert_named(expert), prompt, prompts)
+    return _model(data, frozen=frozen, prior=prior, prompts=prompts, mixture=mixture)
+
+
+def experts_model(
+    data: Data, *, gate: Gate, expert: str | Expert, prior: Prior, family: Family, experts: int
+) -> pm.Model:
+    """The PyMC model of a mixture of trainable experts only.
+
+    Parameters
+    ----------
+    data : Data
+    gate : Gate
+        One that weighs trainable experts only; the last one is its reference.
+    expert : str or Expert
+        Form of every expert's function h(x; eta).
+    prior : {"flat", "weak"} or mapping
+        See `bayes_cmoe.parts.priors.priors_for`; a gate's parameters that a single expert lacks are
+        passed over.
+    family : Family
+        The experts' density.
+    experts : int
+        How many there are; one has no gate.
+
+    Returns
+    -------
+    pm.Model with the gate's parameters (free_expert, ...), the experts' (expert, ...) and the
+    observed ``y`` (obs,).
+
+    Raises
+    ------
+    InputError
+        When the expert or the prior is unknown, there is no whole number of experts, the response
+        is not of the family's kind, or the gate weighs a frozen expert.
+    """
+    if gate.frozen:
+        raise InputError(f"the {gate.name} gate weighs a frozen expert: choose another gate")
+    mixture = Mixture(gate, expert_named(expert), family, experts)
+    return _model(data, frozen=NO_FROZEN, prior=prior, prompts=experts, mixture=mixture)
+
+
+def _model(data: Data, *, frozen: Frozen, prior: Prior, prompts: int, mixture: Mixture) -> pm.Model:
+    """The model with these parts and so many trainable experts; what a `Recipe` repeats."""
+    _check_parts(mixture, prompts)
+    gate, form, family = mixture.gate, mixture.expert, mixture.family
+    mixture = Mixture(gate, form, family, prompts)
+    check_response(data, family)
+    needed = prior
+    if isinstance(prior, Mapping):
+        absent = set(gate.dims) - set(mixture.gate_names)
+        needed = {name: value for name, value in prior.items() if name not in absent}
+    priors = priors_for(needed, mixture.parameters, mixture.reference(data))
     with pm.Model() as model:
-        nodes = data_nodes(data, frozen, prompt.response)
-        for dim, size in form.sizes.items():
+        nodes = data_nodes(data, frozen, family.response)
+        for dim, size in {**form.sizes, **mixture.sizes}.items():
             model.add_coord(dim, np.arange(size))
-        if prompts > 1:
-            model.add_coord("prompt", np.arange(prompts))
         unknown = {own.name: variable_of(own, priors[own.name]) for own in mixture.parameters}
-        values = unknown if prompts == 1 else _sized(model, mixture, unknown)
-        x, gate_values = nodes["x"], {name: values[name] for name in gate.dims}
-        experts = [values] if prompts == 1 else [_entry(values, j) for j in range(prompts)]
-        arguments = [_arguments(data, form, prompt, x, own) for own in experts]
-        log_weights = gate.log_weights(x, **gate_values)
-        contaminated_response(nodes, log_weights, frozen.family, prompt, arguments)
+        values = _sized(model, mixture, unknown) if mixture.sizes else unknown
+        x, gate_values = nodes["x"], {name: values[name] for name in mixture.gate_names}
+        experts = (
+            [_entry(mixture, values, j) for j in range(prompts)] if mixture.sizes else [values]
+        )
+        components = [Component(family, _arguments(data, form, family, x, own)) for own in experts]
+        if mixture.frozen:
+            known = [nodes[f"frozen_{argument}"] for argument in frozen.family.arguments]
+            components = [Component(frozen.family, known), *components]
+        log_weights = gate.log_weights(x, **gate_values) if gate_values else (pt.zeros(()),)
+        name = mixture_name(prompts, frozen=mixture.frozen)
+        mixture_response(name, nodes["response"], log_weights, components)
     _MIXTURES[model] = mixture
     keep_priors(model, priors)
-    build = partial(contaminated_model, gate=gate, expert=form, prompt=prompt)
     alike = all(priors[own.name].rank < len(own.dims) for own in mixture.parameters)
+    build = partial(_model, mixture=mixture)
     keep_recipe(model, Recipe(build, data, frozen, prior, prompts, alike))
     return model
 
 
 def _sized(model: pm.Model, mixture: Mixture, unknown: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The unknowns with lengths that the graph knows, so that they can be taken apart by prompt."""
+    """The unknowns with lengths that the graph knows, so that they can be taken apart by expert."""
     return {
         parameter.name: pt.specify_shape(
             unknown[parameter.name], tuple(len(model.coords[dim]) for dim in parameter.dims)
@@ -249,30 +250,34 @@ def _sized(model: pm.Model, mixture: Mixture, unknown: dict[str, Tensor]) -> dic
     }
 
 
-def _entry(values: dict[str, Tensor], prompt: int) -> dict[str, Tensor]:
-    return {name: value[prompt] for name, value in values.items()}
+def _entry(mixture: Mixture, values: dict[str, Tensor], expert: int) -> dict[str, Tensor]:
+    """One trainable expert's parameters."""
+    return {name: values[name][expert] for name in mixture.prompt_names}
 
 
 def _arguments(
-    data: Data, form: Expert, prompt: Family, x: Tensor, values: dict[str, Tensor]
+    data: Data, form: Expert, family: Family, x: Tensor, values: dict[str, Tensor]
 ) -> list[Tensor]:
     """A trainable expert's arguments: its function, and parameters of the family's own."""
     location = form.mean(x, **{name: values[name] for name in form.dims})
     if data.classes is not None:
         location = pt.specify_shape(location, (None, data.classes - 1))
     return [
-        values[prompt.own[argument].name] if argument in prompt.own else location
-        for argument in prompt.arguments
+        values[family.own[argument].name] if argument in family.own else location
+        for argument in family.arguments
     ]
 
 
-def _check_parts(gate: Gate, prompt: Family, prompts: int) -> None:
-    if not prompt.trainable:
+def _check_parts(mixture: Mixture, prompts: int) -> None:
+    family, what = mixture.family, "prompts" if mixture.frozen else "experts"
+    if not family.trainable:
         raise InputError(
-            f"a {prompt.name} expert cannot be trained: choose a family whose arguments are a "
+            f"a {family.name} expert cannot be trained: choose a family whose arguments are a "
             "function of x and parameters of its own"
         )
     if prompts < 1 or prompts != int(prompts):
-        raise InputError(f"{prompts} prompts make no sense: give a whole number from 1")
-    if prompts > 1 and not gate.several:
-        raise InputError(f"the {gate.name} gate weighs one prompt only: choose another gate")
+        raise InputError(f"{prompts} {what} make no sense: give a whole number from 1")
+    if prompts > 1 and not mixture.gate.several:
+        raise InputError(
+            f"the {mixture.gate.name} gate weighs one prompt only: choose another gate"
+        )

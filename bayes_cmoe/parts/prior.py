@@ -11,11 +11,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.private import quiet_in_numba
 from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.errors import InputError, choose, shortened
-from bayes_cmoe.lazy import pm
+from bayes_cmoe.lazy import pm, pt
 
 __all__ = ["Box", "Weak", "check_shape", "content_of", "prior_of", "spread_out"]
 
@@ -29,6 +31,8 @@ KINDS = {
 """Kinds of the plain form, and the keys of each beside ``kind``."""
 MAY_LACK = ("start", "alpha", "beta")
 """Keys that have a default."""
+FREE = "free_expert"
+"""Dim of what the last expert lacks: scores less those of the last."""
 WEAK = tuple(kind for kind in KINDS if kind != UNIFORM)
 
 Numbers = float | tuple[Any, ...]
@@ -62,6 +66,9 @@ class Box:
 @dataclass(frozen=True, repr=False)
 class Weak:
     """A proper prior: normal, log-normal, or beta.
+
+    Entries are independent; but normal scores of all experts but the last, less its own, are
+    correlated by one half, so that no order of the experts is likelier than another.
 
     Parameters
     ----------
@@ -123,12 +130,51 @@ class Weak:
         """The random variable of this prior in the model on the stack."""
         # Arrays: PyTensor would take a bare 1.5 for single precision.
         own = [np.asarray(getattr(self, key), dtype=float) for key in KINDS[self.kind]]
-        check_shape(name, dims, *own)
+        shape = check_shape(name, dims, *own)
         if self.kind == "normal":
+            if dims[:1] == (FREE,) and shape[0] > 1 and self.rank < len(dims):
+                return _differences(name, dims, *(np.broadcast_to(one, shape) for one in own))
             return pm.Normal(name, *own, dims=dims)
         if self.kind == "lognormal":
             return pm.LogNormal(name, np.log(own[0]), own[1], dims=dims)
         return pm.Beta(name, *own, dims=dims)
+
+
+def _differences(name: str, dims: tuple[str, ...], center: NDArray, sd: NDArray) -> Tensor:
+    """Normals (free_expert, ...) that are differences of independent ones from the last expert's.
+
+    Covariance sd² (1 + [i = j]) / 2 between experts i and j, none between features. Whatever expert
+    is the last, the joint density is the same: the experts are exchangeable.
+    """
+    free = len(center)
+
+    def logp(value: Tensor, center: Tensor, sd: Tensor) -> Tensor:
+        z = (value - center) / sd
+        square = pt.sum(z**2) - pt.sum(pt.sum(z, axis=0) ** 2) / (free + 1)
+        columns = pt.prod(z.shape[1:]) if z.ndim > 1 else 1
+        volume = 0.5 * columns * (np.log(free + 1.0) + free * np.log(np.pi))
+        return -square - volume - pt.sum(pt.log(sd))
+
+    def random(
+        center: NDArray, sd: NDArray, rng: Generator, size: tuple[int, ...] | None = None
+    ) -> NDArray:
+        front = size or ()
+        raw = rng.standard_normal((*front, free + 1, *center.shape[1:])) / 2.0**0.5
+        raw = np.moveaxis(raw, len(front), 0)
+        return center + sd * np.moveaxis(raw[:-1] - raw[-1:], 0, len(front))
+
+    core = "(k)" if center.ndim == 1 else "(k,f)"
+    quiet_in_numba("DifferencesFromTheLast")
+    return pm.CustomDist(
+        name,
+        center,
+        sd,
+        logp=logp,
+        random=random,
+        signature=f"{core},{core}->{core}",
+        dims=dims,
+        class_name="DifferencesFromTheLast",
+    )
 
 
 def _written(values: Any) -> str:

@@ -87,7 +87,7 @@ def check_response(data: Data, family: Family) -> None:
 def _check_frozen(data: Data, family: Family, columns: dict[str, NDArray], response: str) -> None:
     """Refuse a density beside a probability; a given log-density may be either."""
     if family.response == "any":
-        if response != "number":
+        if response != "number" and "frozen_logp" in columns:
             check_log_probabilities(columns["frozen_logp"])
         return
     if family.response != response:

@@ -9,6 +9,7 @@ from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.parts.experts import evaluate, expert_named
 from bayes_cmoe.parts.families import family_named
 from bayes_cmoe.parts.gates import gate_named
+from bayes_cmoe.report.expert_figures import data_with_experts
 from bayes_cmoe.report.fit_summary import INTERVAL, is_sampled, labelled
 
 __all__ = ["estimates_figure", "fit_figures"]
@@ -34,8 +35,10 @@ def fit_figures(tree: xr.DataTree) -> dict[str, Figure]:
     """
     figures = {"estimates": estimates_figure(tree)}
     one_feature = tree["constant_data"].sizes["feature"] == 1
-    several = {"free_class", "prompt"} & set(tree["point_estimate"].dims)
-    if one_feature and not several:
+    dims = set(tree["point_estimate"].dims)
+    if one_feature and "expert" in dims and "free_class" not in dims:
+        figures["fit"] = data_with_experts(tree)
+    elif one_feature and not {"free_class", "prompt"} & dims:
         figures["fit"] = _data_with_lines(tree)
     if is_sampled(tree):
         figures["posterior"] = _marginals(tree)

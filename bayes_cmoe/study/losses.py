@@ -6,16 +6,41 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.parts.experts import expert_named
 from bayes_cmoe.study.rates import Rate
 from bayes_cmoe.study.regime import Regime, Truth
 
-__all__ = ["loss_at", "merging_distance", "published_loss"]
+__all__ = ["SHIFT", "loss_at", "merging_distance", "published_loss"]
+
+SHIFT = "shift"
+"""Under what the errors of all targets have the measured vector's difference itself."""
 
 
 def loss_at(regime: Regime, truth: Truth) -> Callable[[Mapping[str, NDArray]], NDArray]:
-    """The regime's loss as a function of the targets' errors, at one truth."""
+    """The regime's loss as a function of the targets' errors, at one truth.
+
+    A loss that the regime declares itself is a function of the parameters: the errors have to hold
+    their difference from the truth, first in the measured vector's, as `SHIFT`.
+    """
+    own = regime.loss
+    if own is not None:
+        measure = regime.own_experts(truth)
+        return lambda errors: own(_moved(regime, truth, errors[SHIFT]), measure)
     share, distance = regime.share(truth), merging_distance(truth, regime.path.center)
     return lambda errors: published_loss(errors, regime.published, share, distance)
+
+
+def _moved(regime: Regime, truth: Truth, shift: NDArray) -> Truth:
+    """The named parameters at a difference from the truth, any axes in front."""
+    named = [*regime.gate.dims, *expert_named(regime.expert).dims]
+    names = [*named, *(name for name in truth if name not in named)]
+    moved, place = {}, 0
+    for name in names:
+        size = truth[name].size
+        away = shift[..., place : place + size].reshape(*shift.shape[:-1], *truth[name].shape)
+        moved[name] = truth[name] + away
+        place += size
+    return moved
 
 
 def merging_distance(truth: Mapping[str, NDArray], center: Mapping[str, ArrayLike]) -> float:

@@ -105,6 +105,13 @@ class Regime(Shown):
     published : tuple of Rate
     inputs : callable, optional
         ``inputs(rng, n)`` draws x, shape (n, features).
+    copies : tuple of int
+        Of a fit with more experts than the truth has: which of the truth's experts each of the
+        fit's stands for. The path is then that of the truth's own experts, and what `truth` gives
+        is one of the many parameters with its density, each share split evenly.
+    loss : callable, optional
+        ``loss(named, truth)``: that of parameters, any axes in front, from the parameters of the
+        truth's own experts; where there is none the published rates make one.
     """
 
     name: str
@@ -119,6 +126,8 @@ class Regime(Shown):
     classes: int | None = None
     published: tuple[Rate, ...] = ()
     inputs: Callable[[Generator, int], NDArray] | None = None
+    copies: tuple[int, ...] = ()
+    loss: Callable[[Mapping[str, NDArray], Truth], NDArray] | None = None
 
     def shown(self) -> dict[str, Any]:
         """What it is, and how its truth moves with n."""
@@ -153,7 +162,7 @@ class Regime(Shown):
         if not n >= 1:
             raise InputError(f"a sample size of {n} makes no sense: give n >= 1")
         try:
-            truth = self.path.at(n, self.gate.share, alpha, gamma)
+            truth = self._copied(self.path.at(n, self.gate.share, alpha, gamma))
         except OverflowError:
             raise InputError(
                 f"regime {self.name!r} at n = {n:g} with exponents alpha = {alpha}, "
@@ -168,6 +177,41 @@ class Regime(Shown):
                 )
         return truth
 
+    def measure(
+        self, n: float, alpha: Fraction | float | None = None, gamma: Fraction | float | None = None
+    ) -> Truth:
+        """The true parameters of the truth's own experts, also where the fit has more of them."""
+        return self.path.at(n, self.gate.share, alpha, gamma)
+
+    def own_experts(self, truth: Truth) -> Truth:
+        """The truth's own experts again, from what `truth` gives for as many as the fit has."""
+        if not self.copies:
+            return truth
+        gate, share, index = self.gate, self.gate.share, np.array(self.copies)
+        atoms = {**truth, **gate.atoms({name: truth[name] for name in gate.dims})}
+        counts = np.bincount(index)
+        first = np.array([int(np.argmax(index == own)) for own in range(len(counts))])
+        atoms = {name: np.asarray(value)[first] for name, value in atoms.items()}
+        whole = share.vanish(atoms[share.parameter], 1.0 / counts, 1.0)
+        atoms[share.parameter] = whole
+        return {**atoms, **gate.stuck({name: atoms[name] for name in gate.dims})}
+
+    @property
+    def over_specified(self) -> bool:
+        """Whether the fit has more experts than the truth."""
+        return len(self.copies) > len(set(self.copies))
+
+    def _copied(self, truth: Truth) -> Truth:
+        """A truth with as many experts as the fit, of the same density."""
+        if not self.copies:
+            return truth
+        gate, share, index = self.gate, self.gate.share, np.array(self.copies)
+        atoms = {**truth, **gate.atoms({name: truth[name] for name in gate.dims})}
+        atoms = {name: np.asarray(value)[index] for name, value in atoms.items()}
+        counts = np.bincount(index)[index].astype(float)
+        atoms[share.parameter] = share.vanish(atoms[share.parameter], counts, 1.0)
+        return {**atoms, **gate.stuck({name: atoms[name] for name in gate.dims})}
+
     def share(self, truth: Mapping[str, ArrayLike]) -> float:
         """The share at a truth: the scale on which the prompt vanishes; summed over prompts."""
         share = self.gate.share
@@ -175,8 +219,8 @@ class Regime(Shown):
 
     @property
     def prompts(self) -> int:
-        """How many prompts stand beside the frozen expert."""
-        return int(self.options.get("prompts", 1))
+        """How many trainable experts there are: prompts beside a frozen one, or all of them."""
+        return int(self.options.get("prompts" if self.gate.frozen else "experts", 1))
 
     def draw_inputs(self, rng: Generator, n: int) -> NDArray:
         """Inputs x, shape (n, features)."""

@@ -60,13 +60,19 @@ class Targets:
         found: dict[str, tuple[int, ...]] = {label: (i,) for i, label in enumerate(layout.labels)}
         spans = {name: tuple(range(part.start, part.stop)) for name, part in layout.slices.items()}
         found |= {name: spans[name] for name in layout.names if name not in found}
-        if not share.is_parameter:
+        if self._measures_share:
             count = len(spans[share.parameter])
             if count > 1:
                 found |= {f"{share.name}[{j}]": (layout.size + j,) for j in range(count)}
             found[share.name] = tuple(range(layout.size, layout.size + count))
         expert = tuple(i for name in self.expert_names for i in spans[name])
         return found | ({EXPERT: expert} if expert else {})
+
+    @property
+    def _measures_share(self) -> bool:
+        """Whether the share is measured behind theta: it is no parameter, and there is a gate."""
+        share = self.mixture.gate.share
+        return not share.is_parameter and share.parameter in self.layout.names
 
     @cached_property
     def expert_names(self) -> tuple[str, ...]:
@@ -101,9 +107,9 @@ class Targets:
     @property
     def share_names(self) -> tuple[str, ...]:
         """The targets that say how large each prompt's share is, one number each."""
-        if self.mixture.prompts == 1:
-            return (self.share,)
-        return tuple(f"{self.share}[{j}]" for j in range(self.mixture.prompts))
+        place = self.layout.slices[self.mixture.gate.share.parameter]
+        count = place.stop - place.start
+        return (self.share,) if count == 1 else tuple(f"{self.share}[{j}]" for j in range(count))
 
     def shares_of(self, theta: NDArray) -> NDArray:
         """Each prompt's share at one theta, shape (prompt,)."""
@@ -122,7 +128,7 @@ class Targets:
     def wholes(self) -> tuple[str, ...]:
         """Targets that are no entries of a vector: what a bound is shown for."""
         share = self.mixture.gate.share
-        shown = [*self.layout.names, *(() if share.is_parameter else (share.name,)), EXPERT]
+        shown = [*self.layout.names, *((share.name,) if self._measures_share else ()), EXPERT]
         return tuple(name for name in shown if name in self.components)
 
     @property
@@ -144,7 +150,7 @@ class Targets:
         """
         here, there = np.asarray(theta, dtype=float), np.asarray(truth, dtype=float)
         shift, share = here - there, self.mixture.gate.share
-        if share.is_parameter:
+        if not self._measures_share:
             return shift
         place = self.layout.slices[share.parameter]
         return np.concatenate(
@@ -175,7 +181,7 @@ class Targets:
     def measured(self, theta: Any) -> Any:
         """The measured vector of one theta; traceable by JAX."""
         share = self.mixture.gate.share
-        if share.is_parameter:
+        if not self._measures_share:
             return theta
         return jnp.concatenate([theta, share.value(theta[self.layout.slices[share.parameter]])])
 
@@ -249,9 +255,7 @@ def targets_of(model: pm.Model, layout: Layout) -> Targets:
     """
     mixture = mixture_of(model)
     if mixture is None:
-        raise InputError(
-            "the model is not a contaminated mixture of the suite: build it by a variant's factory"
-        )
+        raise InputError("the model is not a mixture of the suite: build it by a variant's factory")
     return Targets(layout, mixture)
 
 

@@ -15,6 +15,7 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import expert_named
 from bayes_cmoe.parts.families import Family
+from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.mixture import Mixture
 from bayes_cmoe.parts.outside import READERS, REGISTRIES, load_outside
@@ -37,7 +38,8 @@ class Variant(Shown):
     name, title, source : str
         Registry name, one line in words, and the paper.
     build : callable
-        The factory ``build(data, *, frozen, expert, prior, **options)`` that returns a `pm.Model`.
+        The factory ``build(data, *, frozen, expert, prior, **options)`` that returns a `pm.Model`;
+        without ``frozen`` where the gates weigh trainable experts only.
     gates : tuple of Gate
         The gates that it can have, the default first.
     regimes : mapping of str to Regime
@@ -107,9 +109,11 @@ class Variant(Shown):
             return replace(own, expert=form)
         chosen = gates[choose(f"gate of {self.name}", gate, gates)]
         level, limits = {}, {}
-        several = (own.prompts,) if own.prompts > 1 else ()
+        several = tuple(
+            Mixture(chosen, expert_named(form), self.family, own.prompts).sizes.values()
+        )
         for parameter in chosen.parameters:
-            shape = several + (own.features,) * len(parameter.dims)
+            shape = several[:1] + (own.features,) * len(parameter.dims)
             level[parameter.name] = np.full(shape, chosen.level[parameter.name])
             low, high = parameter.support
             limits[parameter.name] = (max(low, -WIDE), min(high, WIDE))
@@ -129,14 +133,23 @@ class Variant(Shown):
     def model(self, regime: str | Regime, data: Data, prior: Prior | None = None) -> Any:
         """The PyMC model of a regime for given data; flat prior on the regime's box by default."""
         chosen = self.regime(regime)
-        return self.build(
+        return self.built(
             data,
-            frozen=chosen.frozen,
+            chosen.frozen,
             expert=chosen.expert,
             prior=dict(chosen.box) if prior is None else prior,
             **self.options(chosen.gate),
             **chosen.options,
         )
+
+    @property
+    def frozen(self) -> bool:
+        """Whether its models have a frozen expert."""
+        return self.gates[0].frozen
+
+    def built(self, data: Data, frozen: Frozen, **parts: Any) -> Any:
+        """What the factory makes of these, the frozen expert left out where there is none."""
+        return self.build(data, **({"frozen": frozen} if self.frozen else {}), **parts)
 
 
 _REGISTERED: dict[str, Variant] = {}

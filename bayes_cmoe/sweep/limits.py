@@ -17,6 +17,7 @@ from scipy.stats import norm
 from scipy.stats.qmc import MultivariateNormalQMC
 
 from bayes_cmoe.study.concentration import LEVELS, MASS
+from bayes_cmoe.study.losses import SHIFT
 
 __all__ = ["Limit"]
 
@@ -58,7 +59,8 @@ class Limit:
         squares = np.square(shift)
         own = np.sqrt(squares @ self.entries.T.astype(float))
         named = {name: own[..., i] for i, name in enumerate(self.names[:-1])}
-        return np.concatenate([own, self.loss(named)[..., None]], axis=-1)
+        loss = self.loss({**named, SHIFT: shift})
+        return np.concatenate([own, loss[..., None]], axis=-1)
 
     @cached_property
     def _law(self) -> NDArray:

@@ -92,12 +92,25 @@ def _paper_c() -> Design:
     )
 
 
+def _paper_d() -> Design:
+    """The authors' truth of arXiv:2305.03288 by two, three and four experts; and a plane's."""
+    return Design(
+        "paper-d",
+        _settings(
+            "softmax_gaussian_moe", "exact", "exact-grid", "over-3", "tilt-4", "plane-3", "plane-4"
+        ),
+        map=MapPlan(_sizes(1e3, 1e5, 9), 40),
+        until=0.03,
+    )
+
+
 PRESETS = {
     "quick": _quick,
     "regimes": _regimes,
     "paper-a": _paper_a,
     "paper-b": _paper_b,
     "paper-c": _paper_c,
+    "paper-d": _paper_d,
 }
 """Ready-made designs by name."""
 

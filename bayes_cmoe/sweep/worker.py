@@ -23,12 +23,13 @@ from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.estimate.chosen import fit_by
 from bayes_cmoe.estimate.diagnostics import SamplingWarning, convergence
 from bayes_cmoe.estimate.map import MapEstimate, find_map, fit_map
+from bayes_cmoe.estimate.parted import cell_starts
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.estimate.rival import rival
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.concentration import ball_radius, concentration
-from bayes_cmoe.study.losses import loss_at
+from bayes_cmoe.study.losses import SHIFT, loss_at
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.targets import Targets, targets_of
@@ -95,6 +96,11 @@ class _Bench:
         data = Data(x, y, classes=self.regime.classes)
         return _Drawn(data, {**columns, response: y})
 
+    def starts(self, truth: NDArray) -> NDArray:
+        """Where a fit near the truth begins, (start, parameter): there, unless that is a saddle."""
+        mixture, layout = self.targets.mixture, self.posterior.layout
+        return cell_starts(mixture, layout, truth, self.regime.copies)
+
     def rows(self, drawn: _Drawn) -> Rows:
         return self.posterior.likelihood.rows(drawn.columns)
 
@@ -117,10 +123,11 @@ def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
     return _Bench(variant, setting, simulator, fixed, targets)
 
 
-def _with_loss(bench: _Bench, truth: Truth, values: NDArray) -> NDArray:
-    """Targets with the variant's loss behind them, (..., target)."""
+def _with_loss(bench: _Bench, truth: Truth, shift: NDArray) -> NDArray:
+    """Targets' distances with the regime's loss behind them, (..., target), from differences."""
+    values = bench.targets.distances(shift)
     errors = {name: values[..., i] for i, name in enumerate(bench.targets.names)}
-    loss = loss_at(bench.regime, truth)(errors)
+    loss = loss_at(bench.regime, truth)({**errors, SHIFT: shift})
     return np.concatenate([values, loss[..., None]], axis=-1)
 
 
@@ -128,7 +135,7 @@ def _map_values(
     bench: _Bench, found: MapEstimate, rows: Rows, truth: Truth, theta: NDArray
 ) -> dict[str, Any]:
     layout, likelihood = bench.posterior.layout, bench.posterior.likelihood
-    error = bench.targets.distances(bench.targets.differences(found.theta, theta))
+    error = bench.targets.differences(found.theta, theta)
     loglik, gradient = likelihood.value_and_gradient(theta, rows)
     standard_error, score = np.full((2, len(bench.names)), np.nan)
     standard_error[: layout.size], score[: layout.size] = found.standard_error, gradient / rows.n
@@ -155,7 +162,7 @@ def _fit_map(
 ) -> dict[str, Any]:
     drawn = bench.draw(design, task.setting, task.n, replicate)
     rows, theta = bench.rows(drawn), bench.posterior.layout.ravel(truth)
-    found = find_map(bench.posterior, rows, theta)
+    found = find_map(bench.posterior, rows, bench.starts(theta))
     plan = design.map or MapPlan((task.n,), 1)
     seed = design.seed(task.setting, task.n, replicate, "starts").generate_state(1)[0]
     other, gap = rival(bench.posterior, drawn.columns, rows, found.theta, int(seed))
@@ -206,13 +213,13 @@ def _fit_nuts(
 
 def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth) -> dict[str, Any]:
     found, report = concentration(bench.targets, shift), convergence(tree)
-    losses = _with_loss(bench, truth, bench.targets.distances(shift))[..., -1]
+    losses = _with_loss(bench, truth, shift)[..., -1]
     nothing = np.full((len(found.covered), 1), np.nan)
     weighted = {"khat": tree.attrs["khat"]} if "khat" in tree.attrs else {}
     return weighted | {
         "status": "sampled" if tree.attrs["engine"] == "nuts" else "weighted",
         "seconds": tree.attrs["seconds"],
-        "error": _with_loss(bench, truth, found.mean_error),
+        "error": _with_loss(bench, truth, shift.mean(axis=0)),
         "expected_loss": np.append(found.expected_loss, losses.mean()),
         "radius": np.append(found.radius, ball_radius(losses)),
         "posterior_sd": np.append(found.sd, np.nan),

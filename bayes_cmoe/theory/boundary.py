@@ -61,7 +61,9 @@ def _largest(left: Exponent, alpha: Fraction) -> float:
 
 
 def boundary_words(regime: Regime) -> str:
-    """The same in words, what follows from the rest left out; empty where nothing is published.
+    """The same in words, what follows from the rest left out.
+
+    Empty where nothing is published, or there is no frozen expert, so that nothing vanishes.
 
     Examples
     --------
@@ -69,6 +71,8 @@ def boundary_words(regime: Regime) -> str:
     >>> boundary_words(variant_named("constant_contaminated").regime("linear-merging-b"))
     'sqrt(n) lam Delta^4 -> infinity'
     """
+    if not regime.gate.frozen:
+        return ""
     pairs = set()
     for rate in regime.published:
         left = _left(regime, rate)

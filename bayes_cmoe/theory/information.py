@@ -86,11 +86,16 @@ def information_along(
     Raises
     ------
     InputError
-        When a truth is singular (which parameters are not identified), or the draws are fewer than
-        the information needs.
+        When a truth is singular (which parameters are not identified), the fit has more experts
+        than the truth, or the draws are fewer than the information needs.
     """
     chosen = variant_named(variant)
     setting = chosen.regime(regime)
+    if setting.over_specified:
+        raise InputError(
+            f"regime {setting.name!r} has more experts than its truth, which is a set, "
+            "and has no information bound: look at its profiles (bayes_cmoe.theory.profiles)"
+        )
     engine = scores_of(chosen, setting)
     least = max(16 * BLOCK, 200 * engine.layout.size)
     if draws < least:

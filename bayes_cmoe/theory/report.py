@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.study.rates import Rate
 from bayes_cmoe.study.regime import Regime
@@ -48,7 +48,8 @@ def theory(
 
     Returns
     -------
-    xarray.Dataset over ``row`` (coordinates ``regime``, ``parameter``) and ``n``: ``exponent``
+    xarray.Dataset over ``row`` (coordinates ``regime``, ``parameter``) and ``n``; of a regime with
+    more experts than its truth a row for each rate, without a bound (NaN): ``exponent``
     (published, on the regime's path; NaN where there is none), ``lower`` (that of the minimax lower
     bound, likewise), ``source``, ``condition``, ``mark``, ``boundary`` (the regime's phase
     boundary in words), ``bound`` and ``bound_se`` on the RMSE, ``slope`` and ``slope_se``.
@@ -64,7 +65,10 @@ def theory(
     )
     tables = []
     for own in regimes:
-        table = exponents(chosen, own, n=n, draws=draws, seed=seed, accuracy=accuracy)
+        if own.over_specified:
+            table = _unbounded(own, np.asarray(n, dtype=float))
+        else:
+            table = exponents(chosen, own, n=n, draws=draws, seed=seed, accuracy=accuracy)
         rates = [rate_of(own, str(name)) for name in table.parameter.values]
         table = table.assign(
             source=("parameter", [rate.source if rate else "" for rate in rates]),
@@ -84,6 +88,20 @@ def theory(
     return whole.assign_attrs(variant=chosen.name, draws=draws, seed=seed)
 
 
+def _unbounded(regime: Regime, sizes: NDArray) -> xr.Dataset:
+    """The rates of a regime whose truth is a set: there is no information bound."""
+    names = [rate.parameter for rate in regime.published]
+    nothing = np.full(len(names), np.nan)
+    powers = (regime.path.alpha, regime.path.gamma)
+    flat = dict.fromkeys(("slope", "slope_se"), ("parameter", nothing))
+    wide = (("parameter", "n"), np.full((len(names), len(sizes)), np.nan))
+    exponent = [float(rate.upper.at(*powers)) for rate in regime.published]
+    return xr.Dataset(
+        {**flat, "bound": wide, "bound_se": wide, "exponent": ("parameter", exponent)},
+        coords={"parameter": names, "n": sizes},
+    )
+
+
 def _lower(regime: Regime, rate: Rate | None) -> float:
     if rate is None or rate.lower is None:
         return float("nan")
@@ -94,7 +112,7 @@ def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
     """The rows of `theory`'s table as plain values, fit for JSON.
 
     Each has regime, parameter, exponent and lower (numbers or None), source, condition, mark and
-    boundary (or None), n, bound, bound_se, slope and slope_se.
+    boundary (or None), n, bound, bound_se, slope and slope_se (None where there is no bound).
     """
     rows = []
     for i in range(table.sizes["row"]):
@@ -106,10 +124,10 @@ def theory_rows(table: xr.Dataset) -> list[dict[str, Any]]:
                 **{name: _known(own[name].item()) for name in ("exponent", "lower")},
                 **{name: str(own[name].item()) or None for name in WORDS},
                 "n": [float(n) for n in table.n.values],
-                "bound": [float(bound) for bound in own.bound.values],
-                "bound_se": [float(error) for error in own.bound_se.values],
-                "slope": float(own.slope),
-                "slope_se": float(own.slope_se),
+                "bound": [_known(bound) for bound in own.bound.values],
+                "bound_se": [_known(error) for error in own.bound_se.values],
+                "slope": _known(own.slope.item()),
+                "slope_se": _known(own.slope_se.item()),
             }
         )
     return rows

@@ -273,7 +273,7 @@ def _compiled(variant: Variant, frozen: Any, expert: Any, options: Any, shape: A
     features, classes = shape
     inputs = np.array([np.zeros(features), np.ones(features)])
     data = Data(inputs, [0.0, 1.0], classes=classes)
-    return Scores(variant.build(data, frozen=frozen, expert=expert, **dict(options)))
+    return Scores(variant.built(data, frozen, expert=expert, **dict(options)))
 
 
 def scores_of(variant: Variant, regime: Regime) -> Scores:

@@ -132,9 +132,7 @@ def _compiled(
     classes: int | None,
 ) -> Compiled:
     data = Data(np.zeros((2, features)), np.zeros(2), classes=classes)
-    return Compiled(
-        variant.build(data, frozen=frozen, expert=expert, prior="weak", **dict(options))
-    )
+    return Compiled(variant.built(data, frozen, expert=expert, prior="weak", **dict(options)))
 
 
 def _standard_normal(features: int, rng: Generator, n: int) -> NDArray:

@@ -100,8 +100,9 @@ def test_one_prompt_has_no_order() -> None:
 
 def test_a_weak_prior_of_the_same_kind_gives_finite_units() -> None:
     _, labels, points = labels_and_points(softmax, "weak")
-    assert np.isfinite(labels.scale).all()
-    assert (labels.scale > 0).all()
+    units = np.concatenate([np.ravel(unit) for unit in labels.scale.values()])
+    assert np.isfinite(units).all()
+    assert (units > 0).all()
     swapped = labels.reordered(points, np.tile([2, 0, 1], (len(points), 1)))
     np.testing.assert_array_equal(labels.matched(swapped[3], points[3]), points[3])
 

@@ -1,0 +1,259 @@
+"""Profiles: how far a density feels that the atoms of an over-specified fit lie apart.
+
+    H(s) = min { Hellinger(p_theta, p_*) : theta_i - theta_j = 2 s in one coordinate }
+
+over the parameters of a fit that has two atoms i, j, of even shares, for one expert of the truth.
+Where H(s) ~ s^p the split can be told no better than n^(-1/(2 p)) in the worst case, since all
+densities within n^-1/2 look the same. The sum of squares is minimised on rows that are the same for
+all s: H² is its value on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.random import Generator, SeedSequence
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import least_squares
+
+from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.parts.parameter import Role
+from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.variant import Variant, variant_named
+from bayes_cmoe.theory.hellinger import Hellinger, Sample
+from bayes_cmoe.theory.nodes import Columns
+from bayes_cmoe.theory.scores import Scores, scores_of
+
+__all__ = ["profile", "split_pair"]
+
+DRAWS = 2**13
+STARTS = 3
+"""Searches at each s beside the one from the split itself and from the s before."""
+
+
+def split_pair(regime: Regime) -> tuple[int, int]:
+    """The first two of a fit's experts that stand for the same expert of the truth.
+
+    Raises
+    ------
+    InputError
+        When the fit has no more experts than the truth.
+    """
+    if not regime.over_specified:
+        raise InputError(
+            f"regime {regime.name!r} has as many experts as its truth: give one with more of them"
+        )
+    twice = next(own for own in regime.copies if regime.copies.count(own) > 1)
+    first, second, *_ = (i for i, own in enumerate(regime.copies) if own == twice)
+    return first, second
+
+
+@dataclass(frozen=True, eq=False)
+class _Constrained:
+    """theta from the entries that are free: one follows another at a distance, shares are even.
+
+    Parameters
+    ----------
+    truth : array, shape (parameter,)
+    tied : tuple of (int, int)
+        Entries (i, j) with theta_j = theta_i - gap: of the split coordinate, and of the shares.
+    lower, upper : array, shape (parameter,)
+    """
+
+    truth: NDArray
+    tied: tuple[tuple[int, int], ...]
+    lower: NDArray
+    upper: NDArray
+
+    @property
+    def free(self) -> NDArray:
+        return np.setdiff1d(np.arange(len(self.truth)), [j for _, j in self.tied])
+
+    def full(self, values: NDArray, gaps: tuple[float, ...]) -> NDArray:
+        theta = np.empty_like(self.truth)
+        theta[self.free] = values
+        for (i, j), gap in zip(self.tied, gaps, strict=True):
+            theta[j] = theta[i] - gap
+        return theta
+
+    def slopes(self, jacobian: NDArray) -> NDArray:
+        """Derivatives by the free entries, from those by all; (row, free)."""
+        moved = jacobian.copy()
+        for i, j in self.tied:
+            moved[:, i] += jacobian[:, j]
+        return moved[:, self.free]
+
+
+def profile(
+    variant: str | Variant,
+    regime: str | Regime,
+    parameter: str,
+    sizes: ArrayLike,
+    *,
+    entry: int = 0,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> xr.Dataset:
+    """H(s) along one coordinate of a split, and its local exponents.
+
+    Parameters
+    ----------
+    variant : str or Variant
+    regime : str or Regime
+        One whose fit has more experts than its truth; of the pair `split_pair`.
+    parameter : str
+        One of the experts' own or of the gate's slopes.
+    sizes : array, shape (s,)
+        Half-splits s, positive; they are taken in increasing order.
+    entry : int
+        Which entry of an expert's parameter.
+    draws, seed : int
+        Rows on which H is an average.
+
+    Returns
+    -------
+    xarray.Dataset over ``s``: ``hellinger``; ``exponent``, d log H / d log s between neighbours
+    (NaN at the first); ``theta`` (s, label), where the minimum is.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, a size is not positive, the fit has no more experts than the truth,
+        or the parameter does not belong to single experts.
+
+    References
+    ----------
+    Donoho and Liu (1991), doi:10.1214/aos/1176348114.
+    """
+    chosen = variant_named(variant)
+    setting = chosen.regime(regime)
+    split = np.sort(np.atleast_1d(np.asarray(sizes, dtype=float)))
+    if not (len(split) and np.all(split > 0)):
+        raise InputError("a half-split s has to be positive: give sizes such as 0.1, 0.2")
+    pair = split_pair(setting)
+    scores = scores_of(chosen, setting)
+    tied = _tied(scores, setting, parameter, entry, pair)
+    layout, truth = scores.layout, scores.layout.ravel(setting.truth(1.0))
+    shapes = dict(zip(layout.names, layout.shapes, strict=True))
+    lower, upper = (
+        layout.ravel({name: np.full(shape, setting.box[name][i]) for name, shape in shapes.items()})
+        for i in (0, 1)
+    )
+    frame = _Constrained(truth, tied, lower, upper)
+
+    def inputs(rng: Generator, count: int) -> Columns:
+        x = setting.draw_inputs(rng, count)
+        return {"x": x, **setting.frozen.columns(x)}
+
+    hellinger = Hellinger(scores, inputs, setting.classes)
+    first, later = SeedSequence(seed).spawn(2)
+    apart = truth.copy()
+    apart[tied[0][0]] += split[-1]
+    apart[tied[0][1]] -= split[-1]
+    sample = hellinger.sample(truth, [np.clip(apart, lower, upper)], draws, first)
+    squares = _squares(hellinger, truth, sample)
+    rng, found, points = np.random.default_rng(later), [], []
+    last = truth
+    for s in split:
+        value, last = _least(frame, squares, last, float(s), rng)
+        found.append(value)
+        points.append(last)
+    distances = np.sqrt(np.array(found))
+    steps = np.diff(np.log(distances)) / np.diff(np.log(split))
+    return xr.Dataset(
+        {
+            "hellinger": ("s", distances),
+            "exponent": ("s", np.concatenate([[np.nan], steps])),
+            "theta": (("s", "label"), np.array(points)),
+        },
+        coords={"s": split, "label": list(layout.labels)},
+        attrs={"variant": chosen.name, "regime": setting.name, "parameter": parameter},
+    )
+
+
+def _tied(
+    scores: Scores, regime: Regime, parameter: str, entry: int, pair: tuple[int, int]
+) -> tuple[tuple[int, int], ...]:
+    """The entries of the split coordinate and of the shares, of both atoms."""
+    mixture, layout = scores.targets.mixture, scores.layout
+    share = mixture.gate.share.parameter
+    names = [name for name in mixture.names(*Role) if name != share]
+    name = choose("parameter of an expert", parameter, names)
+    count = len(layout.coords[layout.dims[layout.names.index(name)][0]])
+    if max(pair) >= count:
+        raise InputError(
+            f"regime {regime.name!r}: expert {max(pair)} is the gate's reference, without {name}: "
+            "give its copies in another order"
+        )
+    width = layout.sizes[layout.names.index(name)] // count
+    if not 0 <= entry < width:
+        raise InputError(f"{name} of an expert has {width} entries: give one from 0")
+    places, level = layout.slices[name], layout.slices[share]
+    return (
+        (places.start + pair[0] * width + entry, places.start + pair[1] * width + entry),
+        (level.start + pair[0], level.start + pair[1]),
+    )
+
+
+def _squares(
+    hellinger: Hellinger, truth: NDArray, sample: Sample
+) -> Callable[[NDArray], tuple[NDArray, NDArray]]:
+    """theta -> roots of the rows' parts of H², and their derivatives."""
+    likelihood = hellinger.likelihood
+    log_truth = likelihood.logp(truth, sample.model_rows)
+    scale = np.exp(0.5 * (log_truth - sample.log_proposal)) / np.sqrt(2.0 * len(log_truth))
+
+    def squares(theta: NDArray) -> tuple[NDArray, NDArray]:
+        apart = 0.5 * (likelihood.logp(theta, sample.model_rows) - log_truth)
+        apart = np.clip(apart, -300.0, 300.0)
+        scores = likelihood.scores(theta, sample.model_rows)
+        return scale * np.expm1(apart), (0.5 * scale * np.exp(apart))[:, None] * scores
+
+    return squares
+
+
+def _least(
+    frame: _Constrained,
+    squares: Callable[[NDArray], tuple[NDArray, NDArray]],
+    last: NDArray,
+    s: float,
+    rng: Generator,
+) -> tuple[float, NDArray]:
+    """The least H² at a half-split, and where; the shares of both atoms are even."""
+    gaps = (2.0 * s, 0.0)
+    (i, _), *_ = frame.tied
+
+    def starts() -> list[NDArray]:
+        even = frame.truth.copy()
+        even[i] += s
+        middle = (last[frame.tied[0][0]] + last[frame.tied[0][1]]) / 2.0
+        before = last.copy()
+        before[i] = middle + s
+        near = [even, before]
+        for _ in range(STARTS):
+            near.append(
+                even + 0.3 * s * rng.standard_normal(len(even)) * (1.0 - np.eye(len(even))[i])
+            )
+        return near
+
+    best, at = np.inf, last
+    margin = 1e-9 * (frame.upper - frame.lower)
+    low, high = (frame.lower + margin)[frame.free], (frame.upper - margin)[frame.free]
+    for start in starts():
+        found = least_squares(
+            lambda v: squares(frame.full(v, gaps))[0],
+            np.clip(start[frame.free], low, high),
+            jac=lambda v: frame.slopes(squares(frame.full(v, gaps))[1]),
+            bounds=(low, high),
+            x_scale="jac",
+            xtol=1e-12,
+            ftol=1e-12,
+            gtol=1e-15,
+            max_nfev=200,
+        )
+        if 2.0 * found.cost < best:
+            best, at = 2.0 * float(found.cost), frame.full(found.x, gaps)
+    return best, at

@@ -2,13 +2,14 @@
 # # A frozen text recogniser meets hand-written digits
 # The frozen expert is PP-OCRv6, a network that reads printed and written lines of text in many
 # scripts; the new task is scikit-learn's 1,797 hand-written digits, each shown to it as a line of
-# one character (`ocr_digits_table.py` rebuilds the table that is read here). It is right in 95.7 %
+# one character (`data/ocr_digits.py` rebuilds the table that is read here). It is right in 95.7 %
 # of them without having seen one. What does it not know, where, and can a small adapter learn it?
+# Takes a minute or two; figures go to out/ocr_digits.
 #
 # Half of the digits are fitted to, the other half is held out. The prompt is a multinomial logistic
 # regression on eight principal components of the pixels, under a constant and a softmax gate;
 # beside it stand the network alone, the network recalibrated (a temperature; a temperature and a
-# bias for each class), and the adapter alone. Takes a minute or two; figures go to out/ocr_digits.
+# bias for each class), and the adapter alone.
 #
 # What is found: the softmax gate hands the prompt the sevens, which many writers cross and the
 # network doubts (mean log-score -0.42 to -0.16), and the ones and eights to a lesser part; on the
@@ -36,10 +37,11 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
+import bayes_cmoe
 from bayes_cmoe import fit, predict
 
 COMPONENTS = 8
-TABLE = Path("analyses/data/ocr_digits.csv")
+TABLE = Path(bayes_cmoe.__file__).parents[1] / "analyses" / "data" / "ocr_digits.csv"
 FROZEN = {"probs": {digit: f"f0_{digit}" for digit in range(10)}}
 GATES = ("constant", "softmax")
 
@@ -200,9 +202,12 @@ def draw_gains(task: Task, own: Adapted) -> plt.Figure:
 # %% [markdown]
 # ## Run
 
+# %% tags=["parameters", "active-ipynb"]
+# STARTS = 64
+
 # %% tags=["active-ipynb"]
 # task = load()
-# fits = {gate: adapt(task, gate) for gate in GATES}
+# fits = {gate: adapt(task, gate, STARTS) for gate in GATES}
 
 # %% tags=["active-ipynb"]
 # comparison(task, fits)[0]
@@ -220,7 +225,7 @@ def main(arguments: list[str]) -> dict[str, Adapted]:
     parser.add_argument("-o", "--output", type=Path, default=Path("out/ocr_digits"), metavar="DIR")
     out = parser.parse_args(arguments).output
     out.mkdir(parents=True, exist_ok=True)
-    console, task = Console(), load(Path(__file__).parent / "data" / "ocr_digits.csv")
+    console, task = Console(), load()
     fits = {}
     for gate in GATES:
         with console.status(f"fitting the {gate} gate"):

@@ -13,7 +13,7 @@ ANALYSES = Path(__file__).parents[1] / "analyses"
 
 
 def test_the_probability_of_one_character_is_that_of_all_ways_to_write_it():
-    log_single = runpy.run_path(str(ANALYSES / "ocr_digits_table.py"))["log_single"]
+    log_single = runpy.run_path(str(ANALYSES / "data" / "ocr_digits.py"))["log_single"]
     probs = np.random.default_rng(1).dirichlet(np.ones(4), 6)
     for character in (1, 2, 3):
         total = 0.0

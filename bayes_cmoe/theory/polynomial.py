@@ -39,7 +39,7 @@ from scipy.linalg import qr
 from scipy.optimize import least_squares
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.theory.intervals import Interval, enclosed_zero, point
+from bayes_cmoe.theory.enclosure import Interval, enclosed_zero, point
 
 __all__ = [
     "Split",

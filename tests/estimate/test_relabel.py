@@ -138,7 +138,7 @@ def test_chains_in_different_orders_agree_after_relabelling(study, monkeypatch) 
     """Chains begin at every mode that matters, so the second at the first's, turned round."""
     regime, model, posterior, _ = study
     start = fit_map(model, near=regime.truth(600), posterior=posterior)
-    settings = {"draws": 200, "tune": 200, "chains": 2, "cores": 1, "seed": 1}
+    settings = {"draws": 400, "tune": 200, "chains": 2, "cores": 1, "seed": 1}
     tree = fit_nuts(model, start=start, posterior=posterior, **settings)
     assert convergence(tree).rhat < 1.1
     means = tree["posterior"]["a"].mean(("chain", "draw")).to_numpy()

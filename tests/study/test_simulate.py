@@ -22,7 +22,8 @@ def _support(case: Case, x: NDArray) -> tuple[NDArray, NDArray]:
     """All labels with weight one, or quadrature nodes over the line."""
     if case.classes:
         return np.arange(case.classes, dtype=float), np.ones(case.classes)
-    kink = case.frozen_columns(x, np.zeros(1))["frozen_mean"][0]
+    # Where a Laplace density has its kink; a model without a frozen expert has none.
+    kink = case.frozen_columns(x, np.zeros(1)).get("frozen_mean", np.zeros(1))[0]
     center = reference.mean(case.expert, x, case.theta)[0]
     return reference.real_line(np.unique(np.hstack([kink, center, -8.0, -3.0, 0.0, 3.0, 8.0])))
 

@@ -52,8 +52,9 @@ def test_errors_do_not_depend_on_the_order_in_which_a_fit_ends(method, monkeypat
 def _turned(real):
     def find_map(posterior, rows, theta):
         labels = labels_of(posterior)
-        start = labels.reordered(np.asarray(theta)[None], np.array([[1, 0]]))[0]
-        return real(posterior, rows, np.stack([np.asarray(theta), start]))
+        starts = np.atleast_2d(theta)
+        turned = labels.reordered(starts, np.tile([1, 0], (len(starts), 1)))
+        return real(posterior, rows, np.concatenate([starts, turned]))
 
     return find_map
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayes_cmoe import InputError
-from bayes_cmoe.theory.intervals import Interval, enclosed_zero, point
+from bayes_cmoe.theory.enclosure import Interval, enclosed_zero, point
 from bayes_cmoe.theory.polynomial import (
     NEAR_SPLIT,
     Split,

@@ -1,7 +1,7 @@
 """Rebuild analyses/data/ocr_digits.csv: what a frozen text recogniser says of hand-written digits.
 
     pip install -e '.[frozen-networks]'
-    python analyses/ocr_digits_table.py
+    python analyses/data/ocr_digits.py
 
 The recogniser is PP-OCRv6 as the wheel `rapidocr` carries it (Apache-2.0), run by onnxruntime
 alone. It reads lines of text; each of scikit-learn's 1,797 digits becomes a line of one character.
@@ -25,7 +25,7 @@ from sklearn.datasets import load_digits
 
 HEIGHT, WIDTH, DIGIT = 48, 48, 40
 """Pixels of a line, and of the digit in its middle."""
-PLACE = Path(__file__).parent / "data" / "ocr_digits.csv"
+PLACE = Path(__file__).with_suffix(".csv")
 
 
 def line_of(image: NDArray) -> NDArray:

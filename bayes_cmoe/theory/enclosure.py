@@ -117,7 +117,7 @@ def enclosed_zero(
     >>> found = enclosed_zero(
     ...     lambda x: x * x - point([2.0]), lambda x: (x + x)[:, None], [1.4142], 1e-3
     ... )
-    >>> found.holds(2.0**0.5), bool((found.high - found.low)[0] < 1e-6)
+    >>> found.holds(2.0**0.5), bool((found.high - found.low)[0] < 1e-5)
     (True, True)
     """
     middle = np.asarray(near, dtype=float)

@@ -1,0 +1,1 @@
+"""What Sphinx needs beside its own extensions, each in a file of its own."""

@@ -1,0 +1,153 @@
+"""Directives that ask the package about its variants, so that no page states a number by hand.
+
+``variant-list`` is the table of all; ``variant-regimes`` and ``variant-rates`` say, of one, where
+it is studied and which exponents are published and computed.
+"""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from bayes_cmoe import Regime, variant_named, variants
+from bayes_cmoe.theory.report import theory, theory_rows
+
+__all__ = ["setup"]
+
+SIZES = (1e3, 1e4, 1e5, 1e6)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], classes: str = "") -> list[str]:
+    """A list table of Markdown cells, which hold links and signs that a pipe table may not."""
+    lines = ["::::{list-table}", ":header-rows: 1"]
+    lines += [f":class: {classes}"] if classes else []
+    lines.append("")
+    for row in (head, *rows):
+        lines += [f"{'* -' if place == 0 else '  -'} {cell}" for place, cell in enumerate(row)]
+    return [*lines, "::::", ""]
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return ""
+    exact = Fraction(value).limit_denominator(96)
+    if exact.denominator > 1 and abs(float(exact) - value) < 1e-12:
+        return f"{exact.numerator}/{exact.denominator}".replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _path(regime: Regime) -> str:
+    """How the truth moves."""
+    moves = []
+    if regime.path.alpha:
+        moves.append(f"share n^−{regime.path.alpha}")
+    if regime.path.gamma:
+        moves.append(f"distance n^−{regime.path.gamma}")
+    return ", ".join(moves) or "stays"
+
+
+class _Said(SphinxDirective):
+    """A directive that says something in Markdown."""
+
+    def lines(self) -> list[str]:
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        """The nodes of what it says."""
+        return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
+
+
+class VariantList(_Said):
+    """The variants with their gates and sources, each linked to its page."""
+
+    def lines(self) -> list[str]:
+        """One row a variant."""
+        rows = [
+            [
+                f"[`{own.name}`](/models/{own.name}.md)",
+                own.title,
+                own.response,
+                ", ".join(gate.name for gate in own.gates),
+                str(len(own.regimes)),
+                own.source,
+            ]
+            for own in variants().values()
+        ]
+        return _table(("variant", "what", "response", "gates", "regimes", "source"), rows)
+
+
+class VariantRegimes(_Said):
+    """The regimes of a variant."""
+
+    required_arguments = 1
+
+    def lines(self) -> list[str]:
+        """One row a regime."""
+        rows = [
+            [
+                f"`{own.name}`",
+                own.summary,
+                own.gate.name,
+                own.expert,
+                str(own.features),
+                _path(own),
+            ]
+            for own in variant_named(self.arguments[0]).regimes.values()
+        ]
+        return _table(("regime", "what", "gate", "expert", "inputs", "truth as n grows"), rows)
+
+
+class VariantRates(_Said):
+    """Published exponents beside those of the information bound, computed here."""
+
+    required_arguments = 1
+
+    def lines(self) -> list[str]:
+        """A heading and a table for each regime."""
+        name = self.arguments[0]
+        rows = theory_rows(theory(name, n=SIZES))
+        lines: list[str] = []
+        for regime in dict.fromkeys(row["regime"] for row in rows):
+            own = [row for row in rows if row["regime"] == regime]
+            lines += [f"### {regime}", ""]
+            boundary = next((row["boundary"] for row in own if row["boundary"]), "")
+            lines += [f"Can be learnt while {boundary}.".replace("*", r"\*"), ""] * bool(boundary)
+            lines += _table(
+                (
+                    "parameter",
+                    "published",
+                    "lower bound",
+                    "computed slope",
+                    "±",
+                    "bound, n = 10³",
+                    "n = 10⁶",
+                    "source",
+                ),
+                [self._row(row) for row in own],
+                "rates",
+            )
+        return lines
+
+    @staticmethod
+    def _row(row: dict[str, Any]) -> list[str]:
+        words = [row["mark"] if row["mark"] == "derived" else "", row["source"], row["condition"]]
+        return [
+            f"`{row['parameter']}`",
+            *(_number(row[name]) for name in ("exponent", "lower")),
+            *("" if row[name] is None else f"{row[name]:.3f}".replace("-", "−")
+              for name in ("slope", "slope_se")),
+            *("" if row["bound"][place] is None else f"{row['bound'][place]:.3g}"
+              for place in (0, -1)),
+            "; ".join(word for word in words if word),
+        ]  # fmt: skip
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directives."""
+    app.add_directive("variant-list", VariantList)
+    app.add_directive("variant-regimes", VariantRegimes)
+    app.add_directive("variant-rates", VariantRates)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,7 +4,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := test
-.PHONY: test test-slow demo notebooks bench lint clean
+.PHONY: test test-slow demo notebooks docs bench lint clean
+.DELETE_ON_ERROR:
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +53,21 @@ demo: $(READY)
 # Every analysis as a notebook, executed in a kernel of its own: out/notebooks.
 notebooks: $(READY)
 	$(BIN)/python -m tests.notebooks
+
+# The pages, warnings as errors: out/docs. They show the notebooks as they were executed; one that is
+# missing, or older than its analysis, is executed first.
+NOTEBOOKS := $(patsubst analyses/%.py,out/notebooks/%.ipynb,$(filter-out analyses/bench%.py,$(wildcard analyses/*.py)))
+
+$(NOTEBOOKS): out/notebooks/%.ipynb: analyses/%.py | $(READY)
+	$(BIN)/python -m tests.notebooks $*
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@touch $@
+
+docs: $(VENV)/.docs $(NOTEBOOKS)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d out/docs-doctrees docs out/docs
+	@echo "out/docs/index.html"
 
 bench: $(READY)
 	$(BIN)/python analyses/bench.py

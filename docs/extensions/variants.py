@@ -1,11 +1,13 @@
 """Directives that ask the package about its variants, so that no page states a number by hand.
 
-``variant-list`` is the table of all; ``variant-regimes`` and ``variant-rates`` say, of one, where
-it is studied and which exponents are published and computed.
+``variant-list`` is the table of all; of one, ``variant-docstring`` gives its file's own words,
+``variant-regimes`` where it is studied, ``variant-rates`` which exponents are published and
+computed, and ``variant-relations`` what the distinguishability test finds.
 """
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 from docutils import nodes
@@ -13,6 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from bayes_cmoe import Regime, variant_named, variants
+from bayes_cmoe.theory.distinguishability import distinguishability
 from bayes_cmoe.theory.report import theory, theory_rows
 
 __all__ = ["setup"]
@@ -100,6 +103,37 @@ class VariantRegimes(_Said):
         return _table(("regime", "what", "gate", "expert", "inputs", "truth as n grows"), rows)
 
 
+class VariantDocstring(_Said):
+    """What the variant's file says of it: its density as plain text, and words."""
+
+    required_arguments = 1
+
+    def lines(self) -> list[str]:
+        """The docstring as Markdown, in which an indented formula is code already."""
+        module = import_module(f"bayes_cmoe.models.{self.arguments[0]}")
+        self.env.note_dependency(str(module.__file__))
+        said = str(module.__doc__).replace("*", r"\*").replace("_", r"\_").splitlines()
+        return [line.replace("\\", "") if line.startswith("    ") else line for line in said]
+
+
+class VariantRelations(_Said):
+    """What the distinguishability test finds in regimes of a variant: name and order a line."""
+
+    required_arguments = 1
+    has_content = True
+
+    def lines(self) -> list[str]:
+        """One row a test."""
+        variant = variant_named(self.arguments[0])
+        rows = []
+        for line in self.content:
+            name, order = line.split()
+            regime = variant.regime(name)
+            found = distinguishability(variant, regime, order=int(order))
+            rows.append([f"`{name}`", regime.summary, order, f"`{found}`"])
+        return _table(("regime", "what", "order", "found"), rows)
+
+
 class VariantRates(_Said):
     """Published exponents beside those of the information bound, computed here."""
 
@@ -149,5 +183,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("variant-list", VariantList)
     app.add_directive("variant-regimes", VariantRegimes)
+    app.add_directive("variant-docstring", VariantDocstring)
+    app.add_directive("variant-relations", VariantRelations)
     app.add_directive("variant-rates", VariantRates)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

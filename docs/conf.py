@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 project = "bayes_cmoe"
+highlight_language = "none"
 author = "The bayes_cmoe developers"
 version = release = version_of("bayes-cmoe")
 extensions = [
@@ -45,13 +46,16 @@ numpydoc_xref_param_type = False
 html_theme = "pydata_sphinx_theme"
 html_title = "bayes_cmoe"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_sidebars = {"**": ["all-pages"]}
 html_css_files = ["pages.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "navbar_center": [],
+    "primary_sidebar_end": [],
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

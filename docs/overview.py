@@ -32,9 +32,7 @@ def rows_of_penguins() -> tuple[xr.Dataset, xr.Dataset]:
     frozen = LinearRegression().fit(adelie[[X]][::2], adelie[Y][::2])
     held_out = (adelie[[X]][1::2], adelie[Y][1::2])
     new = penguins[[X, Y]]
-    tree = fit(
-        new, y=Y, frozen=frozen, held_out=held_out, expert="linear", method="nested", seed=1
-    )
+    tree = fit(new, y=Y, frozen=frozen, held_out=held_out, expert="linear", method="nested", seed=1)
     return predict(tree, new, frozen=frozen), xr.Dataset.from_dataframe(new.reset_index(drop=True))
 
 

@@ -67,7 +67,7 @@ class Gallery(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """A grid of cards: title, first figure."""
-        lines = ["::::{grid} 1 2 3 3", ":gutter: 3", ""]
+        lines = ["::::{grid} 1 2 2 3", ":gutter: 3", ""]
         for name in self.content:
             path = Path(self.env.srcdir) / NOTEBOOKS / f"{name}.ipynb"
             self.env.note_dependency(str(path))

@@ -3,15 +3,27 @@
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
 __all__ = ["setup"]
 
+logger = logging.getLogger(__name__)
+
+
+def _formula(node: nodes.Element, **how: bool) -> str:
+    try:
+        return str(tex2mathml(node.astext(), **how))
+    except MathError as error:
+        logger.warning("%s: %s", error, node.astext(), location=node)
+        return ""
+
 
 def _inline(translator: Any, node: nodes.Element) -> None:
-    translator.body.append(tex2mathml(node.astext()))
+    translator.body.append(_formula(node))
     raise nodes.SkipNode
 
 
@@ -19,9 +31,9 @@ def _block(translator: Any, node: nodes.Element) -> None:
     number = ""
     if node["number"]:
         number = f'<span class="eqno">({get_node_equation_number(translator, node)})</span>'
-    formula = tex2mathml(node.astext(), as_block=True)
+    formula = _formula(node, as_block=True)
     translator.body.append(
-        f'{translator.starttag(node, "div", CLASS="math")}{number}{formula}</div>'
+        f"{translator.starttag(node, 'div', CLASS='math')}{number}{formula}</div>"
     )
     raise nodes.SkipNode
 

@@ -100,7 +100,9 @@ class VariantRegimes(_Said):
             ]
             for own in variant_named(self.arguments[0]).regimes.values()
         ]
-        return _table(("regime", "what", "gate", "expert", "inputs", "truth as n grows"), rows)
+        return _table(
+            ("regime", "what", "gate", "expert", "inputs", "truth as n grows"), rows, "regimes"
+        )
 
 
 class VariantDocstring(_Said):
@@ -130,8 +132,9 @@ class VariantRelations(_Said):
             name, order = line.split()
             regime = variant.regime(name)
             found = distinguishability(variant, regime, order=int(order))
-            rows.append([f"`{name}`", regime.summary, order, f"`{found}`"])
-        return _table(("regime", "what", "order", "found"), rows)
+            what = f"{regime.frozen.shown()['expert']}; prompt {regime.expert}"
+            rows.append([f"`{name}`", what, order, f"`{found}`"])
+        return _table(("regime", "frozen expert and prompt", "order", "found"), rows)
 
 
 class VariantRates(_Said):

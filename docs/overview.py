@@ -1,7 +1,7 @@
 """Draw the picture of README.md: python docs/overview.py [FILE], default docs/images/overview.png.
 
-The quick start's penguins: what a line fitted to one species says of all of them, which rows the fit
-finds new, what its adapter does with them, and how its share rises.
+The quick start's penguins: what a line fitted to one species says of all of them, which rows
+the fit finds new, what its adapter does with them, and how its share rises.
 """
 
 import sys
@@ -71,9 +71,11 @@ def _draw_share(panel: Axes, x: xr.DataArray, found: xr.Dataset) -> None:
 def _say(panel: Axes, found: xr.Dataset) -> None:
     panel.axis("off")
     gain = float((found["log_score"] - found["frozen_log_score"]).mean())
+    new = float(found["responsibility"].mean())
     said = (
-        f"{float(found['responsibility'].mean()):.0%} of {found.sizes['obs']} rows are the adapter's.\n"
-        f"At all rows the mixture's log-score is {gain:.2f} nats\na row better than the frozen model's alone."
+        f"{new:.0%} of {found.sizes['obs']} rows are the adapter's.\n"
+        f"At all rows the mixture's log-score is {gain:.2f} nats\n"
+        "a row better than the frozen model's alone."
     )
     panel.text(0.0, 0.85, said, va="top", fontsize=9.0)
 

@@ -91,7 +91,8 @@ def test_the_readme_is_short_and_begins_with_a_picture():
     assert len(lines) < 150
     (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", "\n".join(lines[:12]))
     assert (ROOT / picture).stat().st_size < 150_000
-    assert min(Image.open(ROOT / picture).size) > 400
+    with Image.open(ROOT / picture) as image:
+        assert min(image.size) > 400
 
 
 def test_every_command_variant_and_analysis_has_its_place():

@@ -42,10 +42,12 @@ def installed(wheel: Path) -> Path:
     return folder
 
 
-def run(folder: Path, cwd: Path, *words: str | Path) -> str:
+def run(folder: Path, cwd: Path, program: Path | str, words: str, *more: str) -> str:
     """What a program prints that finds our package in a folder alone."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [program, *words.split(), *more], cwd=cwd, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -64,31 +66,16 @@ def test_all_is_inside(wheel):
 
 
 def test_it_is_used_from_an_empty_folder(installed, tmp_path):
-    places = run(
-        installed,
-        tmp_path,
-        sys.executable,
-        "-c",
-        "import bayes_cmoe, bayes_cmoe.models; print(bayes_cmoe.__file__, bayes_cmoe.models.__file__)",
-    ).split()
-    assert places == [
+    code = "import bayes_cmoe, bayes_cmoe.models as own; print(bayes_cmoe.__file__, own.__file__)"
+    assert run(installed, tmp_path, sys.executable, "-c", code).split() == [
         str(installed / "bayes_cmoe/__init__.py"),
         str(installed / "bayes_cmoe/models/__init__.py"),
     ]
     script = installed / "bin" / "bayes-cmoe"
     assert "softmax_contaminated" in run(installed, tmp_path, script, "variants")
-    run(
-        installed,
-        tmp_path,
-        script,
-        *"simulate constant_contaminated --regime merging -n 200 --seed 1 -o d.csv".split(),
-    )
-    fitted = run(
-        installed,
-        tmp_path,
-        script,
-        *"fit constant_contaminated d.csv -y y -x x1 --frozen-family gaussian".split(),
-        *"--frozen-mean frozen_mean --frozen-scale frozen_scale -o out".split(),
-    )
-    assert "lam" in fitted
+    drawn = "simulate constant_contaminated --regime merging -n 200 --seed 1 -o d.csv"
+    run(installed, tmp_path, script, drawn)
+    frozen = "--frozen-family gaussian --frozen-mean frozen_mean --frozen-scale frozen_scale"
+    fitted = f"fit constant_contaminated d.csv -y y -x x1 {frozen} -o out"
+    assert "lam" in run(installed, tmp_path, script, fitted)
     assert (tmp_path / "out" / "fit.nc").is_file()

@@ -24,10 +24,12 @@ def _homes(module: ModuleType, names: list[str]) -> tuple[list[str], list[str]]:
     elsewhere = [
         own
         for own in names
-        if getattr(getattr(module, own), "__module__", module.__name__) != module.__name__
-        and callable(getattr(module, own))
         # An alias of types says nothing to a reader, and is not evaluated without its imports.
-        or isinstance(getattr(module, own), TypeAliasType)
+        if isinstance(getattr(module, own), TypeAliasType)
+        or (
+            callable(getattr(module, own))
+            and getattr(getattr(module, own), "__module__", module.__name__) != module.__name__
+        )
     ]
     return top, [own for own in elsewhere if own not in top]
 

@@ -95,14 +95,11 @@ class VariantRegimes(_Said):
                 own.summary,
                 own.gate.name,
                 own.expert,
-                str(own.features),
                 _path(own),
             ]
             for own in variant_named(self.arguments[0]).regimes.values()
         ]
-        return _table(
-            ("regime", "what", "gate", "expert", "inputs", "truth as n grows"), rows, "regimes"
-        )
+        return _table(("regime", "what", "gate", "expert", "truth as n grows"), rows, "regimes")
 
 
 class VariantDocstring(_Said):
@@ -152,6 +149,7 @@ class VariantRates(_Said):
             lines += [f"### {regime}", ""]
             boundary = next((row["boundary"] for row in own if row["boundary"]), "")
             lines += [f"Can be learnt while {boundary}.".replace("*", r"\*"), ""] * bool(boundary)
+            lines += [*self._sources(own), ""]
             lines += _table(
                 (
                     "parameter",
@@ -161,7 +159,6 @@ class VariantRates(_Said):
                     "±",
                     "bound, n = 10³",
                     "n = 10⁶",
-                    "source",
                 ),
                 [self._row(row) for row in own],
                 "rates",
@@ -169,8 +166,19 @@ class VariantRates(_Said):
         return lines
 
     @staticmethod
+    def _sources(rows: Sequence[dict[str, Any]]) -> list[str]:
+        """Where the rates of a regime come from, and when they hold."""
+        said: dict[str, list[str]] = {}
+        for row in rows:
+            if row["source"]:
+                words = [row["mark"], row["source"], row["condition"]]
+                said.setdefault("; ".join(w for w in words if w), []).append(row["parameter"])
+        return [
+            f"- {words} ({', '.join(names)})".replace("*", r"\*") for words, names in said.items()
+        ]
+
+    @staticmethod
     def _row(row: dict[str, Any]) -> list[str]:
-        words = [row["mark"] if row["mark"] == "derived" else "", row["source"], row["condition"]]
         return [
             f"`{row['parameter']}`",
             *(_number(row[name]) for name in ("exponent", "lower")),
@@ -178,7 +186,6 @@ class VariantRates(_Said):
               for name in ("slope", "slope_se")),
             *("" if row["bound"][place] is None else f"{row['bound'][place]:.3g}"
               for place in (0, -1)),
-            "; ".join(word for word in words if word),
         ]  # fmt: skip
 
 

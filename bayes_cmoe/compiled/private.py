@@ -424,10 +424,13 @@ _CONVERTING = RLock()
 
 def _converted(graph: Any) -> Callable[..., tuple[Array, ...]]:
     import jax
+    from pytensor import config
     from pytensor.compile.mode import JAX
 
+    # As PyTensor's own compilation, it does not note where each new variable was made.
+    quick = config.change_flags(traceback__limit=config.traceback__compile_limit)
     # Asked for within a function that is being traced, of which the constants are no part.
-    with jax.ensure_compile_time_eval():
+    with quick, jax.ensure_compile_time_eval():
         # Taken apart, logaddexp could not be given its own derivative.
         JAX.excluding("inline_ofg").optimizer.rewrite(graph)
         return _conversion()(graph)

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from joblib import Parallel, delayed
@@ -169,7 +170,7 @@ def test_a_graph_is_converted_once_with_the_data_of_when_it_was_given(monkeypatc
 
 def test_shapes_are_those_of_the_types_or_of_the_data() -> None:
     with pm.Model(coords={"k": range(4)}) as own:
-        length = pm.Data("length", 5)
+        length = pytensor.shared(np.int64(5))
         found = [
             private.shape_of(variable)
             for variable in (

@@ -155,7 +155,12 @@ def test_a_converted_graph_keeps_data_and_lets_an_impossible_parameter_pass(
 def test_a_graph_is_converted_once_with_the_data_of_when_it_was_given(monkeypatch) -> None:
     """By eight threads at once, the first of them within a program that is being traced."""
     own, converted, real = weighted_model(), [], private._converted
-    monkeypatch.setattr(private, "_converted", lambda graph: converted.append(1) or real(graph))
+
+    def counted(graph):
+        converted.append(graph)
+        return real(graph)
+
+    monkeypatch.setattr(private, "_converted", counted)
     scale = pt.scalar("scale", dtype="float64")
     function = private.jaxify([scale], [pm.logp(pm.Normal.dist(0.0, scale), own["x"]) * X])
     own.set_data("x", X + 100.0)

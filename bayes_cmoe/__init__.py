@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.estimate.nuts import fit_nuts
     from bayes_cmoe.estimate.predictive import posterior_predictive, prior_predictive
     from bayes_cmoe.front.fit import fit
+    from bayes_cmoe.front.next_rows import next_rows
     from bayes_cmoe.front.predict import predict
     from bayes_cmoe.parts.data import Data
     from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
@@ -70,6 +71,7 @@ __all__ = [
     "frozen_probabilities",
     "intervals",
     "load_plugin",
+    "next_rows",
     "open_sweep",
     "plot_contraction",
     "plot_coverage",
@@ -100,6 +102,7 @@ _HOMES = {
         "prior_predictive",
     ),
     "front.fit": ("fit",),
+    "front.next_rows": ("next_rows",),
     "front.predict": ("predict",),
     "parts.data": ("Data",),
     "parts.experts": (

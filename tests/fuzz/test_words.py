@@ -13,6 +13,7 @@ import bayes_cmoe.commands.diagnose as diagnose_command
 import bayes_cmoe.commands.simulate as simulate_command
 import bayes_cmoe.commands.test as test_command
 import bayes_cmoe.front.estimated as engine
+import bayes_cmoe.front.next_rows as next_module
 import bayes_cmoe.front.predict as predict_module
 import bayes_cmoe.report.explanation_page as explanation_module
 import bayes_cmoe.sweep.run as sweep_run
@@ -34,6 +35,7 @@ VALID = {
     "diagnose": [VARIANT, "{folder}/good.csv", *TABLE],
     "test": [VARIANT, "{folder}/good.csv", *TABLE],
     "predict": ["{folder}/fit.nc", "{folder}/good.csv", "-o", "{folder}/new.csv"],
+    "next": ["{folder}/fit.nc", "{folder}/good.csv"],
     "explain": ["{folder}/fit.nc", "-o", "{folder}/page"],
     "theory": [VARIANT, "--regime", REGIME],
     "plan": [VARIANT, "--regime", REGIME, "-n", "1000"],
@@ -48,7 +50,7 @@ OPTIONS = (
     "--method", "--frozen-scale", "--frozen-df", "--frozen-logp", "--frozen-probs", "-x", "-y",
     "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help", "--version", "--",
     "--kind", "--engine", "--datasets", "--ranked", "--intervals", "--level", "--calibrate",
-    "--log-likelihood",
+    "--log-likelihood", "--wanted", "--rows",
     "--seed.a", "--x.0", "--features.0", "--empty-features", "--no-json", "--colour",
 )  # fmt: skip
 NASTY = (
@@ -96,6 +98,7 @@ def stopped(argv):
     slow = (
         (engine, "estimated"), (diagnose_command, "_diagnosed"), (simulate_command, "draw"),
         (test_command, "_tested"), (predict_module, "predict"), (explanation_module, "explain"),
+        (next_module, "next_rows"),
         (planner, "information_along"), (exponents, "information_along"), (sweep_run, "run_sweep"),
     )  # fmt: skip
     ends = [taken(*place) for place in slow]

@@ -28,6 +28,7 @@ __all__ = [
     "named_numbers",
     "number_of",
     "program",
+    "range_of",
     "recall",
     "take_plugin_words",
 ]
@@ -84,6 +85,30 @@ def named_numbers(option: str, text: str) -> dict[str, float]:
             raise InputError(f"{option}: {shortened(name)} is given twice: give each once")
         found[name] = float(value)
     return found
+
+
+def range_of(option: str, text: str) -> tuple[float, float]:
+    """Two numbers in order, as 0.1,0.5; one number is both.
+
+    Raises
+    ------
+    InputError
+        When it is something else.
+
+    Examples
+    --------
+    >>> range_of("--share", "1/4")
+    Traceback (most recent call last):
+    bayes_cmoe.errors.InputError: --share 1/4: give two numbers in order, such as 0.1,0.5
+    >>> range_of("--share", "0.1,0.5"), range_of("--share", ".3")
+    ((0.1, 0.5), (0.3, 0.3))
+    """
+    ends = [number_of(part.strip()) for part in text.split(",")]
+    ends = ends * 2 if len(ends) == 1 else ends
+    least, most = ends if len(ends) == 2 else (None, None)
+    if least is None or most is None or least > most or max(abs(least), abs(most)) > LARGEST_WHOLE:
+        raise InputError(f"{option} {shortened(text)}: give two numbers in order, such as 0.1,0.5")
+    return float(least), float(most)
 
 
 def _refused(token: Any, remedy: str) -> InputError:

@@ -18,7 +18,7 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
 
-__all__ = ["check_drawable", "row_information", "weighted_scores"]
+__all__ = ["check_drawable", "response_nodes", "row_information", "weighted_scores"]
 
 PANELS = 16
 """Panels on either side of each component of a number."""
@@ -88,12 +88,10 @@ def weighted_scores(
     each = max(1, AT_A_TIME // nodes)
     for start in range(0, rows, each):
         part = {name: column[start : start + each] for name, column in known.items()}
-        y, log_weight = _nodes(engine, theta, part, classes, panels)
-        count = len(y)
-        tiled = {name: np.repeat(column, y.shape[1], axis=0) for name, column in part.items()}
-        tiled[engine.response] = y.ravel()
+        tiled, log_weight = response_nodes(engine, theta, part, classes, panels=panels)
+        count = len(part["x"])
         laid = engine.likelihood.rows(tiled)
-        logp = engine.likelihood.logp(theta, laid) + log_weight.ravel()
+        logp = engine.likelihood.logp(theta, laid) + log_weight
         scores = engine.likelihood.scores(theta, laid)
         # Far out the density is zero and the score need not be finite.
         root = np.exp(0.5 * logp)[:, None]
@@ -124,6 +122,34 @@ def row_information(
         for part in weighted_scores(engine, theta, distinct, classes)
     ]
     return np.concatenate(found)[np.ravel(place)]
+
+
+def response_nodes(
+    engine: Scores,
+    theta: NDArray,
+    columns: Columns,
+    classes: int | None,
+    *,
+    panels: int = PANELS,
+) -> tuple[Columns, NDArray]:
+    """The nodes of all rows, one row's after the other, and the logarithms of their weights.
+
+    Parameters
+    ----------
+    engine, theta, columns, classes, panels
+        As of `weighted_scores`.
+
+    Returns
+    -------
+    columns : dict of str to array
+        Of the rows, each as often as it has nodes, with the response.
+    log_weight : array, shape (rows times nodes,)
+        int g(y) dy at a row is the sum of exp(log_weight) g over its nodes.
+    """
+    known = {name: column for name, column in columns.items() if name != engine.response}
+    y, log_weight = _nodes(engine, theta, known, classes, panels)
+    tiled = {name: np.repeat(column, y.shape[1], axis=0) for name, column in known.items()}
+    return {**tiled, engine.response: y.ravel()}, log_weight.ravel()
 
 
 def _nodes(

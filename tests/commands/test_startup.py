@@ -45,6 +45,8 @@ CHEAP = {
     "table of diagnose": (2, "diagnose constant_contaminated missing.csv"),
     "table of test": (2, "test constant_contaminated missing.csv"),
     "fit of predict": (2, "predict missing.nc d.csv -o p.csv"),
+    "table of advise": (2, "advise missing.csv -x p --frozen-probs p,q"),
+    "range of advise": (2, "advise d.csv -x p --frozen-probs p,q --share 2,1"),
     "fit of next": (2, "next missing.nc d.csv"),
     "fit of explain": (2, "explain missing.nc -o page"),
     "bad table": (2, "fit constant_contaminated bad.csv"),

@@ -217,7 +217,10 @@ def _judged(own: _Found, seed: int) -> tuple[str, str, NDArray]:
         )
         said = f"{kind}; {count_in_words(n)} rows at the median truth{rest if later else ''}"
         return "local", said, none
-    moduli = form_moduli(own.form, own.truths[middle], n, seed) if n < MOST_ROWS else None
+    there = own.truths[middle]
+    moduli = None
+    if there is not None and n < MOST_ROWS:
+        moduli = form_moduli(own.form, there, n, seed)
     if moduli is None:
         said = "the data hardly tell it from f0" if n < np.inf else "no data tell it from f0"
         return "unresolved", f"{kind}; no promise at the median truth: {said} there", none

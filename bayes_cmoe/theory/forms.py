@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class Form:
     @cached_property
     def mean_share(self) -> Functional:
         """theta -> the mean share over the rows used."""
-        columns = [jnp.asarray(self.used[name]) for name in self.components.columns]
+        columns: list[Any] = [jnp.asarray(self.used[name]) for name in self.components.columns]
         block = self.components.block
         return Functional(SHARE, lambda theta: jnp.mean(block(theta, columns).share)[None])
 
@@ -146,7 +147,7 @@ class Form:
         kinds = {name: float(own.kind == "lognormal") for name, own in self.weak.items()}
         return self._filled(kinds | dict.fromkeys(self.targets.mixture.gate_names, 0.0)) > 0
 
-    def _filled(self, values: dict[str, NDArray | float]) -> NDArray:
+    def _filled(self, values: Mapping[str, NDArray | float]) -> NDArray:
         layout = self.engine.layout
         return layout.ravel(
             {

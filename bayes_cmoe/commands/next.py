@@ -49,9 +49,9 @@ def next(
     new
         The candidates: .csv, .tsv or .parquet, with the fit's inputs and frozen columns by name.
     parameter
-        What is to be known better: a parameter, an entry such as a[x1], the gate's share, or expert
-        for all of the prompt's parameters. The share or expert when left out, whichever has the
-        larger relative error.
+        What is to be known better: function (the default: the prompt's function over its own
+        rows), share (the mean of the prompt's share), a parameter, an entry such as a[x1], or
+        expert for all of the prompt's parameters.
     wanted
         In place of --parameter wanted standard errors, such as NAME=0.1,NAME=0.2: what is farthest
         from its wish counts.

@@ -20,7 +20,8 @@ from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.low_rank import low_rank_expert
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.advice import Advice, advice
-from bayes_cmoe.theory.forms import FUNCTION, form_of
+from bayes_cmoe.theory.forms import form_of
+from bayes_cmoe.theory.functions import FUNCTION
 from bayes_cmoe.theory.plausible import Beliefs
 
 __all__ = ["advise", "advise_at", "expert_forms"]

@@ -46,12 +46,13 @@ def next_rows(
     candidates : table
         Inputs without a response, as for `bayes_cmoe.fit`.
     parameter : str, optional
-        What is to be known better: a parameter, one entry such as ``a[x1]``, the gate's share, or
-        ``expert``, all of the prompt's parameters together.
+        What is to be known better: ``function``, the prompt's function over its own rows (weights
+        pi(x) at the fit's rows), in units of y; ``share``, the mean of pi(x); a parameter, one
+        entry such as ``a[x1]``, or ``expert``, all of the prompt's parameters together. The
+        function when left out.
     wanted : mapping of str to float, optional
         Wanted standard errors, in place of `parameter`: the target whose standard error is the most
-        of its wish is the one that counts. With neither the share and ``expert`` are compared,
-        each with its own size.
+        of its wish is the one that counts.
     rows : int
         Size of the batch, in which each row is chosen given those before it; 1000 at most.
     frozen : optional

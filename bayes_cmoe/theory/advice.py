@@ -21,7 +21,8 @@ from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.shown import Shown
 from bayes_cmoe.theory.expected import check_drawable
 from bayes_cmoe.theory.form_moduli import form_moduli
-from bayes_cmoe.theory.forms import FUNCTION, SHARE, Form
+from bayes_cmoe.theory.forms import Form
+from bayes_cmoe.theory.functions import FUNCTION, SHARE
 from bayes_cmoe.theory.nearest import SAME, Nearest, nearest
 from bayes_cmoe.theory.plausible import Beliefs, Sizes, plausible
 from bayes_cmoe.theory.standing import LOCAL_SHARE

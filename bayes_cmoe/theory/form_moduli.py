@@ -46,7 +46,7 @@ def form_moduli(form: Form, theta: NDArray, n: float, seed: int = 0) -> NDArray 
         pick = rng.integers(len(known["x"]), size=count)
         return {name: column[pick] for name, column in known.items()}
 
-    root = jnp.sqrt(jnp.asarray(form.weights(theta)))
+    root = jnp.sqrt(jnp.asarray(form.function_slopes(theta)[1]))
     whole = form.function.function
     function = Functional(form.function.name, lambda point: root * whole(point))
     free = form.targets.expert_entries

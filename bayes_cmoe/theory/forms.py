@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.components import Components
-from bayes_cmoe.compiled.device import jnp
-from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.frozen import Frozen
@@ -30,15 +25,18 @@ from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.theory.expected import response_nodes, weighted_scores
 from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.functional import Functional
+from bayes_cmoe.theory.functions import (
+    FUNCTION,
+    SHARE,
+    expert_function,
+    function_slopes,
+    mean_share,
+)
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores, stacked_root
 
-__all__ = ["FUNCTION", "SHARE", "Form", "form_of"]
+__all__ = ["Form", "form_of"]
 
-FUNCTION = "function"
-"""The prompt's function over its rows, as a target."""
-SHARE = "share"
-"""The mean share over the rows."""
 MOST_ROWS = 512
 """Rows that the information is a mean over."""
 FEW_ROWS = 96
@@ -99,40 +97,21 @@ class Form:
     @cached_property
     def mean_share(self) -> Functional:
         """theta -> the mean share over the rows used."""
-        columns: list[Any] = [jnp.asarray(self.used[name]) for name in self.components.columns]
-        block = self.components.block
-        return Functional(SHARE, lambda theta: jnp.mean(block(theta, columns).share)[None])
+        return mean_share(self.components, self.used)
 
     @cached_property
     def function(self) -> Functional:
         """theta -> h(x; eta) over `scale` at the rows used, every class's in turn."""
-        layout, names = self.engine.layout, list(self.expert.dims)
-        x = pt.matrix("x", dtype="float64")
-        values = {
-            name: pt.tensor(name, dtype="float64", shape=(None,) * len(shape))
-            for name, shape in zip(layout.names, layout.shapes, strict=True)
-            if name in names
-        }
-        ordered = {name: values[name] for name in names}
-        mean = jaxify([x, *ordered.values()], [self.expert.mean(x, **ordered)])
-        inputs, scale = jnp.asarray(self.used["x"]), self.scale
+        return expert_function(self.engine.layout, self.expert, self.used["x"], self.scale)
 
-        def at(theta: Array) -> Array:
-            named = dict(zip(layout.names, layout.split(theta), strict=True))
-            return jnp.ravel(mean(inputs, *(named[name] for name in names))[0]) / scale
-
-        return Functional(FUNCTION, at)
-
-    def weights(self, theta: NDArray) -> NDArray:
-        """Of each entry of `function` in a mean over the prompt's own rows, which sum to one."""
-        share = self.share(theta)
-        each = len(self.function.value(theta)) // len(share)
-        return np.repeat(share / share.sum(), each)
+    def function_slopes(self, theta: NDArray) -> tuple[NDArray, NDArray]:
+        """The function's derivative over the prompt's own rows, and the weights of these."""
+        return function_slopes(self.function, self.components, self.used, theta)
 
     @cached_property
     def units(self) -> NDArray:
         """The weak prior's spread of each entry of theta, one of the gate's; (parameter,)"""
-        one = dict.fromkeys(self.targets.mixture.gate_names, 1.0)
+        one = dict.fromkeys(self.targets.mixture.gate_names, np.ones(()))
         return self._filled({name: np.asarray(own.sd) for name, own in self.weak.items()} | one)
 
     @cached_property
@@ -144,8 +123,9 @@ class Form:
     @cached_property
     def positive(self) -> NDArray:
         """Which entries of theta have a scale of their own, as variances have; (parameter,)"""
-        kinds = {name: float(own.kind == "lognormal") for name, own in self.weak.items()}
-        return self._filled(kinds | dict.fromkeys(self.targets.mixture.gate_names, 0.0)) > 0
+        scaled = [name for name, own in self.weak.items() if own.kind == "lognormal"]
+        names = self.engine.layout.names
+        return self._filled({name: float(name in scaled) for name in names}) > 0
 
     def _filled(self, values: Mapping[str, NDArray | float]) -> NDArray:
         layout = self.engine.layout
@@ -210,8 +190,7 @@ class Form:
         """
         jacobians = self.targets.jacobians(theta)
         jacobians[SHARE] = self.mean_share.jacobian(theta)
-        own = np.sqrt(self.weights(theta))[:, None] * self.function.jacobian(theta)
-        jacobians[FUNCTION] = np.linalg.qr(own, mode="r")
+        jacobians[FUNCTION], _ = self.function_slopes(theta)
         found = self.information(theta)
         if found is None:
             return dict.fromkeys(jacobians, np.inf)

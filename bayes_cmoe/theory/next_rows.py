@@ -17,13 +17,21 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError, choose, shortened
 from bayes_cmoe.shown import Shown
-from bayes_cmoe.study.targets import EXPERT, Targets, combination
+from bayes_cmoe.study.targets import Targets, combination
 from bayes_cmoe.theory.diagnosis import diagnose
 from bayes_cmoe.theory.expected import check_drawable, row_information
+from bayes_cmoe.theory.functions import (
+    FUNCTION,
+    SHARE,
+    expert_function,
+    function_slopes,
+    mean_share,
+)
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
 
@@ -91,16 +99,19 @@ def next_rows_of(
     engine = Scores(model, posterior.likelihood)
     point = tree["point_estimate"]
     theta = engine.layout.ravel({name: np.asarray(point[name]) for name in engine.layout.names})
-    _check_named(engine.targets, parameter, wanted)
+    _check_named([*engine.targets.components, SHARE, FUNCTION], parameter, wanted)
     standing = diagnose(model, tree, seed=seed)
     if standing.attrs["standing"] != "local":
         raise InputError(
             f"no row can be said to be the best next one: the fit is not resolved, and what one "
             f"more row adds is known about a resolved one only: {standing.attrs['advice']}"
         )
-    covariance = _covariance(posterior, columns_of(model), theta)
-    name = _binding(engine.targets, theta, covariance, parameter, wanted)
-    jacobian = engine.targets.jacobian(name, theta)
+    columns = columns_of(model)
+    covariance = _covariance(posterior, columns, theta)
+    names = [parameter or FUNCTION] if wanted is None else list(wanted)
+    jacobians = {name: _jacobian(engine.targets, model, columns, name, theta) for name in names}
+    name = _binding(jacobians, covariance, wanted)
+    jacobian = jacobians[name]
     classes = len(model.coords["class"]) if "class" in model.coords else None
     information = row_information(engine, theta, candidates, classes)
     found = ranked(covariance, information, jacobian, rows)
@@ -206,37 +217,40 @@ def _covariance(posterior: Posterior, columns: Columns, theta: NDArray) -> NDArr
 
 
 def _check_named(
-    targets: Targets, parameter: str | None, wanted: Mapping[str, float] | None
+    known: list[str], parameter: str | None, wanted: Mapping[str, float] | None
 ) -> None:
     if parameter is not None and wanted is not None:
         raise InputError("a target and wanted errors are given: give one of them")
+    if wanted is not None and not wanted:
+        raise InputError("no wanted error is given: name at least one target")
     for name in [parameter] if parameter is not None else list(wanted or {}):
-        choose("parameter", name, targets.components)
+        choose("parameter", name, known)
     for name, error in (wanted or {}).items():
         if not (np.isfinite(error) and error > 0):
             raise InputError(f"a wanted error of {error:g} of {name} makes no sense: give one > 0")
 
 
+def _jacobian(
+    targets: Targets, model: pm.Model, columns: Columns, name: str, theta: NDArray
+) -> NDArray:
+    """The derivative of a target at the fit's own rows, shape (component, parameter)."""
+    if name not in (SHARE, FUNCTION) or name in targets.components:
+        return targets.jacobian(name, theta)
+    components = Components(model)
+    if name == SHARE:
+        return mean_share(components, columns).jacobian(theta)
+    function = expert_function(targets.layout, targets.mixture.expert, columns["x"])
+    return function_slopes(function, components, columns, theta)[0]
+
+
 def _binding(
-    targets: Targets,
-    theta: NDArray,
-    covariance: NDArray,
-    parameter: str | None,
-    wanted: Mapping[str, float] | None,
+    jacobians: Mapping[str, NDArray], covariance: NDArray, wanted: Mapping[str, float] | None
 ) -> str:
     """The target whose standard error is the most of what is wished."""
-    if parameter is not None:
-        return parameter
-    if not wanted:
-        # Relative errors: of the share and of the expert, which are no zeros in a resolved fit.
-        measured = np.asarray(targets.measured(theta))
-        wanted = {
-            name: float(np.linalg.norm(measured[list(targets.components[name])]))
-            for name in (targets.share, EXPERT)
-        }
+    wishes = dict.fromkeys(jacobians, 1.0) if wanted is None else wanted
 
     def ratio(name: str) -> float:
-        own = targets.jacobian(name, theta)
-        return float(np.sqrt(np.trace(own @ covariance @ own.T))) / wanted[name]
+        own = jacobians[name]
+        return float(np.sqrt(np.trace(own @ covariance @ own.T))) / wishes[name]
 
-    return max(wanted, key=ratio)
+    return max(jacobians, key=ratio)

@@ -8,10 +8,10 @@ from scipy.integrate import quad_vec
 from scipy.stats import norm
 
 from bayes_cmoe import InputError, fit, next_rows
-from bayes_cmoe.compiled.likelihood import layout_of
+from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.front.origin import model_of
 from bayes_cmoe.study.targets import targets_of
-from bayes_cmoe.theory.next_rows import _binding, next_rows_of, ranked
+from bayes_cmoe.theory.next_rows import _binding, _jacobian, next_rows_of, ranked
 
 STATED = {"family": "gaussian", "mean": "f0", "scale": 0.3}
 
@@ -162,23 +162,28 @@ def test_a_batch_is_not_copies_of_one_row():
     assert set(found["chosen"].to_numpy()[:2].tolist()) == set(exhaustive)
 
 
-def test_the_target_farthest_from_its_wish_counts(tree):
+def test_the_target_farthest_from_its_wish_counts():
+    covariance = np.diag([0.1, 0.2, 0.3]) ** 2
+    jacobians = {"one": np.eye(3)[:1], "two": np.eye(3)[1:]}
+    assert _binding(jacobians, covariance, {"one": 0.1, "two": 10.0}) == "one"
+    assert _binding(jacobians, covariance, {"one": 10.0, "two": 0.1}) == "two"
+    # The vector's error is the root of .2² + .3² = .36².
+    assert _binding(jacobians, covariance, {"one": 0.1, "two": 0.35}) == "two"
+    assert _binding(jacobians, covariance, {"one": 0.1, "two": 0.37}) == "one"
+    assert _binding({"two": jacobians["two"]}, covariance, None) == "two"
+
+
+def test_share_and_function_are_means_over_the_fits_rows(tree):
+    """A constant gate's share is its parameter; a line's error is that of the line at the rows."""
     model = model_of(tree)
-    targets = targets_of(model, layout_of(model))
-    theta = np.array([0.4, -3.0, 4.0, 0.1])
-    covariance = np.diag([0.04, 0.09, 0.16, 0.01]) ** 2
-
-    def binding(parameter=None, wanted=None):
-        return _binding(targets, theta, covariance, parameter, wanted)
-
-    assert binding(wanted={"b": 0.1, "a": 10.0}) == "b"
-    assert binding(wanted={"b": 10.0, "a": 0.1}) == "a"
-    assert binding(parameter="nu") == "nu"
-    # Relative errors .04/.4 and (.09² + .16² + .01²)^½ / (3² + 4² + .1²)^½.
-    assert binding() == "lam"
-    theta[0] = 0.99
-    covariance[0, 0] = 0.03**2
-    assert binding() == "expert"
+    targets, columns = targets_of(model, layout_of(model)), columns_of(model)
+    theta = np.array([0.4, -1.0, 1.0, 0.1])
+    share = _jacobian(targets, model, columns, "share", theta)
+    np.testing.assert_allclose(share, [[1.0, 0.0, 0.0, 0.0]], atol=1e-12)
+    own = _jacobian(targets, model, columns, "function", theta)
+    x = columns["x"][:, 0]
+    design = np.column_stack([np.zeros_like(x), x, np.ones_like(x), np.zeros_like(x)])
+    np.testing.assert_allclose(own.T @ own, design.T @ design / len(x), atol=1e-10)
 
 
 def test_it_shows_itself(found):
@@ -193,6 +198,7 @@ def test_it_shows_itself(found):
         ({"parameter": "lamb"}, "did you mean 'lam'"),
         ({"wanted": {"lamb": 1.0}}, "did you mean 'lam'"),
         ({"wanted": {"lam": 0.0}}, "makes no sense"),
+        ({"wanted": {}}, "name at least one"),
         ({"parameter": "lam", "wanted": {"lam": 0.1}}, "one of them"),
         ({"rows": 0}, "from 1 to 1000"),
     ],

@@ -221,12 +221,8 @@ def band_table(penguins: Penguins, fits: dict[str, Fit]) -> tuple[Table, dict[st
     right = {"lam": penguins.new.mean(), **line, "nu": np.mean(left**2)}
     answer = constant.components.at(constant.components.layout.ravel(right))
 
-    def loglik(parts: RowParts) -> NDArray:
-        stay, move = np.log1p(-parts.share), np.log(parts.share)
-        return np.logaddexp(stay + parts.frozen, move + parts.prompt)
-
     at_fit = constant.parts()
-    gain = loglik(at_fit) - loglik(answer)
+    gain = at_fit.log_density - answer.log_density
     frozen = evaluate(EXPERTS["linear"], penguins.x[:, None], penguins.line)
     away = (penguins.depth - frozen) / penguins.sd
     title = "Constant gate, by bill length"

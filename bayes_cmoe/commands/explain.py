@@ -8,14 +8,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bayes_cmoe.commands.tabular import check_seed
+from bayes_cmoe.commands.tabular import check_data_sets, check_seed
 from bayes_cmoe.commands.words import Place, Whole
-from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.outputs import check_folder_writable
 
 __all__ = ["explain"]
-
-FEWEST, MOST = 39, 10**5
 
 
 def explain(
@@ -43,8 +40,7 @@ def explain(
         Seed of the random numbers.
     """
     check_seed(seed)
-    if not FEWEST <= draws <= MOST:
-        raise InputError(f"--draws {draws}: give a number from {FEWEST} to {MOST}")
+    check_data_sets(draws)
     check_folder_writable(output)
     from bayes_cmoe.front.saved import read_fit
 

@@ -11,17 +11,34 @@ from rich.table import Table
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import xr
 
-__all__ = ["check_draws", "check_seed", "plain_table", "print_result", "record_of"]
+__all__ = [
+    "check_data_sets",
+    "check_draws",
+    "check_seed",
+    "plain_table",
+    "print_result",
+    "record_of",
+]
 
 
 MOST_DRAWS = 10**8
 """Minutes of work."""
+FEWEST_DATA_SETS, MOST_DATA_SETS = 39, 10**5
+"""Of two p-values the smaller is doubled, and that of 39 is 0.025 at least."""
 
 
 def check_draws(draws: int) -> None:
     """Refuse a number of draws that would take hours, or none."""
     if not 1 <= draws <= MOST_DRAWS:
         raise InputError(f"--draws {draws}: give a number from 1 to {MOST_DRAWS}")
+
+
+def check_data_sets(draws: int) -> None:
+    """Refuse a number of data sets drawn without a prompt that says nothing, or takes hours."""
+    if not FEWEST_DATA_SETS <= draws <= MOST_DATA_SETS:
+        raise InputError(
+            f"--draws {draws}: give a number from {FEWEST_DATA_SETS} to {MOST_DATA_SETS}"
+        )
 
 
 def check_seed(seed: int) -> None:

@@ -15,17 +15,19 @@ from cyclopts import Parameter
 from bayes_cmoe.commands.frozen_columns import NOT_STATED, FrozenColumns
 from bayes_cmoe.commands.inputs import read_setting
 from bayes_cmoe.commands.priors import chosen_prior
-from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result, record_of
+from bayes_cmoe.commands.tabular import (
+    check_data_sets,
+    check_seed,
+    plain_table,
+    print_result,
+    record_of,
+)
 from bayes_cmoe.commands.words import Place, Whole
-from bayes_cmoe.errors import InputError
 from bayes_cmoe.front.setting import Setting, prior_named
 from bayes_cmoe.lazy import xr
 from bayes_cmoe.parts.priors import Prior
 
 __all__ = ["test"]
-
-FEWEST, MOST = 39, 10**5
-"""Data sets drawn: of two p-values the smaller is doubled, and that of 39 is 0.025 at least."""
 
 
 def test(
@@ -80,8 +82,7 @@ def test(
     """
     check_seed(seed)
     given = chosen_prior(prior or ["flat"])
-    if not FEWEST <= draws <= MOST:
-        raise InputError(f"--draws {draws}: give a number from {FEWEST} to {MOST}")
+    check_data_sets(draws)
     setting = read_setting(variant, data, y, x, frozen, expert, bias, gate, prompts=1)
     with contextlib.redirect_stdout(sys.stderr):
         found = _tested(setting, given, draws, seed, bayes_factor)

@@ -54,6 +54,14 @@ class RowParts(NamedTuple):
     responsibility: Array
     responsibilities: Array
 
+    @property
+    def log_density(self) -> NDArray:
+        """log p(y|x) = log((1 - pi) f0 + pi f), shape (n,)."""
+        share = np.asarray(self.share)
+        with np.errstate(divide="ignore"):
+            stay, move = np.log1p(-share), np.log(share)
+        return np.logaddexp(stay + self.frozen, move + self.prompt)
+
 
 class Components:
     """The experts and the gate of a contaminated model, row by row; compiled once.

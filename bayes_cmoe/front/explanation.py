@@ -12,7 +12,6 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.nested import fit_nested
 from bayes_cmoe.front.origin import Origin, model_of, origin_of
@@ -20,7 +19,7 @@ from bayes_cmoe.front.predict import predict
 from bayes_cmoe.theory.absence import absence_test
 from bayes_cmoe.theory.diagnosis import diagnose
 
-__all__ = ["Answer", "Explanation", "explanation"]
+__all__ = ["DRAWN", "Answer", "Explanation", "explanation", "telling"]
 
 DRAWN = 99
 """Data sets drawn without a prompt, to say whether there is one."""
@@ -28,6 +27,8 @@ LEVEL = 0.05
 SENSITIVE = 0.05
 """Power-scaling index from which on a posterior moves with its prior (arXiv:2107.14054)."""
 TENTH = 0.1
+CONSTANT = 1e-9
+"""Range of the shares below which a gate says of every row the same."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def _posterior(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataTree:
         "draw"
     ] > 1:
         return tree
-    found = fit_nested(model, seed=seed, log_likelihood=True, posterior=Posterior(model))
+    start = tree if "starts" in tree.children else None
+    found = fit_nested(model, seed=seed, log_likelihood=True, start=start)
     found.attrs = {**tree.attrs, **found.attrs}
     return found
 
@@ -164,9 +166,9 @@ def _share(rows: xr.Dataset, posterior: xr.DataTree, origin: Origin) -> str:
     )
     x = posterior["constant_data"]["x"].to_numpy()
     share = rows["share"].to_numpy()
-    if np.ptp(share) < 1e-9:
+    if np.ptp(share) < CONSTANT:
         return f"{said} The gate is constant: it says of every row the same."
-    place = int(np.argmax([abs(_correlation(column, share)) for column in x.T]))
+    place = telling(x, share)[0]
     order = np.argsort(x[:, place])
     few = max(1, int(TENTH * n))
     ends = share[order[:few]].mean(), share[order[-few:]].mean()
@@ -177,10 +179,19 @@ def _share(rows: xr.Dataset, posterior: xr.DataTree, origin: Origin) -> str:
     )
 
 
-def _correlation(one: NDArray, other: NDArray) -> float:
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
+def telling(x: NDArray, share: NDArray) -> list[int]:
+    """Features by how closely the prompt's share follows them, the closest first.
+
+    Parameters
+    ----------
+    x : array, shape (n, feature)
+    share : array, shape (n,)
+    """
+    if np.ptp(share) < CONSTANT:
+        return list(range(x.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = [abs(np.corrcoef(column, share)[0, 1]) for column in x.T]
+    return [int(place) for place in np.argsort(-np.nan_to_num(found), kind="stable")]
 
 
 def _difference(rows: xr.Dataset, model: pm.Model) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.files.columns import Table, check_not_constant, check_row_count
 from bayes_cmoe.front.estimated import METHODS, estimated
 from bayes_cmoe.front.frozen_models import Stated, columns_named, state
 from bayes_cmoe.front.origin import with_origin
@@ -137,13 +138,10 @@ def _is_number(entries: Any) -> bool:
 
 def _check_enough(rows: Data, parts: Parts) -> None:
     """Refuse fewer rows than unknowns, and inputs that tell rows apart in nothing."""
-    count = parts.parameters(rows.x.shape[1], rows.classes)
-    if rows.n < count:
-        raise InputError(f"{rows.n} rows for {count} parameters: give more rows, or fewer inputs")
-    spread = np.ptp(rows.x, axis=0) > 1e-13 * np.max(np.abs(rows.x), axis=0)
-    if not spread.all():
-        name = rows.features[int(np.argmin(spread))]
-        raise InputError(f"the input {name!r} is constant: leave it out")
+    table = Table("the table", dict(zip(rows.features, rows.x.T, strict=True)))
+    check_row_count(table, parts.parameters(rows.x.shape[1], rows.classes))
+    for name in rows.features:
+        check_not_constant(table, name)
 
 
 def _usual(stated: Stated) -> str:

@@ -7,7 +7,7 @@ of one's own. How it was stated is kept as plain values, so that it can be state
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +120,7 @@ def state(
         def predicted(rows: pd.DataFrame) -> Any:
             return frozen.predict(_features(frozen, rows, inputs))
 
-        return _by_means(predicted, table, response, held_out, known)
+        return _by_means(predicted(table), predicted, len(table), response, held_out, known)
     if not callable(frozen):
         raise InputError(
             f"frozen is a {type(frozen).__name__}: give a fitted model with predict or "
@@ -132,7 +132,11 @@ def state(
         if array.ndim == 2:
             return _by_probabilities(array.astype(float), None, {"by": MODEL})
         names = list(inputs.columns)
-        return _by_means(lambda rows: frozen(rows[names]), table, response, held_out, known)
+
+        def again(rows: pd.DataFrame) -> Any:
+            return frozen(rows[names])
+
+        return _by_means(array, again, len(table), response, held_out, known)
     stated = _by_columns(found, table)
     return Stated(stated.frozen, {"by": MODEL}, stated.response, stated.labels)
 
@@ -151,9 +155,15 @@ def _features(model: Any, table: pd.DataFrame, inputs: pd.DataFrame) -> Any:
 
 
 def _by_means(
-    predicted: Any, table: pd.DataFrame, response: Any, held_out: Any, known: Any
+    found: Any,
+    predicted: Callable[[pd.DataFrame], Any],
+    count: int,
+    response: Any,
+    held_out: Any,
+    known: Any,
 ) -> Stated:
-    mean = _one_a_row(predicted(table), len(table))
+    """Of the means found at the rows; `predicted` gives them at held-out rows."""
+    mean = _one_a_row(found, count)
     if known is not None and "scale" in known:
         scale, whence = float(known["scale"]), known.get("scale_from", "")
     elif held_out is not None:

@@ -116,12 +116,10 @@ def predict(
             f"{origin.variant} has no frozen model to predict beside: use `with_rows` and "
             "`pm.sample_posterior_predictive`"
         )
-    model, known = (
-        (model_of(tree), True) if new is None else _at_table(tree, origin, new, y, frozen)
-    )
+    model, known = (model_of(tree), True) if new is None else _at_table(origin, new, y, frozen)
     found = predicted_at(tree, model, known, level=level, draws=draws, seed=seed)
     if calibrate is not None:
-        rows, has = _at_table(tree, origin, calibrate, None, frozen)
+        rows, has = _at_table(origin, calibrate, None, frozen)
         if not has:
             raise InputError(
                 f"the rows to calibrate on lack the response {origin.response!r}: add it"
@@ -133,9 +131,7 @@ def predict(
     return _labelled(found, origin)
 
 
-def _at_table(
-    tree: xr.DataTree, origin: Origin, new: Any, y: Any, frozen: Any
-) -> tuple[pm.Model, bool]:
+def _at_table(origin: Origin, new: Any, y: Any, frozen: Any) -> tuple[pm.Model, bool]:
     """The model at the rows of a table, and whether their response is known."""
     table = frame_of(new)
     inputs = inputs_of(table, list(origin.features), ())
@@ -213,18 +209,12 @@ def _thinned(vectors: NDArray, draws: int) -> NDArray:
 
 def _scores(each: list[RowParts]) -> dict[str, Any]:
     responsibility = np.mean([parts.responsibility for parts in each], axis=0)
-    density = [_log_density(parts) for parts in each]
+    density = [parts.log_density for parts in each]
     return {
         "responsibility": ("obs", responsibility),
         "log_score": ("obs", logsumexp(density, axis=0) - np.log(len(each))),
         "frozen_log_score": ("obs", np.asarray(each[0].frozen)),
     }
-
-
-def _log_density(parts: RowParts) -> NDArray:
-    with np.errstate(divide="ignore"):
-        stay, move = np.log1p(-np.asarray(parts.share)), np.log(parts.share)
-    return np.logaddexp(stay + parts.frozen, move + parts.prompt)
 
 
 def _probabilities(
@@ -237,7 +227,7 @@ def _probabilities(
         labelled = {**columns, response: np.full_like(columns[response], label)}
         rows = Rows.of(labelled, components.columns)
         each = [components.at(one, rows) for one in theta]
-        found["probability"].append(np.mean([np.exp(_log_density(p)) for p in each], axis=0))
+        found["probability"].append(np.mean([np.exp(p.log_density) for p in each], axis=0))
         found["prompt_probability"].append(np.mean([np.exp(p.prompt) for p in each], axis=0))
     return {name: (("obs", "class"), np.column_stack(own)) for name, own in found.items()}
 
@@ -249,23 +239,15 @@ def _expected(
     mixture = mixture_of(model)
     if mixture is None or mixture.prompts > 1:
         return {}
-    layout = layout_of(model)
-    prompt = np.array(
-        [
-            mixture.family.expected(
-                evaluate(
-                    mixture.expert,
-                    columns["x"],
-                    {name: layout.unravel(one)[name] for name in mixture.expert.dims},
-                )
-            )
-            for one in theta
-        ]
-    )
+    each = [layout_of(model).unravel(one) for one in theta]
+    own = [{name: values[name] for name in mixture.expert.dims} for values in each]
+    linked = [evaluate(mixture.expert, columns["x"], values) for values in own]
+    prompt = np.array([mixture.family.expected(one) for one in linked])
     weight = share.mean(axis=0)
     # Draws that give a row to the prompt say what it expects there.
-    own = np.sum(share * prompt, axis=0) / np.where(weight > 0, share.sum(axis=0), 1.0)
-    found: dict[str, Any] = {"prompt_mean": ("obs", np.where(weight > 0, own, prompt.mean(axis=0)))}
+    there = np.sum(share * prompt, axis=0) / np.where(weight > 0, share.sum(axis=0), 1.0)
+    expected = np.where(weight > 0, there, prompt.mean(axis=0))
+    found: dict[str, Any] = {"prompt_mean": ("obs", expected)}
     frozen = _frozen_mean(mixture.family, columns)
     if frozen is None:
         return found

@@ -19,7 +19,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 3)
 
 
 def shares_at(tree: xr.DataTree, x: NDArray) -> NDArray:
-    """The experts' shares at the estimate, from the gate's own expression.
+    """The components' shares at the estimate, from the gate's own expression.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ def shares_at(tree: xr.DataTree, x: NDArray) -> NDArray:
 
     Returns
     -------
-    array, shape (expert, n)
+    array, shape (component, n)
+        The frozen expert's first, where there is one.
     """
     gate, point = gate_named(tree.attrs["gate"]), tree["point_estimate"].to_dataset()
-    count = point.sizes["expert"]
-    if count == 1:
+    if point.sizes.get("expert") == 1:
         return np.ones((1, len(x)))
     node = pt.matrix("x", dtype="float64")
     values = {name: pt.as_tensor(point[name].to_numpy()) for name in gate.dims}

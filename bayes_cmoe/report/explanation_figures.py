@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bayes_cmoe.front.explanation import telling
 from bayes_cmoe.report.figure_style import COLORS, STYLE
 from bayes_cmoe.report.fit_figures import estimates_figure
 
@@ -70,15 +71,6 @@ def feature_figure(tree: xr.DataTree, rows: xr.Dataset, place: int) -> Figure:
     figure.colorbar(points, ax=above, label="probability to be new", aspect=30)
     figure.suptitle(f"What is new, over {name}")
     return figure
-
-
-def telling(x: NDArray, share: NDArray) -> list[int]:
-    """Features, those that the share follows most first."""
-    if np.ptp(share) < 1e-9:
-        return list(range(x.shape[1]))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = [abs(np.corrcoef(column, share)[0, 1]) for column in x.T]
-    return [int(place) for place in np.argsort(-np.nan_to_num(found), kind="stable")]
 
 
 def _spread(y: NDArray, rows: xr.Dataset) -> NDArray:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.outputs import whole_folder
-from bayes_cmoe.front.explanation import Explanation, explanation
+from bayes_cmoe.front.explanation import DRAWN, Explanation, explanation
 from bayes_cmoe.front.origin import origin_of
 from bayes_cmoe.front.predict import as_columns
 from bayes_cmoe.report.explanation_figures import explanation_figures
@@ -33,7 +33,7 @@ FILES = (
 
 
 def explain(
-    tree: xr.DataTree, folder: str | Path | None = None, *, draws: int = 99, seed: int = 0
+    tree: xr.DataTree, folder: str | Path | None = None, *, draws: int = DRAWN, seed: int = 0
 ) -> Explanation:
     """Say what a fit learned, and write it as a page where a folder is given.
 

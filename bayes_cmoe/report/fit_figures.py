@@ -1,15 +1,13 @@
 """The figures of a fit: the data with both experts and the gate, the estimates, the posterior."""
 
 import numpy as np
-import pytensor.tensor as pt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.parts.experts import evaluate, expert_named
 from bayes_cmoe.parts.families import family_named
 from bayes_cmoe.parts.gates import gate_named
-from bayes_cmoe.report.expert_figures import data_with_experts
+from bayes_cmoe.report.expert_figures import data_with_experts, shares_at
 from bayes_cmoe.report.fit_summary import INTERVAL, is_sampled, labelled
 
 __all__ = ["estimates_figure", "fit_figures"]
@@ -54,7 +52,7 @@ def _data_with_lines(tree: xr.DataTree) -> Figure:
     values = {name: point[name].to_numpy() for name in expert.dims}
     family = family_named(tree.attrs["family"])
     prompt = family.expected(evaluate(expert, grid[:, None], values))
-    share = _share(tree, grid)
+    share = shares_at(tree, grid[:, None])[1]
 
     figure = Figure(figsize=(7, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -76,15 +74,6 @@ def _data_with_lines(tree: xr.DataTree) -> Figure:
     below.set_xlabel(f"{data['feature'].values[0]} (units of the data)", parse_math=False)
     figure.suptitle(f"{tree.attrs['variant']}: {expert.name} prompt, n = {len(x)}")
     return figure
-
-
-def _share(tree: xr.DataTree, grid: np.ndarray) -> np.ndarray:
-    """pi(x) at the estimate, from the gate's own expression."""
-    gate = gate_named(tree.attrs["gate"])
-    x, point = pt.matrix("x", dtype="float64"), tree["point_estimate"].to_dataset()
-    nodes = {name: pt.as_tensor(point[name].to_numpy()) for name in gate.dims}
-    (log_share,) = jaxify([x], [gate.log_weights(x, **nodes)[1]])(grid[:, None])
-    return np.broadcast_to(np.exp(log_share), grid.shape)
 
 
 def _intervals(tree: xr.DataTree, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -102,7 +102,7 @@ class Design(Shown):
         Difference of slopes that matters: a rate agrees with theory when it is surely nearer.
     until : float, optional
         Half-width of the interval of that difference at which a regime has replications enough:
-        they come in rounds, and those of the plans are the most there can be.
+        they come in rounds, each size by itself, and those of the plans are the most there can be.
     modulus : bool
         Whether the moduli of continuity of share and expert are computed where theory is not local:
         seconds to a minute a regime.
@@ -178,6 +178,11 @@ class Design(Shown):
                 f"design {self.name!r} has [calibrate] and other methods: give it a design of its "
                 "own, since its truths are drawn from the prior"
             )
+        if self.until is not None:
+            raise InputError(
+                f"design {self.name!r} is calibrated and says until: it has no rates to decide; "
+                "leave it out"
+            )
         if self.prior == "weak":
             raise InputError(
                 f"design {self.name!r} is to be calibrated: give a prior that is fixed beforehand, "
@@ -250,7 +255,7 @@ class Design(Shown):
 
     @property
     def rounds(self) -> int:
-        """How many rounds there can be: one, unless the design runs until it is decided."""
+        """How many rounds a size can have: one, unless the design runs until it is decided."""
         most = max(plan.replications for plan in self.plans.values())
         return 1 if self.until is None else 1 + max(0, math.ceil(math.log2(most / FIRST_ROUND)))
 

@@ -17,7 +17,7 @@ from scipy.stats import norm, t
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.sweep.averages import FEWEST, Average, average
 
-__all__ = ["LEVEL", "Interval", "Measured", "slope_of"]
+__all__ = ["LEVEL", "Interval", "Measured", "Spread", "slope_of"]
 
 LEVEL = 0.95
 """Of the intervals."""
@@ -40,6 +40,30 @@ class Interval:
     def half(self) -> NDArray:
         """Half of its width."""
         return (self.high - self.low) / 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """What makes an interval wide.
+
+    Parameters
+    ----------
+    parts : array, shape (..., size)
+        What each size's replications add to the variance.
+    known : array, shape (...)
+        Half-width by the limits' errors alone, which no replication mends.
+    quantile : array, shape (...)
+        Student's.
+    """
+
+    parts: NDArray
+    known: NDArray | float
+    quantile: NDArray | float
+
+    def half(self, factors: ArrayLike = 1.0) -> NDArray:
+        """Half-width with so many times the replications, of all sizes or (size,) each."""
+        drawn = np.sum(self.parts / np.asarray(factors), axis=-1)
+        return np.hypot(self.quantile * np.sqrt(drawn), self.known)
 
 
 def slope_of(n: ArrayLike, values: ArrayLike) -> NDArray:
@@ -186,10 +210,26 @@ class Measured:
         """How the limits' relative errors pass on to the averages; (size,)"""
         return np.array([own.leverage for own in self._averages])
 
-    def _interval(self, weights: NDArray, values: NDArray, passed: NDArray) -> Interval:
-        """Student's interval of a combination of values, one for each size.
+    def spread(self, known: bool = True) -> "Spread":
+        """What makes the interval of the slope's `difference` from a reference wide.
 
-        All sizes of the combination measure its spread together, as Welch and Satterthwaite have
+        Parameters
+        ----------
+        known : bool
+            Whether the reference is known without error.
+        """
+        return self._spread(self._over, self._leverages + (0.0 if known else 1.0))
+
+    def _interval(self, weights: NDArray, values: NDArray, passed: NDArray) -> Interval:
+        """Student's interval of combinations of values, one for each size."""
+        half = self._spread(weights, passed).half()
+        value = weights @ values
+        return Interval(value, value - half, value + half)
+
+    def _spread(self, weights: NDArray, passed: NDArray) -> "Spread":
+        """Of combinations of the logs; (..., size).
+
+        All sizes of a combination measure its spread together, as Welch and Satterthwaite have
         it; `passed` says how much of the limits' errors passes on to each value.
         """
         slack = np.zeros(len(self.n)) if self.slack is None else self.slack
@@ -200,10 +240,8 @@ class Measured:
         with np.errstate(divide="ignore", invalid="ignore"):
             joint = np.where(total > 0, total**2 / np.sum(parts**2 / own, axis=-1), np.inf)
         tail = (1.0 + self.level) / 2.0
-        half = t.ppf(tail, np.maximum(joint, 1.0)) * np.sqrt(total)
-        half = np.hypot(half, norm.ppf(tail) * np.sqrt(known))
-        value = weights @ values
-        return Interval(value, value - half, value + half)
+        quantile = t.ppf(tail, np.maximum(joint, 1.0))
+        return Spread(parts, norm.ppf(tail) * np.sqrt(known), quantile)
 
     @cached_property
     def average(self) -> Interval:

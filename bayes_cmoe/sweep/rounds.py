@@ -1,22 +1,37 @@
 """Which fits a run still needs: all of its design's, or rounds of them until its rates are decided.
 
-A design with ``until`` adds replications in rounds: 20, then as many again, 40 more, and so on up
-to the plans' numbers. What is decided after a round depends on that and the earlier rounds alone,
-all of them complete, so that workers, order and interruptions leave no trace.
+A design with ``until`` adds replications in rounds: 20 of every size, then as many again, 40 more,
+and so on up to the plans' numbers, each size by itself: next are the sizes that narrow the
+intervals most for their price. Rates that no number up to the ceiling could decide get no more.
+What is asked for after a round depends on that and the earlier rounds alone, all of them complete,
+so that workers, order and interruptions leave no trace.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayes_cmoe.sweep.cells import MEASURES, Cell, cells_of, measured_of, targets_of
 from bayes_cmoe.sweep.chunks import joined
 from bayes_cmoe.sweep.design import Design, Task
+from bayes_cmoe.sweep.measured import Spread
 from bayes_cmoe.sweep.rows import VARIABLES
 from bayes_cmoe.sweep.store import Store
 
-__all__ = ["half_width", "pending"]
+__all__ = ["pending", "raised", "spreads_of"]
+
+FIXED_ROWS = {"map": 5_000, "nuts": 20_000, "calibrate": 20_000}
+"""Rows that the part of a fit's time is worth which does not grow with its rows."""
+HOPE = 1.25
+"""Times ``until``: an interval that would stay wider at the ceiling is given up. What few
+replications say of the ceiling is itself uncertain."""
+NEAR = 1.05
+"""Times the half-width at the ceiling: with less, the ceiling would be paid for nothing."""
+
+Place = tuple[str, str, int]
+"""Method, setting's label and size."""
 
 
 def pending(
@@ -31,64 +46,124 @@ def pending(
         Of the run.
     finished : set of Task
     bounds : mapping of str to xarray.Dataset
-        By setting; a setting without bounds is never decided. Not looked at without ``until``.
+        By setting; a setting without bounds is never decided, and gets all there can be. Not looked
+        at without ``until``.
     """
-    decided: set[tuple[str, str]] = set()
-    for number in range(1, design.rounds + 1):
-        own = [
-            task
-            for task in design.round(number)
-            if (task.method, task.setting.label) not in decided
-        ]
+    rounds = [list(design.round(number)) for number in range(1, design.rounds + 1)]
+    own = list(rounds[0])
+    levels = dict.fromkeys(map(_place, own), 1)
+    while True:
         waiting = [task for task in own if task not in finished]
         if waiting:
             return waiting
-        if number < design.rounds:
-            decided |= _decided(design, store, number, bounds, decided)
-    return []
+        more = set(_wanted(design, store, own, levels, bounds))
+        added = [
+            task
+            for number, tasks in enumerate(rounds, 1)
+            for task in tasks
+            if _place(task) in more and number == levels[_place(task)] + 1
+        ]
+        if not added:
+            return []
+        levels |= {place: levels[place] + 1 for place in map(_place, added)}
+        own += added
 
 
-def _decided(
+def _place(task: Task) -> Place:
+    return task.method, task.setting.label, task.n
+
+
+def _wanted(
     design: Design,
     store: Store,
-    rounds: int,
+    own: Sequence[Task],
+    levels: Mapping[Place, int],
     bounds: Mapping[str, xr.Dataset],
-    before: Set[tuple[str, str]],
-) -> set[tuple[str, str]]:
-    """Methods and settings whose rates are decided by so many rounds."""
-    known = [
-        task
-        for number in range(1, rounds + 1)
-        for task in design.round(number)
-        if task.setting.label in bounds and (task.method, task.setting.label) not in before
-    ]
+) -> Iterator[Place]:
+    """The sizes that are to have one round more."""
+    if design.rounds == 1:
+        return
+    yield from (place for place in levels if place[1] not in bounds)
+    known = [task for task in own if task.setting.label in bounds]
     if not known:
-        return set()
-    chunks = [store.chunk(design, task).arrays for task in known]
-    table = joined(chunks, VARIABLES)
+        return
+    table = joined([store.chunk(design, task).arrays for task in known], VARIABLES)
     labels = {task.setting.label for task in known}
     theory = {label: own for label, own in bounds.items() if label in labels}
-    return {
-        (cell.method, cell.regime)
-        for cell in cells_of(table, design, theory)
-        if half_width(cell) <= (design.until or 0.0)
-    }
+    for cell in cells_of(table, design, theory):
+        places = [(cell.method, cell.regime, int(n)) for n in cell.n]
+        most = design.replications(cell.method)
+        counts = np.array([design.replications(cell.method, levels[place]) for place in places])
+        price = cell.n + FIXED_ROWS[cell.method]
+        chosen = raised(spreads_of(cell), counts, most, price, design.until or 0.0)
+        yield from (place for place, is_in in zip(places, chosen, strict=True) if is_in)
 
 
-def half_width(cell: Cell) -> float:
-    """The widest half of an interval of a regime's slope differences; infinite where one has none.
+def spreads_of(cell: Cell) -> list[Spread]:
+    """What makes the intervals of a regime's slope differences wide, a target each.
 
-    From the bound's slope, or from the exponent where there is no bound.
+    From the bound's slope, or from the exponent where there is no bound; none where a regime has no
+    slopes.
     """
     if len(cell.n) < 2:
-        return np.inf
+        return []
     _, _, limit = MEASURES[cell.method]
-    widths = []
+    found = []
     for target in targets_of(cell):
         measured = measured_of(cell, target)
-        if measured is None:
-            continue
-        bound = cell.theoretical(limit, target)
-        found = measured.difference(bound, False) if np.isfinite(bound).all() else measured.slope
-        widths.append(float(found.half))
-    return float(np.max(np.nan_to_num(widths or [np.inf], nan=np.inf)))
+        if measured is not None and measured.enough:
+            known = not np.isfinite(cell.theoretical(limit, target)).all()
+            found.append(measured.spread(known))
+    return found
+
+
+def raised(
+    spreads: Sequence[Spread], counts: NDArray, most: int, price: NDArray, until: float
+) -> NDArray:
+    """Which sizes are to have twice the replications: the cheapest way to narrow all intervals.
+
+    Doublings are planned one after the other, each where the widest interval's variance falls most
+    for its price, until all intervals are narrow; the sizes that occur in the plan are raised.
+
+    Parameters
+    ----------
+    spreads : sequence of Spread
+        Of every target.
+    counts : array, shape (size,)
+        Replications so far.
+    most : int
+        The most there can be.
+    price : array, shape (size,)
+        Of one replication.
+    until : float
+        Half-width that is narrow.
+
+    Returns
+    -------
+    array of bool, shape (size,)
+
+    Examples
+    --------
+    >>> spread = Spread(np.array([4e-4, 1e-4]), 0.0, 2.0)  # a half-width of 0.045
+    >>> raised([spread], np.array([20, 20]), 80, np.array([1.0, 100.0]), 0.03).tolist()
+    [True, False]
+    """
+    ceiling = most / counts
+    ends = [(own, float(own.half(ceiling))) for own in spreads]
+    aims = [(own, max(until, NEAR * end)) for own, end in ends if end <= HOPE * until]
+    factors = np.ones(len(counts))
+    while True:
+        excess, worst = max(
+            ((float(own.half(factors)) / aim, own) for own, aim in aims),
+            key=lambda pair: pair[0],
+            default=(0.0, None),
+        )
+        free = factors < ceiling
+        if worst is None or excess <= 1.0 or not free.any():
+            return factors > 1.0
+        doubled = np.minimum(2.0 * factors, ceiling)
+        gain = worst.parts * (1.0 / factors - 1.0 / doubled)
+        cost = counts * price * (doubled - factors)
+        rate = np.where(free, gain / np.where(free, cost, 1.0), -1.0)
+        best = int(np.argmax(rate))
+        factors[best] = doubled[best]

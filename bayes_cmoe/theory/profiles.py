@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -198,26 +199,35 @@ def _tied(
     )
 
 
-def _squares(
-    hellinger: Hellinger, truth: NDArray, sample: Sample
-) -> Callable[[NDArray], tuple[NDArray, NDArray]]:
-    """theta -> roots of the rows' parts of H², and their derivatives."""
+class _Squares(NamedTuple):
+    """theta -> roots of the rows' parts of H², (row,), and their derivatives, (row, parameter)."""
+
+    values: Callable[[NDArray], NDArray]
+    slopes: Callable[[NDArray], NDArray]
+
+
+def _squares(hellinger: Hellinger, truth: NDArray, sample: Sample) -> _Squares:
     likelihood = hellinger.likelihood
     log_truth = likelihood.logp(truth, sample.model_rows)
     scale = np.exp(0.5 * (log_truth - sample.log_proposal)) / np.sqrt(2.0 * len(log_truth))
 
-    def squares(theta: NDArray) -> tuple[NDArray, NDArray]:
-        apart = 0.5 * (likelihood.logp(theta, sample.model_rows) - log_truth)
-        apart = np.clip(apart, -300.0, 300.0)
-        scores = likelihood.scores(theta, sample.model_rows)
-        return scale * np.expm1(apart), (0.5 * scale * np.exp(apart))[:, None] * scores
+    def apart(theta: NDArray) -> NDArray:
+        half = 0.5 * (likelihood.logp(theta, sample.model_rows) - log_truth)
+        return np.clip(half, -300.0, 300.0)
 
-    return squares
+    def values(theta: NDArray) -> NDArray:
+        return scale * np.expm1(apart(theta))
+
+    def slopes(theta: NDArray) -> NDArray:
+        scores = likelihood.scores(theta, sample.model_rows)
+        return (0.5 * scale * np.exp(apart(theta)))[:, None] * scores
+
+    return _Squares(values, slopes)
 
 
 def _least(
     frame: _Constrained,
-    squares: Callable[[NDArray], tuple[NDArray, NDArray]],
+    squares: _Squares,
     last: NDArray,
     s: float,
     rng: Generator,
@@ -244,9 +254,9 @@ def _least(
     low, high = (frame.lower + margin)[frame.free], (frame.upper - margin)[frame.free]
     for start in starts():
         found = least_squares(
-            lambda v: squares(frame.full(v, gaps))[0],
+            lambda v: squares.values(frame.full(v, gaps)),
             np.clip(start[frame.free], low, high),
-            jac=lambda v: frame.slopes(squares(frame.full(v, gaps))[1]),
+            jac=lambda v: frame.slopes(squares.slopes(frame.full(v, gaps))),
             bounds=(low, high),
             x_scale="jac",
             xtol=1e-12,

@@ -4,7 +4,7 @@
 # flipper and its sex, fitted to birds of the islands Dream and Torgersen (Adelie and Chinstrap). It
 # is asked about two shifts: another *site*, Biscoe, where Adelie live beside Gentoo, which it has
 # never seen; and another *season* on its own islands. What is new there, where, and is a prompt
-# needed at all? The species is hidden from all models. Takes two minutes; figures and a page in
+# needed at all? The species is hidden from all models. Takes three minutes; figures and a page in
 # words go to out/penguin_islands.
 #
 # What is found. On Biscoe there is a prompt (p = .01, the least that 99 draws can give). It takes

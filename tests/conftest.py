@@ -21,5 +21,10 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     # PyTensor leaves a file of source for each function that it makes, a hundred thousand in a few
     # runs: here they go with the folder.
-    _FLAGS = [os.environ.get("PYTENSOR_FLAGS"), f"generated_src_dir={_COMPILED.name}/source"]
+    # And it notes for each variable where it was made, for messages that no test looks at.
+    _FLAGS = [
+        os.environ.get("PYTENSOR_FLAGS"),
+        f"generated_src_dir={_COMPILED.name}/source",
+        "traceback__limit=0",
+    ]
     os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, _FLAGS))

@@ -156,6 +156,9 @@ def blocked_sum(
         ``total(theta, rows)``, the same pytree of NumPy arrays.
     """
 
+    # Looked at for its shapes and again within the loop: traced once, and no call in the program.
+    traced = jax.jit(function, inline=True)
+
     @jax.jit
     def chunk_sum(theta: Any, columns: tuple[Array, ...], count: Array, first: Array) -> Any:
         on_trace()
@@ -164,10 +167,10 @@ def blocked_sum(
 
         def step(i: Array, total: Any) -> Any:
             weights = (jnp.arange(PART) < count - i * PART).astype(float)
-            part = function(inner, _block(columns, i, PART), weights)
+            part = traced(inner, _block(columns, i, PART), weights)
             return jax.tree.map(jnp.add, total, part)
 
-        shapes = jax.eval_shape(function, inner, _block(columns, 0, PART), jnp.ones(PART))
+        shapes = jax.eval_shape(traced, inner, _block(columns, 0, PART), jnp.ones(PART))
         zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         sums = jax.lax.fori_loop(0, (count + PART - 1) // PART, step, zero)
         sums = sums if outward is None else outward(sums)
@@ -204,13 +207,15 @@ def blocked_map(
         ``mapped(theta, rows)``, the same pytree of NumPy arrays of shape (n, ...).
     """
 
+    traced = jax.jit(function, inline=True)
+
     @partial(jax.jit, static_argnums=3)
     def chunk_map(theta: Any, columns: tuple[Array, ...], count: Array, most: int) -> Any:
         on_trace()
-        shapes = jax.eval_shape(function, theta, _block(columns, 0))
+        shapes = jax.eval_shape(traced, theta, _block(columns, 0))
 
         def step(i: Array, out: Any) -> Any:
-            part = function(theta, _block(columns, i))
+            part = traced(theta, _block(columns, i))
             return jax.tree.map(
                 lambda whole, block: jax.lax.dynamic_update_slice_in_dim(
                     whole, block, i * BLOCK, axis=0

@@ -91,12 +91,14 @@ def parted_function(
     values, inputs, stand_for = _places(model, columns)
     graph = replaced(outputs, stand_for)
     parts = known_parts(graph, inputs, values)
+    known = jaxify(inputs, parts)
     if parts:
-        five, seven = (_shapes(jaxify(inputs, parts), columns, rows) for rows in (5, 7))
-        parts = [part for part, *shapes in zip(parts, five, seven, strict=True) if _by_row(*shapes)]
+        five, seven = (_shapes(known, columns, rows) for rows in (5, 7))
+        kept = [part for part, *shapes in zip(parts, five, seven, strict=True) if _by_row(*shapes)]
+        known, parts = (known, parts) if len(kept) == len(parts) else (jaxify(inputs, kept), kept)
     places = {part: part.type() for part in parts}
     rest = jaxify([*values, *inputs, *places.values()], replaced(graph, places))
-    return Parted(jaxify(inputs, parts), rest, len(parts))
+    return Parted(known, rest, len(parts))
 
 
 def _shapes(

@@ -16,7 +16,7 @@ from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map, blocked_sum, ch
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import Parted, parted_function, row_function
 from bayes_cmoe.compiled.layout import Layout
-from bayes_cmoe.compiled.private import response_name, row_values, value_variable
+from bayes_cmoe.compiled.private import response_name, row_values, shape_of, value_variable
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pm
@@ -32,7 +32,7 @@ def layout_of(model: pm.Model) -> Layout:
     variables = model.free_RVs
     names = tuple(rv.name for rv in variables)
     dims = tuple(tuple(model.named_vars_to_dims.get(name) or ()) for name in names)
-    shapes = tuple(tuple(int(s) for s in rv.shape.eval()) for rv in variables)
+    shapes = tuple(shape_of(rv) for rv in variables)
     used = {dim for group in dims for dim in group}
     coords = {dim: tuple(model.coords[dim]) for dim in used}
     return Layout(names, shapes, dims, coords)
@@ -151,7 +151,7 @@ class Likelihood:
         columns : sequence of arrays, shape (rows, ...)
             As `rows` lays them out, or without what is known of a row.
         """
-        if len(columns) == len(self.columns):
+        if len(columns) < len(self.laid):
             return self._row_logp(*self.layout.split(theta), *columns)[0]
         return self._parted.rest(*self.layout.split(theta), *columns)[0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ __all__ = [
     "row_nodes",
     "row_values",
     "sampled_by_nutpie",
+    "shape_of",
     "shared_value",
     "support",
     "ties_entries",
@@ -97,6 +99,14 @@ def initial_value(model: pm.Model, variable: Tensor) -> float | NDArray:
     """Where the model starts a free random variable; NaN where it does not say by numbers."""
     given = model.rvs_to_initial_values[variable]
     return np.asarray(given, dtype=float) if isinstance(given, int | float | np.ndarray) else np.nan
+
+
+def shape_of(variable: Tensor) -> tuple[int, ...]:
+    """The shape of a random variable, as its type states it or else by evaluating it."""
+    known = variable.type.shape
+    # PyTensor's default would compile by Numba what is computed once.
+    found = variable.shape.eval(mode="FAST_COMPILE") if None in known else known
+    return tuple(int(length) for length in found)
 
 
 def shared_value(node: Variable) -> Any:
@@ -387,19 +397,43 @@ def known_parts(
 def jaxify(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Callable[..., tuple[Array, ...]]:
     """A JAX-traceable function of `inputs` that returns the tuple of `outputs`.
 
-    Shared variables that are not inputs (lengths of dims, data without rows) become constants.
+    Shared variables that are not inputs (lengths of dims, data without rows) become constants,
+    with the values that they have now. The conversion is made at the first call.
     """
     set_up()
-    from pytensor.compile.mode import JAX
     from pytensor.graph.fg import FunctionGraph
     from pytensor.graph.traversal import graph_inputs
 
     held = {node: shared_value(node) for node in graph_inputs(outputs)}
     constants = {node: pt.constant(value) for node, value in held.items() if value is not None}
     graph = FunctionGraph(inputs=list(inputs), outputs=replaced(outputs, constants), clone=True)
-    # Taken apart, logaddexp could not be given its own derivative.
-    JAX.excluding("inline_ofg").optimizer.rewrite(graph)
-    return _conversion()(graph)
+    made: list[Callable[..., tuple[Array, ...]]] = []
+
+    def function(*values: Array) -> tuple[Array, ...]:
+        # Chains that begin in several threads ask for it at once, and a graph is rewritten once.
+        with _CONVERTING:
+            if not made:
+                made.append(_converted(graph))
+        return made[0](*values)
+
+    return function
+
+
+_CONVERTING = RLock()
+
+
+def _converted(graph: Any) -> Callable[..., tuple[Array, ...]]:
+    import jax
+    from pytensor import config
+    from pytensor.compile.mode import JAX
+
+    # As PyTensor's own compilation, it does not note where each new variable was made.
+    quick = config.change_flags(traceback__limit=config.traceback__compile_limit)
+    # Asked for within a function that is being traced, of which the constants are no part.
+    with quick, jax.ensure_compile_time_eval():
+        # Taken apart, logaddexp could not be given its own derivative.
+        JAX.excluding("inline_ofg").optimizer.rewrite(graph)
+        return _conversion()(graph)
 
 
 # nutpie and joblib -------------------------------------------------------------------------------

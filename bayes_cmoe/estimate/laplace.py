@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.importance import TRUSTED, Weights, weights_of
+from bayes_cmoe.estimate.pool import Pool
 from bayes_cmoe.estimate.proposal import Proposal
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.ridge import (
@@ -45,8 +46,8 @@ SPREAD_OUT, PRIOR = 0.1, 0.05
 TAILS = 5.0
 """Degrees of freedom of the proposal."""
 ROUND = 2000
-"""Draws to which the proposal is fitted, in each of at most ROUNDS rounds; they grow by half."""
-ROUNDS = 8
+"""Draws that are added in each of at most ROUNDS rounds; to all of them the proposal is fitted."""
+ROUNDS = 16
 SOUND = 0.5
 """k-hat at which the proposal needs no further fit, once it had one that pays no more."""
 MOST = 60_000
@@ -246,20 +247,23 @@ def importance_sample(
         """Draws that are worth those wanted, by the efficiency of a sample."""
         return int(np.clip(1.2 * wanted / sample.weights.efficiency, ROUND, MOST))
 
-    count = ROUND
+    def fitted(sample: Sample) -> Proposal:
+        pool.add(proposal, sample.u, sample.log_target)
+        return proposal.refitted(pool.u, pool.share)
+
+    pool, before = Pool(posterior.layout.size), MOST
     for turn in range(ROUNDS):
-        sample = weighted(count)
-        count = int(1.5 * count)
-        # A further fit would take more draws than it could save.
-        if turn > 0 and sample.weights.khat < SOUND and needed(sample) <= count:
+        sample = weighted(ROUND)
+        count = needed(sample)
+        # The last fit saved fewer draws than it took.
+        if turn > 0 and sample.weights.khat < SOUND and before - count < ROUND and count < MOST:
             break
-        proposal = proposal.refitted(sample.u, sample.weights.share)
+        proposal, before = fitted(sample), count
     # Only fresh draws count: the proposal is fitted to the others.
-    count = needed(sample)
     final = weighted(count)
     if not final.trusted or final.weights.effective < wanted:
         # The larger sample has seen more of the tails: fit to it once more.
-        proposal = proposal.refitted(final.u, final.weights.share)
+        proposal = fitted(final)
         again = weighted(max(count, needed(final)))
         better = (again.trusted, again.weights.effective) >= (
             final.trusted, final.weights.effective,

@@ -12,6 +12,7 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.nested import fit_nested
 from bayes_cmoe.front.origin import Origin, model_of, origin_of
@@ -108,10 +109,11 @@ def explanation(tree: xr.DataTree, *, draws: int = DRAWN, seed: int = 0) -> Expl
             "responsibilities that predict gives, or fit one prompt"
         )
     model = model_of(tree)
-    posterior = _posterior(tree, model, seed)
+    compiled = Posterior(model)
+    posterior = _posterior(tree, model, compiled, seed)
     rows = predict(posterior, seed=seed)
-    diagnosis = diagnose(model, tree, seed=seed)
-    absence = absence_test(model, draws=draws, seed=seed)
+    diagnosis = diagnose(model, tree, seed=seed, posterior=compiled)
+    absence = absence_test(model, draws=draws, seed=seed, posterior=compiled)
     sensitivity = az.psense_summary(posterior)
     answers = (
         Answer("Is there anything new at all?", _presence(absence)),
@@ -125,14 +127,14 @@ def explanation(tree: xr.DataTree, *, draws: int = DRAWN, seed: int = 0) -> Expl
     return Explanation(tree, rows, posterior, diagnosis, absence, sensitivity, answers)
 
 
-def _posterior(tree: xr.DataTree, model: pm.Model, seed: int) -> xr.DataTree:
+def _posterior(tree: xr.DataTree, model: pm.Model, compiled: Posterior, seed: int) -> xr.DataTree:
     """The fit's own draws with what sensitivity asks for, or those of nested Laplace."""
     if {"log_likelihood", "log_prior"} <= set(tree.children) and tree["posterior"].sizes[
         "draw"
     ] > 1:
         return tree
     start = tree if "starts" in tree.children else None
-    found = fit_nested(model, seed=seed, log_likelihood=True, start=start)
+    found = fit_nested(model, seed=seed, log_likelihood=True, start=start, posterior=compiled)
     found.attrs = {**tree.attrs, **found.attrs}
     return found
 

@@ -52,7 +52,8 @@ class Verdict:
     difference, low, high : float
         Measured minus reference, and its interval; NaN where there is none.
     needed : float
-        Replications of each size that would decide, about; NaN where it is decided or cannot be.
+        Replications a size, on average, that would decide, about; NaN where it is decided or cannot
+        be.
     """
 
     word: str
@@ -144,11 +145,11 @@ def verdict(
         return Verdict("agrees", value, low, high)
     if low >= margin or high <= -margin:
         return Verdict("differs", value, low, high)
-    needed = _needed(int(measured.fits.min()), value, high - value, margin)
+    needed = _needed(float(measured.fits.mean()), value, high - value, margin)
     return Verdict("undecided", value, low, high, needed)
 
 
-def _needed(fits: int, value: float, half: float, margin: float) -> float:
+def _needed(fits: float, value: float, half: float, margin: float) -> float:
     """Replications with which the rate would be decided, in four cases out of five.
 
     The true difference is where the interval says that it may be: normal about `value`. Infinite
@@ -171,7 +172,7 @@ def _needed(fits: int, value: float, half: float, margin: float) -> float:
     if decided(most) < CHANCE:
         return np.inf
     if decided(1.0) >= CHANCE:
-        return float(fits)
+        return fits
     lacking = brentq(lambda log: decided(np.exp(log)) - CHANCE, 0.0, np.log(most))
     return fits * float(np.exp(lacking))
 

@@ -39,6 +39,8 @@ class AbsenceTest:
         A contaminated model with its data.
     seed : int
         Of the cover and of all that is drawn.
+    posterior : Posterior, optional
+        The model compiled already.
 
     Attributes
     ----------
@@ -53,7 +55,7 @@ class AbsenceTest:
         When the model is no contaminated mixture of the suite, or has several prompts.
     """
 
-    def __init__(self, model: pm.Model, seed: int = 0) -> None:
+    def __init__(self, model: pm.Model, seed: int = 0, posterior: Posterior | None = None) -> None:
         mixture = mixture_of(model)
         if mixture is None:
             raise InputError(
@@ -68,9 +70,9 @@ class AbsenceTest:
         columns = columns_of(model)
         self._columns = columns
         self._simulator = Simulator(model)
-        posterior = Posterior(model)
-        self._replicas = Replicas(posterior, Components(model))
-        self._any = np.ones(posterior.layout.size)
+        compiled = Posterior(model) if posterior is None else posterior
+        self._replicas = Replicas(compiled, Components(model))
+        self._any = np.ones(compiled.layout.size)
         self.response = np.asarray(columns[self._replicas.response], dtype=float)
         self.drawable = "frozen_logp" not in columns
         # A prior on the scale of the responses at hand would make the search theirs.
@@ -78,7 +80,7 @@ class AbsenceTest:
         if self.drawable:
             known = self.draw(first)
             other = with_response(model, known)
-        prior = posterior if other is None else Posterior(other)
+        prior = compiled if other is None else Posterior(other)
         laid = {**columns, self._replicas.response: known}
         self.search = Search.of(
             self._replicas, ground_of(prior, self._replicas, laid, ground), columns, cover
@@ -122,7 +124,12 @@ def bayes_factor(log_evidence: float, log_null: float) -> dict[str, float]:
 
 
 def absence_test(
-    model: pm.Model, *, draws: int = 199, seed: int = 0, log_evidence: float | None = None
+    model: pm.Model,
+    *,
+    draws: int = 199,
+    seed: int = 0,
+    log_evidence: float | None = None,
+    posterior: Posterior | None = None,
 ) -> xr.Dataset:
     """Test that there is no prompt: by the likelihood ratio and by the score of a share at zero.
 
@@ -138,6 +145,8 @@ def absence_test(
     seed : int
     log_evidence : float, optional
         Of the model, for the Bayes factor.
+    posterior : Posterior, optional
+        The model compiled already.
 
     Returns
     -------
@@ -173,7 +182,7 @@ def absence_test(
     """
     if not FEWEST <= draws <= MOST:
         raise InputError(f"{draws} draws of the null law: give a number from {FEWEST} to {MOST}")
-    test = AbsenceTest(model, seed)
+    test = AbsenceTest(model, seed, posterior)
     labels = list(test.search.ground.targets.layout.labels)
     law = "drawn" if test.drawable else "process"
     if test.drawable:

@@ -28,7 +28,13 @@ CONFUSED = 0.95
 DRAWS = 2**16
 
 
-def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0) -> xr.Dataset:
+def diagnose(
+    model: pm.Model,
+    tree: xr.DataTree | None = None,
+    *,
+    seed: int = 0,
+    posterior: Posterior | None = None,
+) -> xr.Dataset:
     """What the data of a fitted contaminated model can and cannot tell.
 
     Parameters
@@ -39,6 +45,8 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
         Its MAP estimate; fitted here when left out.
     seed : int
         Of the fit and of all draws.
+    posterior : Posterior, optional
+        The model compiled already.
 
     Returns
     -------
@@ -75,9 +83,9 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
     rows = len(columns["x"])
     if rows < layout.size:
         raise InputError(f"{rows} rows for {layout.size} parameters: give more rows")
-    posterior = Posterior(model)
-    fitted = fit_map(model, seed=seed, posterior=posterior) if tree is None else tree
-    engine, components = Scores(model, posterior.likelihood), Components(model)
+    compiled = Posterior(model) if posterior is None else posterior
+    fitted = fit_map(model, seed=seed, posterior=compiled) if tree is None else tree
+    engine, components = Scores(model, compiled.likelihood), Components(model)
     point, search = fitted["point_estimate"], fitted["optimizer_result"]
     theta = layout.ravel({name: np.asarray(point[name]) for name in layout.names})
     drawable = "frozen_logp" not in columns
@@ -101,18 +109,18 @@ def diagnose(model: pm.Model, tree: xr.DataTree | None = None, *, seed: int = 0)
         at_edge=str(search.attrs.get("at_edge", "")),
         singular=singular,
         gain=float(np.sign(log_gain) * np.sqrt(2.0 * abs(log_gain))),
-        null=null_law(Replicas(posterior, components), columns, frozen if drawable else None, seed),
+        null=null_law(Replicas(compiled, components), columns, frozen if drawable else None, seed),
         prompt_rows=float(np.sum(parts.responsibility)),
         prompt_parameters=len(measured.expert_entries),
         distance=hellinger / error if error > 0 else np.nan,
-        resolution=_resolution(components, posterior, theta, covariance),
+        resolution=_resolution(components, compiled, theta, covariance),
     )
     standing = standing_of(evidence)
     targets = [measured.share, EXPERT]
     moduli, advice = np.full((2, 2), np.nan), standing.advice
     factor = 0.5**0.5 if standing.name == "local" else np.nan
     if standing.name == "unresolved":
-        moduli, words = _instead(posterior, engine, theta, columns, seed)
+        moduli, words = _instead(compiled, engine, theta, columns, seed)
         advice = f"{advice}; {words}"
     labels = list(layout.labels)
     hardest, condition = "", np.nan

@@ -3,11 +3,13 @@
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from joblib import Parallel, delayed
@@ -148,6 +150,41 @@ def test_a_converted_graph_keeps_data_and_lets_an_impossible_parameter_pass(
     np.testing.assert_allclose(value, stats.norm(0.0, 2.0).logpdf(X).sum(), rtol=1e-14)
     # PyMC's own check of the scale would raise here, which JAX cannot.
     assert np.isnan(function(-2.0)[0])
+
+
+def test_a_graph_is_converted_once_with_the_data_of_when_it_was_given(monkeypatch) -> None:
+    """By eight threads at once, the first of them within a program that is being traced."""
+    own, converted, real = weighted_model(), [], private._converted
+
+    def counted(graph):
+        converted.append(graph)
+        return real(graph)
+
+    monkeypatch.setattr(private, "_converted", counted)
+    scale = pt.scalar("scale", dtype="float64")
+    function = private.jaxify([scale], [pm.logp(pm.Normal.dist(0.0, scale), own["x"]) * X])
+    own.set_data("x", X + 100.0)
+    assert not converted
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(jax.jit(lambda at: function(at)[0]), np.arange(1.0, 9.0)))
+    assert len(converted) == 1
+    found.append(function(9.0)[0])
+    expected = [X * stats.norm(0.0, at).logpdf(X) for at in range(1, 10)]
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_shapes_are_those_of_the_types_or_of_the_data() -> None:
+    with pm.Model(coords={"k": range(4)}) as own:
+        length = pytensor.shared(np.int64(5))
+        found = [
+            private.shape_of(variable)
+            for variable in (
+                pm.Normal("a"), pm.Normal("b", dims="k"), pm.Normal("c", shape=(2, 3)),
+                pm.Normal("d", shape=(length,)),
+            )
+        ]  # fmt: skip
+    assert found == [(), (4,), (2, 3), (5,)]
+    assert own["d"].type.shape == (None,)
 
 
 def supported(declare) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import pytest
 from bayes_cmoe import Data, expert_named, simulate, variant_named
 from bayes_cmoe.compiled.components import Components, responsibilities
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.map import fit_map
 from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.parts.experts import evaluate
@@ -104,12 +105,15 @@ def test_map_and_nuts_find_the_truth(plugin):
     data = simulate(variant, regime, 1500, seed=3)
     model = variant.model(regime, data)
     truth = regime.truth(1500)
-    point = fit_map(model, near=truth)
+    compiled = Posterior(model)
+    point = fit_map(model, near=truth, posterior=compiled)
     error = point["standard_error"]
     for name, value in truth.items():
         estimate = point["point_estimate"][name].to_numpy()
         assert np.all(np.abs(estimate - value) < 5.0 * error[name].to_numpy())
-    posterior = fit_nuts(model, draws=80, tune=120, chains=2, seed=1, start=point)
+    posterior = fit_nuts(
+        model, draws=80, tune=120, chains=2, seed=1, start=point, posterior=compiled
+    )
     share = regime.gate.share.parameter
     mean = float(posterior["posterior"][share].mean())
     assert abs(mean - float(truth[share])) < 5.0 * float(error[share])

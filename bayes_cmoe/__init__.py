@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from bayes_cmoe.estimate.nested import fit_nested
     from bayes_cmoe.estimate.nuts import fit_nuts
     from bayes_cmoe.estimate.predictive import posterior_predictive, prior_predictive
+    from bayes_cmoe.front.advise import advise
     from bayes_cmoe.front.fit import fit
+    from bayes_cmoe.front.next_rows import next_rows
     from bayes_cmoe.front.predict import predict
     from bayes_cmoe.parts.data import Data
     from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
     from bayes_cmoe.parts.families import Family, register_family
     from bayes_cmoe.parts.frozen import Frozen, frozen_expert
     from bayes_cmoe.parts.gates import Gate, Share, register_gate
+    from bayes_cmoe.parts.low_rank import low_rank_expert
     from bayes_cmoe.parts.outside import load_plugin
     from bayes_cmoe.parts.predictions import (
         frozen_arguments,
@@ -55,6 +58,7 @@ __all__ = [
     "Variant",
     "Weak",
     "absence_test",
+    "advise",
     "along",
     "contaminated_variant",
     "expert_named",
@@ -70,6 +74,8 @@ __all__ = [
     "frozen_probabilities",
     "intervals",
     "load_plugin",
+    "low_rank_expert",
+    "next_rows",
     "open_sweep",
     "plot_contraction",
     "plot_coverage",
@@ -99,7 +105,9 @@ _HOMES = {
         "posterior_predictive",
         "prior_predictive",
     ),
+    "front.advise": ("advise",),
     "front.fit": ("fit",),
+    "front.next_rows": ("next_rows",),
     "front.predict": ("predict",),
     "parts.data": ("Data",),
     "parts.experts": (
@@ -120,6 +128,7 @@ _HOMES = {
         "Share",
         "register_gate",
     ),
+    "parts.low_rank": ("low_rank_expert",),
     "parts.outside": ("load_plugin",),
     "parts.predictions": (
         "frozen_arguments",

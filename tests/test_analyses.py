@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import palmerpenguins
+import pandas as pd
 import pytest
 from PIL import Image
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 ANALYSES = Path(__file__).parents[1] / "analyses"
@@ -65,6 +68,62 @@ def test_penguins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "frozen alone" in printed
     assert str(tmp_path / "lines.png") in printed
+
+
+def test_penguin_islands_data_and_forests() -> None:
+    analysis = script("penguin_islands.py")
+    site, season = analysis["load"]()
+    for own, island, held in ((site, {"Biscoe"}, 55), (season, {"Dream", "Torgersen"}, 37)):
+        new = pd.concat([own.fitted, own.held_out])
+        assert set(new["island"]) == island
+        assert len(own.held_out) == held
+        assert not set(own.fitted.index) & set(own.held_out.index)
+        assert "Biscoe" not in set(own.old["island"])
+        assert not set(own.old.index) & set(new.index)
+    assert set(season.old["year"]) == {2007}
+    assert set(season.held_out["year"]) == {2008, 2009}
+    raw = palmerpenguins.load_penguins().dropna().reset_index(drop=True)["body_mass_g"]
+    # Read to 25 g, and no two alike once that is put back.
+    assert (raw % 25 == 0).all()
+    masses = pd.concat([site.fitted, site.held_out])["body_mass_g"]
+    assert (masses - raw[masses.index]).abs().max() < 12.5
+    assert masses.is_unique
+    errors = site.held_out["body_mass_g"] - site.forest.predict(site.held_out[analysis["INPUTS"]])
+    gentoo = site.held_out["species"] == "Gentoo"
+    # One species is as the forest knows it, the other far heavier.
+    assert abs(errors[~gentoo].mean()) < site.scale
+    assert errors[gentoo].mean() > 3.0 * site.scale
+    alone = analysis["ways"](site, {})
+    mean, score = alone["forest alone"]
+    wanted = norm.logpdf(site.held_out["body_mass_g"], mean, site.scale)
+    np.testing.assert_allclose(score, wanted)
+    assert alone["adapter alone"][1].mean() > alone["forest, recalibrated"][1].mean()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
+@pytest.mark.filterwarnings("ignore:nested Laplace")
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in divide:RuntimeWarning")
+def test_penguin_islands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("penguin_islands.py")
+    found = analysis["main"](["-o", str(tmp_path)])
+    site, _ = analysis["load"]()
+    one = found["site"]["softmax"].found
+    gentoo = (site.held_out["species"] == "Gentoo").to_numpy()
+    np.testing.assert_array_equal(one["responsibility"].to_numpy() > 0.5, gentoo)
+    assert roc_auc_score(gentoo, one["share"]) > 0.98
+    gain = (one["log_score"] - one["frozen_log_score"]).to_numpy()
+    assert gain.mean() > 5.0 * gain.std() / np.sqrt(len(gain))
+    covered = analysis["coverage"](site, found["site"]["softmax"])
+    for name in ("forest, conformal", "forest and prompt, conformal"):
+        # Half of 55 birds calibrate: between the level and one more in 28, and what 55 scatter.
+        assert 0.85 < covered[name][0] < 0.98
+    assert covered["forest, conformal"][1] > 2.0 * covered["forest and prompt, conformal"][1]
+    printed = capsys.readouterr().out
+    assert "site: is there a prompt? yes" in printed
+    assert "season: is there a prompt? not by these data" in printed
+    assert {path.name for path in tmp_path.glob("*.png")} == {"masses.png", "share.png"}
+    assert (tmp_path / "explained" / "explanation.html").is_file()
 
 
 @pytest.mark.slow

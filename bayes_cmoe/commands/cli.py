@@ -43,6 +43,8 @@ for _name, _help in (
     ("simulate", "Draw data from a variant at a regime's truth and write them to a file."),
     ("fit", "Fit a variant to a table by MAP or NUTS."),
     ("predict", "Predict new rows by a saved fit."),
+    ("advise", "Say how many rows each form of the prompt would need, before any label."),
+    ("next", "Say which rows of a table to ask a response for next, given a saved fit."),
     ("explain", "Say in words and figures what a saved fit learned, on one page."),
     ("theory", "Show published exponents against the information bound and its slope."),
     ("plan", "Say how many rows a wanted error needs, or what error a number of rows gives."),

@@ -25,8 +25,10 @@ __all__ = [
     "Sizes",
     "Whole",
     "check_words",
+    "named_numbers",
     "number_of",
     "program",
+    "range_of",
     "recall",
     "take_plugin_words",
 ]
@@ -38,6 +40,8 @@ LONGEST_OPTION = 100
 MOST_ROWS = 10**18
 LARGEST_WHOLE = 10**30
 """Beyond it a message could not spell the number out."""
+SMALLEST = Fraction(1, 10**100)
+"""Of a wanted error."""
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(e[+-]?[0-9]{1,4})?", re.I)
 _RATIO = re.compile(r"[+-]?[0-9]{1,9}/[0-9]{1,9}")
 
@@ -53,6 +57,58 @@ def number_of(text: str) -> Fraction | None:
     if not _NUMBER.fullmatch(text):
         return None
     return Fraction(text)
+
+
+def named_numbers(option: str, text: str) -> dict[str, float]:
+    """Positive numbers by name, as NAME=0.1,NAME=0.2; a comma inside brackets is the name's own.
+
+    Raises
+    ------
+    InputError
+        When an entry has no name or no positive number, or a name comes twice.
+
+    Examples
+    --------
+    >>> named_numbers("--wanted", "a[x1]=0.1, expert=2e-1")
+    {'a[x1]': 0.1, 'expert': 0.2}
+    """
+    found: dict[str, float] = {}
+    for pair in re.split(r",(?![^\[]*\])", text):
+        name, _, number = (part.strip() for part in pair.rpartition("="))
+        value = number_of(number)
+        if not name or value is None or not SMALLEST <= value <= 1 / SMALLEST:
+            raise InputError(
+                f"{option} {shortened(pair)!r}: write NAME=NUMBER with a positive number, several "
+                "separated by commas"
+            )
+        if name in found:
+            raise InputError(f"{option}: {shortened(name)} is given twice: give each once")
+        found[name] = float(value)
+    return found
+
+
+def range_of(option: str, text: str) -> tuple[float, float]:
+    """Two numbers in order, as 0.1,0.5; one number is both.
+
+    Raises
+    ------
+    InputError
+        When it is something else.
+
+    Examples
+    --------
+    >>> range_of("--share", "1/4")
+    Traceback (most recent call last):
+    bayes_cmoe.errors.InputError: --share 1/4: give two numbers in order, such as 0.1,0.5
+    >>> range_of("--share", "0.1,0.5"), range_of("--share", ".3")
+    ((0.1, 0.5), (0.3, 0.3))
+    """
+    ends = [number_of(part.strip()) for part in text.split(",")]
+    ends = ends * 2 if len(ends) == 1 else ends
+    least, most = ends if len(ends) == 2 else (None, None)
+    if least is None or most is None or least > most or max(abs(least), abs(most)) > LARGEST_WHOLE:
+        raise InputError(f"{option} {shortened(text)}: give two numbers in order, such as 0.1,0.5")
+    return float(least), float(most)
 
 
 def _refused(token: Any, remedy: str) -> InputError:

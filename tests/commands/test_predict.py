@@ -1,12 +1,13 @@
 """`bayes-cmoe fit -o`, then predict and explain, as one would type them."""
 
+import json
 import shlex
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_cmoe import predict
+from bayes_cmoe import next_rows, predict
 from bayes_cmoe.commands.cli import main
 from bayes_cmoe.front.saved import read_fit
 
@@ -60,6 +61,14 @@ def test_predictions_of_a_file_are_those_of_python(place, measured_table, capsys
         ("predict fit d.csv -o q.txt", "must end in .csv"),
         ("predict fit d.csv -o q.csv --level 1.5", "--level 1.5"),
         ("predict fit d.csv -o q.csv --draws 0", "--draws 0"),
+        ("next none.nc d.csv", "no such file"),
+        ("next fit none.csv", "no such file"),
+        ("next fit d.csv --rows 0", "--rows 0"),
+        ("next fit d.csv --wanted a=", "--wanted 'a='"),
+        ("next fit d.csv --wanted a=1,a=2", "a is given twice"),
+        ("next fit d.csv --wanted a=1 --parameter b", "give one of them"),
+        ("next fit d.csv --parameter lamb", "unknown parameter 'lamb'"),
+        ("next fit d.csv -o q.txt", "must end in .csv"),
         ("explain none.nc -o page.d", "no such file"),
         ("explain fit -o page.d --draws 3", "--draws 3"),
     ],
@@ -77,3 +86,20 @@ def test_an_explanation_is_written_and_said(place, capsys):
     assert run(place, "explain fit -o page.d --draws 39") == 0
     assert "Is there anything new at all?\nYes." in capsys.readouterr().out
     assert (place / "page.d" / "explanation.html").is_file()
+
+
+def test_next_rows_of_a_file_are_those_of_python(place, measured_table, capsys):
+    (place / "new.csv").write_text(measured_table[["p", "q", "f0"]][:30].to_csv(index=False))
+    assert run(place, "next fit new.csv -n 4 --wanted expert=1 --json -o n.csv") == 0
+    record = json.loads(capsys.readouterr().out)
+    found = next_rows(read_fit(place / "fit"), measured_table[:30], parameter="expert", rows=4)
+    assert [one["row"] for one in record["batch"]] == (found["chosen"].to_numpy() + 1).tolist()
+    assert record["standard_error"] == found.attrs["standard_error"]
+    written = pd.read_csv(place / "n.csv")
+    assert list(written.columns) == ["p", "q", "gain", "first_order", "rank", "batch"]
+    for name in ("gain", "first_order", "rank", "batch"):
+        np.testing.assert_allclose(written[name], found[name], rtol=1e-12)
+    assert run(place, "next fit new.csv -n 2") == 0
+    said = capsys.readouterr().out
+    assert "30 candidates" in said
+    assert "hardest to learn along" in said

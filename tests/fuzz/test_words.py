@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import bayes_cmoe.commands.diagnose as diagnose_command
 import bayes_cmoe.commands.simulate as simulate_command
 import bayes_cmoe.commands.test as test_command
+import bayes_cmoe.front.advise as advise_module
 import bayes_cmoe.front.estimated as engine
+import bayes_cmoe.front.next_rows as next_module
 import bayes_cmoe.front.predict as predict_module
 import bayes_cmoe.report.explanation_page as explanation_module
 import bayes_cmoe.sweep.run as sweep_run
@@ -34,6 +36,8 @@ VALID = {
     "diagnose": [VARIANT, "{folder}/good.csv", *TABLE],
     "test": [VARIANT, "{folder}/good.csv", *TABLE],
     "predict": ["{folder}/fit.nc", "{folder}/good.csv", "-o", "{folder}/new.csv"],
+    "advise": ["{folder}/good.csv", "-x", "x1,x2", *FROZEN],
+    "next": ["{folder}/fit.nc", "{folder}/good.csv"],
     "explain": ["{folder}/fit.nc", "-o", "{folder}/page"],
     "theory": [VARIANT, "--regime", REGIME],
     "plan": [VARIANT, "--regime", REGIME, "-n", "1000"],
@@ -48,7 +52,7 @@ OPTIONS = (
     "--method", "--frozen-scale", "--frozen-df", "--frozen-logp", "--frozen-probs", "-x", "-y",
     "-o", "--parameter", "--regime", "--cluster", "--retry-failed", "--help", "--version", "--",
     "--kind", "--engine", "--datasets", "--ranked", "--intervals", "--level", "--calibrate",
-    "--log-likelihood",
+    "--log-likelihood", "--wanted", "--rows", "--experts", "--share", "--shift", "--truths",
     "--seed.a", "--x.0", "--features.0", "--empty-features", "--no-json", "--colour",
 )  # fmt: skip
 NASTY = (
@@ -96,6 +100,7 @@ def stopped(argv):
     slow = (
         (engine, "estimated"), (diagnose_command, "_diagnosed"), (simulate_command, "draw"),
         (test_command, "_tested"), (predict_module, "predict"), (explanation_module, "explain"),
+        (next_module, "next_rows"), (advise_module, "advise_at"),
         (planner, "information_along"), (exponents, "information_along"), (sweep_run, "run_sweep"),
     )  # fmt: skip
     ends = [taken(*place) for place in slow]

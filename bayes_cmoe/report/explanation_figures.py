@@ -62,6 +62,10 @@ def feature_figure(tree: xr.DataTree, rows: xr.Dataset, place: int) -> Figure:
     )  # fmt: skip
     if alone:
         _draw_means(above, x, rows)
+        handles, labels = above.get_legend_handles_labels()
+        if labels:
+            # Below, where it hides no data.
+            figure.legend(handles, labels, loc="outside lower center", ncols=2)
     _draw_share(below, x[shown], rows.isel(obs=shown), line=alone)
     above.set_ylabel(rows.attrs["response"])
     below.set_ylabel("prompt's share")
@@ -90,8 +94,6 @@ def _draw_means(panel: Axes, x: NDArray, rows: xr.Dataset) -> None:
     for name, label, color, style in (*lines, ("prompt_mean", "prompt", COLORS[1], "-")):
         if name in rows:
             panel.plot(x[order], rows[name].to_numpy()[order], style, color=color, label=label)
-    if panel.get_legend_handles_labels()[0]:
-        panel.legend()
 
 
 def _draw_share(panel: Axes, x: NDArray, rows: xr.Dataset, *, line: bool) -> None:

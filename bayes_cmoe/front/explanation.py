@@ -17,7 +17,7 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.nested import fit_nested
 from bayes_cmoe.front.origin import Origin, model_of, origin_of
 from bayes_cmoe.front.predict import predict
-from bayes_cmoe.theory.absence import absence_test
+from bayes_cmoe.theory.absence import TIED, absence_test
 from bayes_cmoe.theory.diagnosis import diagnose
 
 __all__ = ["DRAWN", "Answer", "Explanation", "explanation", "telling"]
@@ -152,6 +152,12 @@ def _presence(absence: xr.Dataset) -> str:
         f"The likelihood ratio of no prompt is {ratio:.1f}; in {drawn} data sets drawn from the "
         f"frozen model alone at these inputs it was so large in a share of {pvalue:.2g}."
     )
+    if pvalue <= LEVEL and absence.attrs["tied"] > TIED:
+        return (
+            f"Yes, or the responses were rounded: {absence.attrs['tied']:.0%} of them are tied. "
+            f"{said} Add to each a number by chance, up to half a step of their grid, and fit "
+            "again."
+        )
     if pvalue <= LEVEL:
         return f"Yes. {said}"
     return f"Not by these data. {said} What follows describes what may be noise."

@@ -24,10 +24,12 @@ from bayes_cmoe.theory.absence_search import Search
 from bayes_cmoe.theory.cover import ground_of
 from bayes_cmoe.theory.null_law import LEVEL, exceedance, process_law
 
-__all__ = ["AbsenceTest", "absence_test", "bayes_factor"]
+__all__ = ["TIED", "AbsenceTest", "absence_test", "bayes_factor"]
 
 FEWEST, MOST = 39, 10**5
 """Draws: the smaller p-value of 39 is 0.025 at least, and twice that the level."""
+TIED = 0.05
+"""Share of tied responses from which rounding is spoken of."""
 
 
 class AbsenceTest:
@@ -46,6 +48,8 @@ class AbsenceTest:
     ----------
     drawable : bool
         Whether responses can be drawn from the frozen expert.
+    continuous : bool
+        Whether responses are real numbers, and no counts or classes.
     response : array, shape (n,)
         The model's own.
 
@@ -75,6 +79,7 @@ class AbsenceTest:
         self._any = np.ones(compiled.layout.size)
         self.response = np.asarray(columns[self._replicas.response], dtype=float)
         self.drawable = "frozen_logp" not in columns
+        self.continuous = mixture.family.response == "number"
         # A prior on the scale of the responses at hand would make the search theirs.
         known, other = self.response, None
         if self.drawable:
@@ -158,7 +163,8 @@ def absence_test(
         ``log_null``, the summed log f0; ``log_bayes_factor`` and ``probability`` where the evidence
         is given; ``drawn_ratio`` and ``drawn_score`` (draw). Where f0 is known at the rows' own
         responses only, the ratio has no law (NaN), and the score's is that of a Gaussian process.
-        Attributes: ``n``, ``draws``, ``law`` ("drawn" or "process") and ``advice``, in words.
+        Attributes: ``n``, ``draws``, ``law`` ("drawn" or "process"), ``tied``, the share of rows
+        whose response, a real number, another row has too, and ``advice``, in words.
 
     Raises
     ------
@@ -199,6 +205,7 @@ def absence_test(
         **_judged("score", float(score), drawn_score),
     }
     log_null = test.log_null()
+    tied = _tied(test.response) if test.continuous else 0.0
     factor = {} if log_evidence is None else bayes_factor(log_evidence, log_null)
     return xr.Dataset(
         {
@@ -214,7 +221,8 @@ def absence_test(
             "n": len(test.response),
             "draws": len(drawn_score),
             "law": law,
-            "advice": _advice(judged),
+            "tied": tied,
+            "advice": _advice(judged, tied),
         },
     )
 
@@ -234,11 +242,26 @@ def _judged(name: str, value: float, drawn: NDArray) -> dict[str, float]:
     }
 
 
-def _advice(judged: dict[str, float]) -> str:
-    """What the p-values say; of two the smaller is doubled, which keeps the level."""
+def _tied(response: NDArray) -> float:
+    """Share of rows whose response another row has too."""
+    _, counts = np.unique(response, return_counts=True)
+    return float(counts[counts > 1].sum() / len(response))
+
+
+def _advice(judged: dict[str, float], tied: float) -> str:
+    """What the p-values say; of two the smaller is doubled, which keeps the level.
+
+    A narrow prompt on one tied value is a spike that no draw of a density has.
+    """
     pvalues = [judged[f"{name}_pvalue"] for name in ("ratio", "score")]
     known = [p for p in pvalues if np.isfinite(p)]
     both = min(1.0, len(known) * min(known))
+    if both <= LEVEL and tied > TIED:
+        return (
+            f"there is a prompt, or rounding: without one data go so far with probability "
+            f"{both:.2g}, but {tied:.0%} of the responses are tied, which draws of f0 never are; "
+            "add to each a number by chance, up to half a step of their grid, and test again"
+        )
     if both <= LEVEL:
         return f"there is a prompt: without one data go so far with probability {both:.2g}"
     return (

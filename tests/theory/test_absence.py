@@ -171,3 +171,17 @@ def test_without_a_prompt_none_is_claimed() -> None:
     found = absence_test(linear(*table(N, 0)), draws=39, seed=1)
     assert min(float(found.ratio_pvalue), float(found.score_pvalue)) > 0.025
     assert found.attrs["advice"].startswith("no prompt shows")
+
+
+def test_rounding_that_may_pass_for_a_prompt_is_named() -> None:
+    """Responses of f0 alone on a coarse grid: a narrow prompt sits on one of its values."""
+    x, mean, y = table(N, 0)
+    grid = 2.0 * np.round(y / 2.0)
+    found = absence_test(linear(x, mean, grid), draws=39, seed=1)
+    values, counts = np.unique(grid, return_counts=True)
+    alone = len(values[counts == 1])
+    assert found.attrs["tied"] == pytest.approx(1.0 - alone / N)
+    assert float(found.ratio_pvalue) == 0.025
+    assert found.attrs["advice"].startswith("there is a prompt, or rounding")
+    untied = absence_test(linear(*table(N, 0)), draws=39, seed=1)
+    assert untied.attrs["tied"] == 0.0

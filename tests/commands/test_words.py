@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import bayes_cmoe.commands.cli as cli
 from bayes_cmoe.commands import (
+    advise,
     calibrate,
     compare,
     diagnose,
@@ -25,6 +26,7 @@ from bayes_cmoe.commands import (
     theory,
     variants,
 )
+from bayes_cmoe.commands import next as following
 from bayes_cmoe.commands import test as absence
 from bayes_cmoe.commands.cli import main
 from bayes_cmoe.commands.words import (
@@ -41,9 +43,9 @@ from bayes_cmoe.commands.words import (
 from bayes_cmoe.errors import InputError
 
 COMMANDS = [
-    absence.test, calibrate.calibrate, compare.compare, diagnose.diagnose, explain.explain,
-    fit.fit, plan.plan, predict.predict, report.report, simulate.simulate, status.status,
-    theory.theory, variants.variants,
+    absence.test, advise.advise, calibrate.calibrate, compare.compare, diagnose.diagnose,
+    explain.explain, fit.fit, following.next, plan.plan, predict.predict, report.report,
+    simulate.simulate, status.status, theory.theory, variants.variants,
 ]  # fmt: skip
 
 

@@ -1,12 +1,17 @@
 """Settings of the whole test run."""
 
 import os
+import signal
 from tempfile import TemporaryDirectory
 
 import matplotlib
 from hypothesis import settings
 
 matplotlib.use("Agg")
+# A shell starts what runs in its background deaf to Ctrl-C, and the programs that tests interrupt
+# would be born so.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")

@@ -20,6 +20,8 @@ from tests.estimate.shortfalls import fitted, gaps, off
 # Three of each variant and gate, all kinds, far-off units among them; chosen before any was fitted.
 SMALL = ("80", "372", "56", "325", "305", "397", "250", "378", "86", "243", "219", "307")
 NARROW = ("264", "228", "88")
+SHORT = {"32", "255", "386"}
+"""By 2.07, 1.00 and .07 nats under the weak prior; the first is called a spike."""
 UNDER = {"weak": SMALL, "flat": SMALL[::3]}
 """Under the weak prior, the default, all; under the flat one, one of each variant and gate."""
 PARTS = 10
@@ -211,7 +213,7 @@ def test_default_fits_reach_maxima_in_narrow_basins(name: str) -> None:
 @pytest.mark.parametrize("prior", ["weak", "flat"])
 @pytest.mark.parametrize("part", range(PARTS))
 def test_default_fits_reach_the_maximum(part: int, prior: str) -> None:
-    """At most one of the 56 problems of a part below: 1 % of all is six in the ten parts.
+    """All but the three of the 560 that are known to stay below.
 
     By hand: models would be compiled for hours, and those of the small problems are, above. Under
     the flat prior, which is not the default, every fourth problem.
@@ -221,4 +223,4 @@ def test_default_fits_reach_the_maximum(part: int, prior: str) -> None:
     print(off(table).to_string(index=False))
     assert not (table["gap"] < -SAME).any(), "a fit found more than the reference"
     if prior == "weak":
-        assert (~(table["gap"] <= SAME)).sum() <= 1
+        assert set(off(table)["name"].astype(str)) <= SHORT

@@ -164,7 +164,9 @@ def test_any_damage_of_a_run(sweep, data):
                 assert 0 <= record["failed"] <= record["finished"] <= record["fits"]
         elif command == "report":
             made = []
-            with patch.object(sweep_files, "write_report", lambda *given: made.append(given[0])):
+            with patch.object(
+                sweep_files, "write_report", lambda given, *_, **__: made.append(given)
+            ):
                 answer(["report", str(folder), "--workers", "1"])
             for comparison in made:
                 assert_among(fits_of(comparison.table), whole)

@@ -121,7 +121,7 @@ def _jackknifed(a: NDArray, b: NDArray, signed: NDArray, most: float, top: float
     products = table[:, :, None] * table[:, None, :]
     sums, squares = table.sum(axis=0), products.sum(axis=0)
     mean, coefficient = _controlled(sums, squares, count, most)
-    less = _controlled(sums - table, squares - products, count - 1, most)
+    less = _controlled(_without_each(table), _without_each(products), count - 1, most)
     logs = np.log(less[0])
     # Its mean, not the whole sample's, as the centre: the variance has no bias from there.
     error = np.sqrt((count - 1) / count * np.sum((logs - logs.mean()) ** 2))
@@ -129,6 +129,18 @@ def _jackknifed(a: NDArray, b: NDArray, signed: NDArray, most: float, top: float
     return Average(
         float(np.log(mean) + np.log(top)), float(error), freedom, float(coefficient / mean)
     )
+
+
+def _without_each(values: NDArray) -> NDArray:
+    """Sums over the first axis, each entry left out in turn.
+
+    Not the sum less the entry: nothing would be left of the others beside one from a gate that ran
+    away.
+    """
+    nothing = np.zeros_like(values[:1])
+    before = np.concatenate([nothing, np.cumsum(values[:-1], axis=0)])
+    after = np.concatenate([np.cumsum(values[:0:-1], axis=0)[::-1], nothing])
+    return before + after
 
 
 def _controlled(

@@ -167,3 +167,13 @@ def test_medians_hold_the_truth_and_gain_by_their_control(correlation):
     plain = np.median(np.abs(errors), axis=1).std()
     ratio = found[:, 0].std() / plain
     assert ratio < (0.8 if correlation else 1.05)
+
+
+def test_one_fit_that_ran_away_leaves_a_wide_interval_and_no_fault():
+    """Beside its square the others have no digit left, and each is still left out in turn."""
+    values = np.array([1.0e26, *np.linspace(0.5, 2.0, 15)])
+    found = average(values)
+    logs = [np.log(np.mean(np.delete(values, i))) for i in range(16)]
+    error = np.sqrt(15 / 16 * np.sum((logs - np.mean(logs)) ** 2))
+    assert found.error == pytest.approx(error, rel=1e-12)
+    assert found.error > 50

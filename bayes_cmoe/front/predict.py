@@ -224,7 +224,8 @@ def _expected(
     mixture = mixture_of(model)
     if mixture is None or mixture.prompts > 1:
         return {}
-    each = [layout_of(model).unravel(one) for one in theta]
+    layout = layout_of(model)
+    each = [layout.unravel(one) for one in theta]
     own = [{name: values[name] for name in mixture.expert.dims} for values in each]
     linked = [evaluate(mixture.expert, columns["x"], values) for values in own]
     prompt = np.array([mixture.family.expected(one) for one in linked])

@@ -88,7 +88,7 @@ def _share(comparison: Comparison) -> list[str]:
     Where theory is local, if both kinds have such sizes: elsewhere a few fits at an edge of the box
     make an error as large as one likes.
     """
-    places = {"local_slope": " at the sizes at which theory is local", "slope": ""}
+    places = {"local_slope": ", at the sizes at which theory is local", "slope": ""}
     for method in comparison.design.plans:
         for slope, where in places.items():
             easy, hard = (_slopes(comparison, method, kind, slope) for kind in KINDS[:2])

@@ -234,7 +234,7 @@ def test_the_page_opens_with_what_was_found_and_shows_it():
     page = sweep_page(comparison, drawn(PICTURES))
     places = [
         page.index("In the prompt&#39;s share the MAP&#39;s error falls as n<sup>−0.51</sup>"),
-        page.index("not at the sizes at which theory is local: at n = 31,623 it is 1 times as"),
+        page.index("not, at the sizes at which theory is local: at n = 31,623 it is 1 times as"),
         page.index("Over the sizes at which theory is local, of 4 measured rates 0 agree"),
         page.index("Over all sizes, of 8 measured rates 8 agree with the information bound&#39;s"),
         page.index("MAP has 2 data sets and NUTS has 1 data set of each size: intervals from so"),

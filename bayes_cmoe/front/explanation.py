@@ -70,6 +70,10 @@ class Explanation:
     sensitivity: pd.DataFrame
     answers: tuple[Answer, ...]
 
+    def __repr__(self) -> str:
+        first = self.answers[0]
+        return f"Explanation({self.rows.sizes['obs']} rows. {first.question} {first.answer})"
+
     def __str__(self) -> str:
         return "\n\n".join(f"{own.question}\n{own.answer}" for own in self.answers)
 

@@ -125,7 +125,11 @@ def losses_figure(table: pd.DataFrame, found: pd.DataFrame) -> Figure:
                 axes.plot(middle.index, theory, color="0.75", linewidth=4, zorder=0)
         axes.set(xscale="log", yscale="log", xlabel="rows n", title=name)
         axes.legend(
-            fontsize="small", frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14)
+            fontsize="small",
+            frameon=False,
+            ncols=2,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
         )
     grid[0][0].set_ylabel("median loss")
     page.suptitle("Losses of maximum-likelihood fits; grey: the exponent of theory")

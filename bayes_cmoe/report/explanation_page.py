@@ -13,7 +13,7 @@ from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.outputs import whole_folder
 from bayes_cmoe.front.explanation import DRAWN, Explanation, explanation
 from bayes_cmoe.front.origin import origin_of
-from bayes_cmoe.front.predict import as_columns
+from bayes_cmoe.front.predicted import as_columns
 from bayes_cmoe.report.explanation_figures import explanation_figures
 from bayes_cmoe.report.images import drawn
 from bayes_cmoe.report.page_templates import page_templates

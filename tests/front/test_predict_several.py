@@ -1,7 +1,6 @@
 """Predictions of several prompts, and of experts without a frozen one, against SciPy's mixture."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -19,14 +18,8 @@ NEW = slice(0, 40)
 
 
 @pytest.fixture(scope="module")
-def table():
-    """Two lines that change places along p, and one far above both, beside q."""
-    rng = np.random.default_rng(3)
-    p, q = rng.uniform(-2.0, 2.0, (2, 300))
-    right = rng.random(300) < 1.0 / (1.0 + np.exp(-3.0 * p))
-    y = np.where(right, 1.0 + p, -1.0 - 2.0 * q) + rng.normal(0.0, 0.4, 300)
-    y = np.where(rng.random(300) < 0.2, 6.0 + rng.normal(0.0, 0.3, 300), y)
-    return pd.DataFrame({"p": p, "q": q, "y": y, "f0": 1.0 + p})
+def table(two_groups):
+    return two_groups[0]
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +28,8 @@ def experts(table):
 
 
 @pytest.fixture(scope="module")
-def prompts(table):
-    return fit(
-        table, y="y", frozen={"family": "gaussian", "mean": "f0", "scale": 0.4},
-        variant="softmax_several_prompts", expert="linear", prompts=2, starts=16,
-    )  # fmt: skip
+def prompts(prompts_fit):
+    return prompts_fit
 
 
 def drawn(tree, count=3):

@@ -183,7 +183,7 @@ def gain(posterior: xr.DataTree, rows: xr.Dataset) -> str:
     """Whether rows left out are better predicted than by the frozen model alone."""
     each, doubt = left_out(posterior)
     found = better(each - rows["frozen_log_score"].to_numpy(), "the frozen model alone")
-    return f"Leaving out one row at a time, it predicts {found}{doubt}."
+    return f"Leaving out one row at a time, prediction is {found}{doubt}."
 
 
 def left_out(posterior: xr.DataTree) -> tuple[NDArray, str]:

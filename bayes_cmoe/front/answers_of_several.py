@@ -91,7 +91,7 @@ def _needed_prompts(posterior: xr.DataTree, fewer: xr.DataTree) -> str:
     error = float(np.sqrt(len(gained)) * gained.std(ddof=1))
     said = "Yes" if gained.sum() > 2 * error else "Not by these data"
     found = better(gained, "with one prompt less")
-    return f"{said}. Leaving out one row at a time, they predict {found}{doubt or doubted}."
+    return f"{said}. Leaving out one row at a time, prediction is {found}{doubt or doubted}."
 
 
 def _shares(rows: xr.Dataset, x: NDArray, features: tuple[str, ...]) -> str:

@@ -112,12 +112,12 @@ def _prompts(rows: xr.Dataset) -> dict[str, str]:
 
 def _draw_share(panel: Axes, x: NDArray, rows: xr.Dataset, *, line: bool) -> None:
     order = np.argsort(x)
-    shares = {"": (rows[name] for name in ("share", "share_lower", "share_upper"))}
+    shares = {"": [rows[name] for name in ("share", "share_lower", "share_upper")]}
     colors = {"": COLORS[2]}
     if "shares" in rows:
         colors = _prompts(rows)
         shares = {
-            name: (rows[f"shares{end}"].sel(component=name) for end in ("", "_lower", "_upper"))
+            name: [rows[f"shares{end}"].sel(component=name) for end in ("", "_lower", "_upper")]
             for name in colors
         }
     for name, parts in shares.items():

@@ -112,15 +112,14 @@ def _prompts(rows: xr.Dataset) -> dict[str, str]:
 
 def _draw_share(panel: Axes, x: NDArray, rows: xr.Dataset, *, line: bool) -> None:
     order = np.argsort(x)
-    shares = {"": [rows[name] for name in ("share", "share_lower", "share_upper")]}
-    colors = {"": COLORS[2]}
+    ends = ("", "_lower", "_upper")
     if "shares" in rows:
         colors = _prompts(rows)
-        shares = {
-            name: [rows[f"shares{end}"].sel(component=name) for end in ("", "_lower", "_upper")]
-            for name in colors
-        }
-    for name, parts in shares.items():
+        each = {name: [rows[f"shares{end}"].sel(component=name) for end in ends] for name in colors}
+    else:
+        colors = {"": COLORS[2]}
+        each = {"": [rows[f"share{end}"] for end in ends]}
+    for name, parts in each.items():
         share, low, high = (part.to_numpy()[order] for part in parts)
         if line:
             panel.fill_between(x[order], low, high, color=colors[name], alpha=0.25, linewidth=0)

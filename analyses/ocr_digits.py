@@ -21,7 +21,7 @@
 # %%
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -38,12 +38,19 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 import bayes_cmoe
-from bayes_cmoe import fit, predict
+from bayes_cmoe import advise, fit, predict
 
 COMPONENTS = 8
 TABLE = Path(bayes_cmoe.__file__).parents[1] / "analyses" / "data" / "ocr_digits.csv"
 FROZEN = {"probs": {digit: f"f0_{digit}" for digit in range(10)}}
-GATES = ("constant", "softmax")
+PROMPTS = {
+    "constant gate": ("constant", "linear"),
+    "softmax gate": ("softmax", "linear"),
+    "softmax gate, log f0 + Ax": ("softmax", "calibration"),
+}
+"""Gate and form of each prompt; the last holds the network itself, at A = 0."""
+SIZES = (225, 450)
+ERROR = 1.0
 
 # %% [markdown]
 # ## Data
@@ -119,8 +126,12 @@ class Adapted:
     found: xr.Dataset
 
 
-def adapt(task: Task, gate: str, starts: int = 64) -> Adapted:
-    tree = fit(task.fitted, y="digit", x=task.inputs, frozen=FROZEN, gate=gate, starts=starts)
+def adapt(task: Task, prompt: str, starts: int = 64) -> Adapted:
+    gate, expert = PROMPTS[prompt]
+    tree = fit(
+        task.fitted, y="digit", x=task.inputs, frozen=FROZEN, gate=gate, expert=expert,
+        starts=starts,
+    )  # fmt: skip
     return Adapted(tree, predict(tree, task.held_out, calibrate=None))
 
 
@@ -137,8 +148,8 @@ def comparison(task: Task, fits: dict[str, Adapted]) -> tuple[Table, dict[str, N
         "network, temperature and biases": recalibrated(task, bias=True),
         "adapter alone": alone(task),
         **{
-            f"network and prompt, {gate} gate": np.log(own.found["probability"].to_numpy())
-            for gate, own in fits.items()
+            f"network and prompt, {name}": np.log(own.found["probability"].to_numpy())
+            for name, own in fits.items()
         },
     }
     each = {name: scores(task, found) for name, found in ways.items()}
@@ -169,6 +180,34 @@ def by_digit(task: Task, own: Adapted) -> Table:
         )  # fmt: skip
     table.caption = "network, with the prompt: mean log-score of the right digit, nats"
     return table
+
+
+# %% [markdown]
+# ## More rows, or fewer
+# What the same ways are worth on the same digits held out when they see fewer, and, from the
+# inputs and the network alone, how many rows it would take to know the prompt's logits themselves.
+
+
+# %%
+def with_fewer(task: Task, one: Adapted, starts: int = 64, sizes: tuple[int, ...] = SIZES) -> Table:
+    """Held-out mean log-scores by digits fitted to; `one` is fitted to all."""
+    columns = ("digits fitted to", "adapter alone", "network, biases", "network and prompt")
+    table = Table(*columns, title="mean log-score held out (softmax gate)")
+    for size in (*sizes, len(task.fitted)):
+        few = replace(task, fitted=task.fitted.iloc[:size])
+        own = one if size == len(task.fitted) else adapt(few, "softmax gate", starts)
+        ways = (scores(few, alone(few)), scores(few, recalibrated(few, bias=True)))
+        found = (*(own.mean() for own in ways), float(own.found["log_score"].mean()))
+        table.add_row(str(size), *(f"{score:.4f}" for score in found))
+    return table
+
+
+def plan(task: Task, truths: int = 3) -> xr.Dataset:
+    """Rows at which the prompt's nine logits would be known to one, root mean square."""
+    return advise(
+        task.fitted, x=task.inputs, frozen=FROZEN, experts=["linear", "calibration"], error=ERROR,
+        truths=truths,
+    )  # fmt: skip
 
 
 # %% [markdown]
@@ -207,16 +246,23 @@ def draw_gains(task: Task, own: Adapted) -> plt.Figure:
 
 # %% tags=["active-ipynb"]
 # task = load()
-# fits = {gate: adapt(task, gate, STARTS) for gate in GATES}
+# fits = {prompt: adapt(task, prompt, STARTS) for prompt in PROMPTS}
 
 # %% tags=["active-ipynb"]
 # comparison(task, fits)[0]
 
 # %% tags=["active-ipynb"]
-# by_digit(task, fits["softmax"])
+# by_digit(task, fits["softmax gate"])
 
 # %% tags=["active-ipynb"]
-# gains = draw_gains(task, fits["softmax"])
+# gains = draw_gains(task, fits["softmax gate"])
+
+# %% tags=["active-ipynb"]
+# with_fewer(task, fits["softmax gate"], STARTS)
+
+# %% tags=["active-ipynb"]
+# planned = plan(task)
+# print(*planned["advice"].to_numpy(), sep="\n")
 
 
 # %% tags=["active-py"]
@@ -227,12 +273,15 @@ def main(arguments: list[str]) -> dict[str, Adapted]:
     out.mkdir(parents=True, exist_ok=True)
     console, task = Console(), load()
     fits = {}
-    for gate in GATES:
-        with console.status(f"fitting the {gate} gate"):
-            fits[gate] = adapt(task, gate)
-    console.print(comparison(task, fits)[0], by_digit(task, fits["softmax"]), sep="\n")
+    for prompt in PROMPTS:
+        with console.status(f"fitting: {prompt}"):
+            fits[prompt] = adapt(task, prompt)
+    softmax = fits["softmax gate"]
+    console.print(comparison(task, fits)[0], by_digit(task, softmax), sep="\n")
+    with console.status("fewer digits, and how many would be needed"):
+        console.print(with_fewer(task, softmax), *plan(task)["advice"].to_numpy(), sep="\n")
     path = out / "gains.png"
-    draw_gains(task, fits["softmax"]).savefig(path, dpi=130)
+    draw_gains(task, softmax).savefig(path, dpi=130)
     console.print(f"wrote {path}", soft_wrap=True)
     return fits
 

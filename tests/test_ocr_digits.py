@@ -41,7 +41,7 @@ def test_the_prompt_takes_the_sevens(tmp_path):
     main = runpy.run_path(str(ANALYSES / "ocr_digits.py"))["main"]
     fits = main(["-o", str(tmp_path)])
     labels = pd.read_csv(ANALYSES / "data" / "ocr_digits.csv")["digit"].to_numpy()[1::2]
-    found = fits["softmax"].found
+    found = fits["softmax gate"].found
     gain = (found["log_score"] - found["frozen_log_score"]).to_numpy()
     by_digit = [gain[labels == digit].mean() for digit in range(10)]
     assert int(np.argmax(by_digit)) == 7

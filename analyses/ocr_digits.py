@@ -43,12 +43,13 @@ from bayes_cmoe import advise, fit, predict
 COMPONENTS = 8
 TABLE = Path(bayes_cmoe.__file__).parents[1] / "analyses" / "data" / "ocr_digits.csv"
 FROZEN = {"probs": {digit: f"f0_{digit}" for digit in range(10)}}
+# Gate and form of each prompt; the last holds the network itself, at A = 0.
 PROMPTS = {
     "constant gate": ("constant", "linear"),
     "softmax gate": ("softmax", "linear"),
     "softmax gate, log f0 + Ax": ("softmax", "calibration"),
 }
-"""Gate and form of each prompt; the last holds the network itself, at A = 0."""
+BEST = "softmax gate, log f0 + Ax"
 SIZES = (225, 450)
 ERROR = 1.0
 
@@ -191,13 +192,12 @@ def by_digit(task: Task, own: Adapted) -> Table:
 # %%
 def with_fewer(task: Task, one: Adapted, starts: int = 64, sizes: tuple[int, ...] = SIZES) -> Table:
     """Held-out mean log-scores by digits fitted to; `one` is fitted to all."""
-    columns = ("digits fitted to", "adapter alone", "network, biases", "network and prompt")
-    table = Table(*columns, title="mean log-score held out (softmax gate)")
+    columns = ("digits fitted to", "adapter alone", "network and prompt")
+    table = Table(*columns, title=f"mean log-score held out ({BEST})")
     for size in (*sizes, len(task.fitted)):
         few = replace(task, fitted=task.fitted.iloc[:size])
-        own = one if size == len(task.fitted) else adapt(few, "softmax gate", starts)
-        ways = (scores(few, alone(few)), scores(few, recalibrated(few, bias=True)))
-        found = (*(own.mean() for own in ways), float(own.found["log_score"].mean()))
+        own = one if size == len(task.fitted) else adapt(few, BEST, starts)
+        found = scores(few, alone(few)).mean(), float(own.found["log_score"].mean())
         table.add_row(str(size), *(f"{score:.4f}" for score in found))
     return table
 
@@ -252,13 +252,13 @@ def draw_gains(task: Task, own: Adapted) -> plt.Figure:
 # comparison(task, fits)[0]
 
 # %% tags=["active-ipynb"]
-# by_digit(task, fits["softmax gate"])
+# by_digit(task, fits[BEST])
 
 # %% tags=["active-ipynb"]
-# gains = draw_gains(task, fits["softmax gate"])
+# gains = draw_gains(task, fits[BEST])
 
 # %% tags=["active-ipynb"]
-# with_fewer(task, fits["softmax gate"], STARTS)
+# with_fewer(task, fits[BEST], STARTS)
 
 # %% tags=["active-ipynb"]
 # planned = plan(task)
@@ -276,12 +276,12 @@ def main(arguments: list[str]) -> dict[str, Adapted]:
     for prompt in PROMPTS:
         with console.status(f"fitting: {prompt}"):
             fits[prompt] = adapt(task, prompt)
-    softmax = fits["softmax gate"]
-    console.print(comparison(task, fits)[0], by_digit(task, softmax), sep="\n")
+    best = fits[BEST]
+    console.print(comparison(task, fits)[0], by_digit(task, best), sep="\n")
     with console.status("fewer digits, and how many would be needed"):
-        console.print(with_fewer(task, softmax), *plan(task)["advice"].to_numpy(), sep="\n")
+        console.print(with_fewer(task, best), *plan(task)["advice"].to_numpy(), sep="\n")
     path = out / "gains.png"
-    draw_gains(task, softmax).savefig(path, dpi=130)
+    draw_gains(task, best).savefig(path, dpi=130)
     console.print(f"wrote {path}", soft_wrap=True)
     return fits
 

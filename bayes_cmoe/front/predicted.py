@@ -148,7 +148,8 @@ def _expected(
     shares = np.array([parts.shares for parts in each])
     # Of the trainable experts, (draw, obs, expert).
     share = shares[..., 1:] if mixture.frozen else shares
-    values = (layout_of(model).unravel(one) for one in theta)
+    layout = layout_of(model)
+    values = (layout.unravel(one) for one in theta)
     means = np.array([_means(mixture, columns["x"], own) for own in values])
     together = np.sum(share * means, axis=-1).mean(axis=0)
     found: dict[str, Any] = {}

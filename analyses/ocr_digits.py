@@ -21,9 +21,9 @@
 #
 # What is not found is whose a digit is. A prompt that holds the network takes nine tenths of the
 # rows, and the plan says why: to know its nine logits to one it would take a million digits and
-# more, since a network that is nearly always sure leaves almost nothing to see. Every fit here has
-# the status `spike`, too many parameters for the digits that it rests on: predictions held out may
-# be trusted, parameters may not.
+# more, since a network that is nearly always sure leaves almost nothing to see. The other two fits
+# have the status `spike`, too many parameters for the digits that they rest on: what they predict
+# of digits held out may be trusted, their parameters may not.
 
 # %%
 import argparse

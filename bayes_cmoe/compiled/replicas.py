@@ -124,8 +124,7 @@ class Replicas:
         """S of each pair, shape (pair,), and its gradient, shape (pair, parameter)."""
         total, square, shares = self._in_turn(self._sums, table, theta, which)[0].T
         scale = _scale(square, shares)
-        # In this order: the cube of a share that the gate all but shuts is no number.
-        half = -0.5 * (total / scale) / scale / scale
+        half = -0.5 * total / scale**3
         slope = np.stack([1.0 / scale, half, ROUNDED**2 * half], axis=-1)
         return total / scale, self._in_turn(self._pulled, table, theta, which, slope)[0]
 

@@ -86,17 +86,6 @@ def test_scores_are_numpys(replicas, rows, pairs) -> None:
             assert gradients[i, j] == pytest.approx(slope, rel=1e-5, abs=1e-7)
 
 
-def test_a_share_however_small_is_divided_out(replicas, rows) -> None:
-    """S does not know the size of a constant share: the same slopes where its cube is zero."""
-    columns, responses = rows
-    theta = STUDY.posterior.layout.ravel(STUDY.truth)
-    pairs = np.stack([np.concatenate([[share], theta[1:]]) for share in (SHUT, 1e-120)])
-    table = replicas.table(columns, responses)
-    scores, gradients = replicas.score(pairs, np.zeros(2, dtype=int), table)
-    assert scores[1] == pytest.approx(scores[0], rel=1e-12)
-    np.testing.assert_allclose(gradients[1, 1:], gradients[0, 1:], rtol=1e-10)
-
-
 def test_scores_row_by_row_and_the_newton_step(replicas, rows) -> None:
     columns, responses = rows
     theta = STUDY.posterior.layout.ravel(STUDY.truth)

@@ -113,7 +113,7 @@ def test_experts_without_a_frozen_one_are_predicted(tmp_path, measured_table, ca
     assert run(tmp_path, "predict fit d.csv -o p.csv") == 0
     said = capsys.readouterr().out
     assert "shares on average: expert 0 0." in said
-    assert "frozen" not in said
+    assert "frozen expert alone" not in said
     written = pd.read_csv(tmp_path / "p.csv")
     shares = written[["shares_expert 0", "shares_expert 1"]]
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-12)

@@ -40,8 +40,8 @@ VARIANTS = {
 PAIR = ("distinguishable", "merging")
 STANDARD_ERRORS = 2.0
 """Radius at which the modulus is asked, in standard errors of a number that is learnt locally."""
+# A modulus this many times the bound's straight line, or one over it, is not local.
 CURVED = 1.25
-"""A modulus this many times the bound's straight line, or one over it, is not local."""
 
 # %%
 DESIGN = Design(

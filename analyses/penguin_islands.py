@@ -47,8 +47,8 @@ MARKERS = {"Adelie": "o", "Chinstrap": "^", "Gentoo": "s"}
 READ = 25.0
 """Grams to which a mass was read."""
 SPLITS = 200
+# Birds fitted to, in place of all.
 FEW = (24, 48)
-"""Birds fitted to, in place of all."""
 
 # %% [markdown]
 # ## Data
@@ -380,7 +380,8 @@ def draw_share(own: Task, one: Adapted) -> plt.Figure:
 # ## Run
 
 # %% tags=["parameters", "active-ipynb"]
-# STARTS = 128
+# # The script takes 128 starts.
+# STARTS = 64
 
 # %% tags=["active-ipynb"]
 # tasks = load()

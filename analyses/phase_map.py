@@ -275,16 +275,17 @@ def errors_figure(errors: pd.DataFrame) -> Figure:
 
 
 # %% tags=["parameters", "active-ipynb"]
-# FOLDER, AXIS = Path("phase_map"), np.linspace(0.0, 0.3125, 6)
-# PLACES = (Fraction(0), Fraction(1, 4))
+# FOLDER, AXIS = Path("phase_map"), np.linspace(0.0, 0.3125, 7)
+# PLACES = ((0, 0), (0, "1/8"), ("1/4", "1/4"))
+# # Three points and three sizes, no starts from the prior: those are the script's, and its cost.
 # SMALL = Design(
 #     "phase-map, small",
-#     tuple(Setting(VARIANT, REGIME, alpha, alpha) for alpha in PLACES),
-#     map=MapPlan((4_000, 16_000, 64_000), 12, starts=1),
+#     tuple(Setting(VARIANT, REGIME, Fraction(a), Fraction(b)) for a, b in PLACES),
+#     map=MapPlan((4_000, 16_000, 64_000), 24),
 # )
 
 # %% tags=["active-ipynb"]
-# found = measure(SMALL, FOLDER, 2, Console(quiet=True))
+# found = measure(SMALL, FOLDER, 1, Console(quiet=True))
 # rates, errors = relative_rates(found), relative_errors(found)
 # table_of(rates, errors, "lam")
 

@@ -51,8 +51,8 @@ EXPONENT = {"exp_tau": -1 / 4, "beta": -3 / 8, "a": -3 / 8, "nu": -3 / 8}
 """Published rates: n^-1/2 ‖Delta*‖^-2 and n^-1/2 ‖Delta*‖^-1 (the expert's for the joint norm) at
 ‖Delta*‖ ~ n^-1/8; -1/2 in design (a)."""
 FAR = np.geomspace(1e3, 1e16, 27)
+# The figure's highest slope; an error that grows with n is beyond it.
 TOP = 0.0
-"""The figure's highest slope; an error that grows with n is beyond it."""
 
 
 # %%

@@ -32,11 +32,12 @@ VARIANT = variant_named("softmax_gaussian_moe")
 SIZES = (1000, 3162, 10_000, 31_623)
 REPLICATIONS = 20
 REGIMES = ("exact", "over-3", "tilt-4")
+# How far apart the atoms of a cell start, in standard deviations about their expert.
 REACHES = (0.1, 0.3, 0.6)
-"""How far apart the atoms of a cell start, in standard deviations about their expert."""
 
 # %% tags=["parameters", "active-ipynb"]
-# SIZES, REPLICATIONS = (1000, 3162), 6
+# # The slopes' errors are large at so few fits: the script takes four sizes, twenty each.
+# SIZES, REPLICATIONS = (1000, 3162), 12
 
 
 # %%
@@ -109,7 +110,7 @@ def losses_figure(table: pd.DataFrame, found: pd.DataFrame) -> Figure:
     """Medians over n, log-log, with the exponent's line through the first."""
     names = list(dict.fromkeys(table.regime))
     page, grid = plt.subplots(
-        1, len(names), figsize=(4.2 * len(names), 4.2), layout="constrained", squeeze=False
+        1, len(names), figsize=(4.2 * len(names), 5.0), layout="constrained", squeeze=False
     )
     styles = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (8, 3)))
     for axes, name in zip(grid[0], names, strict=True):
@@ -123,7 +124,13 @@ def losses_figure(table: pd.DataFrame, found: pd.DataFrame) -> Figure:
                 theory = middle.iloc[0] * (middle.index / middle.index[0]) ** line.exponent
                 axes.plot(middle.index, theory, color="0.75", linewidth=4, zorder=0)
         axes.set(xscale="log", yscale="log", xlabel="rows n", title=name)
-        axes.legend(fontsize="x-small", frameon=False)
+        axes.legend(
+            fontsize="small",
+            frameon=False,
+            ncols=2,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+        )
     grid[0][0].set_ylabel("median loss")
     page.suptitle("Losses of maximum-likelihood fits; grey: the exponent of theory")
     return page
@@ -156,8 +163,11 @@ def bills() -> Data:
 # ## The authors' design, and the losses' slopes
 
 # %% tags=["active-ipynb"]
+# %matplotlib inline
 # design = fitted(simulate(VARIANT, "exact", 1000, seed=1), 2)
-# shown = data_with_experts(design)
+# data_with_experts(design)
+
+# %% tags=["active-ipynb"]
 # table = pd.concat([measured(name, SIZES, REPLICATIONS) for name in REGIMES])
 # found = slopes(table)
 # losses = losses_figure(table, found)
@@ -168,7 +178,7 @@ def bills() -> Data:
 
 # %% tags=["active-ipynb"]
 # penguins = fitted(bills(), 2)
-# drawn = data_with_experts(penguins)
+# data_with_experts(penguins)
 
 
 # %% tags=["active-py"]

@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -38,7 +39,10 @@ def converted(path: Path) -> Any:
 
 
 def executed(path: Path, folder: Path) -> Any:
-    """The notebook of an analysis, run in a kernel that works in a folder; written there too.
+    """The notebook of an analysis, run in a kernel of its own and written to a folder.
+
+    The kernel works in an empty folder that goes with it, so that no run finds what one before
+    left.
 
     Raises
     ------
@@ -47,12 +51,13 @@ def executed(path: Path, folder: Path) -> Any:
     """
     folder.mkdir(parents=True, exist_ok=True)
     notebook = converted(path)
-    resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=LONGEST, kernel_name="python3", resources=resources)
-    try:
-        client.execute()
-    finally:
-        nbformat.write(notebook, folder / f"{path.stem}.ipynb")
+    with TemporaryDirectory() as place:
+        where = {"metadata": {"path": place}}
+        client = NotebookClient(notebook, timeout=LONGEST, kernel_name="python3", resources=where)
+        try:
+            client.execute()
+        finally:
+            nbformat.write(notebook, folder / f"{path.stem}.ipynb")
     return notebook
 
 

@@ -103,7 +103,6 @@ def test_penguin_islands_data_and_forests() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
 @pytest.mark.filterwarnings("ignore:nested Laplace")
-@pytest.mark.filterwarnings("ignore:divide by zero encountered in divide:RuntimeWarning")
 def test_penguin_islands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     analysis = script("penguin_islands.py")
     found = analysis["main"](["-o", str(tmp_path)])

@@ -1,5 +1,6 @@
 """The analyses as notebooks: nothing of the script is left in them, and the short ones are run."""
 
+import ast
 import base64
 import io
 import shutil
@@ -30,6 +31,12 @@ def test_what_a_notebook_holds(path: Path) -> None:
     assert notebook.cells[0].cell_type == "markdown"
     # Steps after the parameters, so that there is something to run.
     assert code.index(parameters[0]) < len(code) - 1
+    # A string at the end of a cell would be shown as its result.
+    for cell in code:
+        plain = "\n".join(line for line in cell.source.split("\n") if line[:1] != "%")
+        match ast.parse(plain).body:
+            case [*_, ast.Expr(ast.Constant(said))]:
+                pytest.fail(f"a cell ends with {said!r}")
 
 
 def test_no_name_is_unknown_in_a_notebook(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +39,8 @@ def predict(
 
     A column a prediction: the expected response with the ends of its interval, or the probability
     of each class; the prompt's share; and where the table has the response, the probability that
-    the row is the prompt's, its log-score and the frozen expert's.
+    the row is the prompt's, its log-score and the frozen expert's. Of several prompts, and of
+    experts without a frozen one, share, mean and probability of each.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def predict(
         raise InputError(
             f"{calibrate}: no column {origin.response!r}: the rows to calibrate on need it"
         )
-    from bayes_cmoe.front.predict import as_columns
     from bayes_cmoe.front.predict import predict as predicted
+    from bayes_cmoe.front.predicted import as_columns
 
     # Whatever a library prints while it works is not the result.
     with contextlib.redirect_stdout(sys.stderr):
@@ -99,17 +99,20 @@ def _columns(file: Path, origin: Origin) -> dict[str, Any]:
 
 
 def _said(found: xr.Dataset, output: Path) -> str:
-    said = [
-        f"{found.sizes['obs']} rows predicted: {shortened(str(output))}",
-        f"the prompt's share is {float(found['share'].mean()):.3f} on average",
-    ]
+    said = [f"{found.sizes['obs']} rows predicted: {shortened(str(output))}"]
+    if "shares" in found:
+        each = found["shares"].mean("obs").to_series()
+        listed = ", ".join(f"{name} {share:.3f}" for name, share in each.items())
+        said.append(f"shares on average: {listed}")
+    else:
+        said.append(f"the prompt's share is {float(found['share'].mean()):.3f} on average")
     if "log_score" in found:
-        scores: Mapping[str, Any] = {
-            name: float(found[name].mean()) for name in ("log_score", "frozen_log_score")
-        }
-        said.append(
-            f"mean log-score {scores['log_score']:.4f} nats, of the frozen expert alone "
-            f"{scores['frozen_log_score']:.4f}"
-        )
-        said.append(f"{float(found['responsibility'].mean()):.1%} of the rows are the prompt's")
+        scored = f"mean log-score {float(found['log_score'].mean()):.4f} nats"
+        if "frozen_log_score" in found:
+            frozen = float(found["frozen_log_score"].mean())
+            scored += f", of the frozen expert alone {frozen:.4f}"
+        said.append(scored)
+    if "responsibility" in found:
+        whose = "the prompts'" if "shares" in found else "the prompt's"
+        said.append(f"{float(found['responsibility'].mean()):.1%} of the rows are {whose}")
     return "\n".join(said)

@@ -46,6 +46,8 @@ class RowParts(NamedTuple):
         pi f / ((1 - pi) f0 + pi f), the probability that the row came from a prompt.
     responsibilities : array, shape (n, component)
         The probability that the row came from each component, the frozen expert first.
+    log_shares : array, shape (n, component)
+        log pi_j(x), the frozen expert's first.
     """
 
     frozen: Array
@@ -53,13 +55,19 @@ class RowParts(NamedTuple):
     share: Array
     responsibility: Array
     responsibilities: Array
+    log_shares: Array
+
+    @property
+    def shares(self) -> NDArray:
+        """pi_j(x), the share of each component, the frozen expert's first; (n, component)."""
+        return np.exp(np.asarray(self.log_shares))
 
     @property
     def log_density(self) -> NDArray:
         """log p(y|x) = log((1 - pi) f0 + pi f), shape (n,)."""
-        share = np.asarray(self.share)
-        with np.errstate(divide="ignore"):
-            stay, move = np.log1p(-share), np.log(share)
+        log_shares = np.asarray(self.log_shares)
+        # Not the logarithm of 1 - pi, which is lost where a gate hands over all but a trace.
+        stay, move = log_shares[:, 0], np.logaddexp.reduce(log_shares[:, 1:], axis=1)
         return np.logaddexp(stay + self.frozen, move + self.prompt)
 
 
@@ -125,10 +133,19 @@ class Components:
                 jnp.exp(move),
                 jax.nn.sigmoid(log_odds),
                 jax.nn.softmax(joint, axis=-1),
+                jnp.stack([stay, *moves], axis=-1),
             )
 
         self.block = block
         self._parts = blocked_map(block)
+
+    @property
+    def names(self) -> list[str]:
+        """What the components are called, in their order."""
+        if not self.frozen:
+            return [f"expert {j}" for j in range(self.count)]
+        prompts = ["prompt"] if self.count == 2 else [f"prompt {j}" for j in range(self.count - 1)]
+        return ["frozen", *prompts]
 
     def rows(self) -> Rows:
         """The model's own rows."""
@@ -233,14 +250,6 @@ def responsibilities(
             "share": ("obs", share),
             "mean_share": (leading, mean_share.reshape(front)),
         },
-        coords={"obs": np.arange(rows.n), "component": _component_names(compiled)}
+        coords={"obs": np.arange(rows.n), "component": compiled.names}
         | {dim: group[dim] for dim in leading},
     )
-
-
-def _component_names(components: Components) -> list[str]:
-    count = components.count
-    if not components.frozen:
-        return [f"expert {j}" for j in range(count)]
-    prompts = ["prompt"] if count == 2 else [f"prompt {j}" for j in range(count - 1)]
-    return ["frozen", *prompts]

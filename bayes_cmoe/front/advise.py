@@ -27,6 +27,8 @@ from bayes_cmoe.theory.plausible import Beliefs
 __all__ = ["advise", "advise_at", "expert_forms"]
 
 USUAL_FORMS = ("linear", "tanh")
+CALIBRATION = "calibration"
+"""The frozen classifier's logits and a linear function: homogeneous, whatever the classifier."""
 LOW_RANK = "low-rank-"
 EXPLAINED = 0.9
 """Of the inputs' variance by the components of the low-rank form that is looked at by itself."""
@@ -73,8 +75,9 @@ def advise(
     experts : sequence of str or Expert, optional
         The forms: names such as linear, tanh, linear-nobias, ``low-rank-2`` (linear in two
         principal components, see `bayes_cmoe.low_rank_expert`), or experts of one's own. When left
-        out linear, tanh, and low-rank with as many components as explain nine tenths of the
-        variance of more than two inputs.
+        out linear, tanh, beside a classifier ``calibration`` (log f0 + Ax, which holds f0 itself),
+        and low-rank with as many components as explain nine tenths of the variance of more than
+        two inputs.
     gate : str or Gate, optional
         The variant's own when left out.
     error : float or mapping of str to float
@@ -203,10 +206,11 @@ def expert_forms(names: Sequence[str | Expert] | None, rows: Data) -> list[Exper
 
 def _usual(rows: Data) -> list[str]:
     features = rows.x.shape[1]
+    forms = [*USUAL_FORMS, *([CALIBRATION] if rows.classes is not None else [])]
     if features < 3:
-        return list(USUAL_FORMS)
+        return forms
     rank = rank_explaining(rows.x, EXPLAINED)
-    return [*USUAL_FORMS, *([f"{LOW_RANK}{rank}"] if rank < features else [])]
+    return [*forms, *([f"{LOW_RANK}{rank}"] if rank < features else [])]
 
 
 def _form(name: str | Expert, rows: Data) -> Expert:

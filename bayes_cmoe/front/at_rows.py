@@ -16,6 +16,7 @@ from bayes_cmoe.front.origin import Origin
 from bayes_cmoe.front.tables import column_of, inputs_of
 from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.data import Data
+from bayes_cmoe.parts.frozen import NO_FROZEN
 
 __all__ = ["model_at"]
 
@@ -42,9 +43,11 @@ def model_at(origin: Origin, table: pd.DataFrame, frozen: Any = None, y: Any = N
     if frozen is None and origin.frozen.get("by") == MODEL:
         raise InputError("the fit's frozen expert was a model: give it again as frozen=")
     inputs = inputs_of(table, list(origin.features), ())
-    stated = state(origin.frozen if frozen is None else frozen, table, inputs, known=origin.frozen)
     codes = np.zeros(len(table)) if y is None else _codes(table, y, origin)
     data = Data(inputs, codes, origin.features, origin.classes)
+    if not origin.beside_frozen:
+        return origin.built(data, NO_FROZEN)
+    stated = state(origin.frozen if frozen is None else frozen, table, inputs, known=origin.frozen)
     return origin.built(data, stated.frozen)
 
 

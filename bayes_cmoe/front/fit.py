@@ -19,6 +19,7 @@ from bayes_cmoe.lazy import pd, xr
 from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
+from bayes_cmoe.parts.frozen import NO_FROZEN
 from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant, variant_named
@@ -34,12 +35,13 @@ def fit(
     *,
     y: Any,
     x: str | Sequence[str] | None = None,
-    frozen: Any,
+    frozen: Any = None,
     variant: str | Variant | None = None,
     expert: str | Expert | None = None,
     bias: bool = True,
     gate: str | Gate | None = None,
     prompts: int | None = None,
+    experts: int | None = None,
     prior: Prior = "weak",
     method: str = "map",
     held_out: Any = None,
@@ -58,7 +60,8 @@ def fit(
         The prompt's inputs; all other columns when left out.
     frozen : fitted model, callable, mapping, or Frozen
         A regressor or classifier with ``predict`` or ``predict_proba``, a function of the inputs,
-        or names of columns; see `bayes_cmoe.front.frozen_models.state`.
+        or names of columns; see `bayes_cmoe.front.frozen_models.state`. Left out where the variant
+        has none.
     variant : str or Variant, optional
         softmax_contaminated for numbers and multinomial_contaminated for classes when left out.
     expert : str or Expert, optional
@@ -66,7 +69,8 @@ def fit(
     bias : bool
         False picks the form without an intercept.
     gate : str or Gate, optional
-    prompts : int, optional
+    prompts, experts : int, optional
+        How many, beside a frozen model or without one.
     prior : {"weak", "flat"} or mapping
     method : {"map", "nuts", "nested"}
         Point estimate, or the posterior by one of two engines; where nested Laplace is not to be
@@ -112,15 +116,23 @@ def fit(
     if name in inputs.columns:
         raise InputError(f"column {name!r} is both response and input: take it out of x")
     scalar = numbers("y", entries) if _is_number(entries) else None
-    stated = state(frozen, table, inputs, scalar, held_out=held_out)
-    chosen = variant_named(usual_variant(stated) if variant is None else variant)
+    chosen = None if variant is None else variant_named(variant)
+    if chosen is not None and not chosen.frozen:
+        if frozen is not None:
+            raise InputError(f"{chosen.name} has no frozen expert: leave frozen out")
+        stated = Stated(NO_FROZEN, {}, chosen.response)
+    elif frozen is None:
+        raise InputError("frozen is missing: give the frozen model, or name a variant without one")
+    else:
+        stated = state(frozen, table, inputs, scalar, held_out=held_out)
+    chosen = variant_named(usual_variant(stated)) if chosen is None else chosen
     codes, labels = coded(entries, stated.labels) if chosen.response == "class" else (scalar, ())
     if codes is None:
         raise InputError(
             f"the response {name!r} holds no numbers and {chosen.name} predicts a "
             f"{chosen.response}: choose a variant for classes, or state f0 by probabilities"
         )
-    parts = parts_of(chosen, expert, bias, gate, prompts)
+    parts = parts_of(chosen, expert, bias, gate, prompts, experts)
     rows = Data(inputs, codes, tuple(map(str, inputs.columns)), len(labels) or None)
     _check_enough(rows, parts)
     setting = Setting(parts, rows, stated.frozen)

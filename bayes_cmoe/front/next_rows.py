@@ -12,7 +12,6 @@ from bayes_cmoe.errors import InputError
 from bayes_cmoe.front.at_rows import model_at
 from bayes_cmoe.front.origin import model_of, origin_of
 from bayes_cmoe.front.tables import frame_of
-from bayes_cmoe.parts.frozen import NO_FROZEN
 from bayes_cmoe.theory.next_rows import NextRows, next_rows_of
 
 __all__ = ["next_rows"]
@@ -93,7 +92,7 @@ def next_rows(
     (array([1]), array([2, 1]))
     """
     origin = origin_of(tree)
-    if origin.family == NO_FROZEN.family.name:
+    if not origin.beside_frozen:
         raise InputError(
             f"{origin.variant} has no frozen model, and next rows are of a prompt beside one: fit "
             "a contaminated variant"

@@ -60,6 +60,11 @@ class Origin:
     prior: Mapping[str, Any]
 
     @property
+    def beside_frozen(self) -> bool:
+        """Whether there is a frozen expert, and prompts beside it."""
+        return self.family != NO_FROZEN.family.name
+
+    @property
     def classes(self) -> int | None:
         """Number of classes; None for a number or a count."""
         return len(self.labels) or None

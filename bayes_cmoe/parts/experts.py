@@ -1,7 +1,8 @@
 """Expert functions h(x; eta): what an expert predicts at x.
 
 A scalar response reads h as its mean; a class response reads h as the logits of the
-first K - 1 classes, the last class being the reference with logit 0.
+first K - 1 classes, the last class being the reference with logit 0. An expert around the frozen
+one (``calibration``: h = Ax + b) has logits log f0 + h: it holds f0 itself, at h = 0.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Expert(Shown):
         Only the default priors look at it.
     sizes : mapping of str to int
         Lengths of dims of its own, such as the units of a hidden layer.
+    around_frozen : bool
+        Whether the expert's logits are those of the frozen expert and h: p ~ f0 exp(h).
     """
 
     name: str
@@ -54,6 +57,7 @@ class Expert(Shown):
     mean: Callable[..., Tensor]
     bounded: bool = False
     sizes: Mapping[str, int] = MappingProxyType({})
+    around_frozen: bool = False
 
     def shown(self) -> dict[str, Any]:
         """Its name and its parameters."""
@@ -122,6 +126,10 @@ for _name, (_activation, _bounded) in _ACTIVATIONS.items():
     EXPERTS[f"{_name}-nobias"] = Expert(
         f"{_name}-nobias", _UNBIASED, partial(_without_bias, _activation), _bounded
     )
+
+EXPERTS["calibration"] = Expert(
+    "calibration", _BIASED, partial(_with_bias, identity), around_frozen=True
+)
 
 REGISTRIES.append(EXPERTS)
 

@@ -18,6 +18,7 @@ from bayes_cmoe.compiled.types import Tensor
 from bayes_cmoe.compiled.weighted import mixture_name
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pm, pt
+from bayes_cmoe.parts.arguments import arguments_of, check_around
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert, expert_named
 from bayes_cmoe.parts.families import Family
@@ -208,6 +209,7 @@ def _model(data: Data, *, frozen: Frozen, prior: Prior, prompts: int, mixture: M
     """The model with these parts and so many trainable experts; what a `Recipe` repeats."""
     _check_parts(mixture, prompts)
     gate, form, family = mixture.gate, mixture.expert, mixture.family
+    check_around(form, family, frozen)
     mixture = Mixture(gate, form, family, prompts)
     check_response(data, family)
     needed = prior
@@ -225,7 +227,10 @@ def _model(data: Data, *, frozen: Frozen, prior: Prior, prompts: int, mixture: M
         experts = (
             [_entry(mixture, values, j) for j in range(prompts)] if mixture.sizes else [values]
         )
-        components = [Component(family, _arguments(data, form, family, x, own)) for own in experts]
+        components = [
+            Component(family, arguments_of(form, family, nodes, own, data.classes))
+            for own in experts
+        ]
         if mixture.frozen:
             known = [nodes[f"frozen_{argument}"] for argument in frozen.family.arguments]
             components = [Component(frozen.family, known), *components]
@@ -253,19 +258,6 @@ def _sized(model: pm.Model, mixture: Mixture, unknown: dict[str, Tensor]) -> dic
 def _entry(mixture: Mixture, values: dict[str, Tensor], expert: int) -> dict[str, Tensor]:
     """One trainable expert's parameters."""
     return {name: values[name][expert] for name in mixture.prompt_names}
-
-
-def _arguments(
-    data: Data, form: Expert, family: Family, x: Tensor, values: dict[str, Tensor]
-) -> list[Tensor]:
-    """A trainable expert's arguments: its function, and parameters of the family's own."""
-    location = form.mean(x, **{name: values[name] for name in form.dims})
-    if data.classes is not None:
-        location = pt.specify_shape(location, (None, data.classes - 1))
-    return [
-        values[family.own[argument].name] if argument in family.own else location
-        for argument in family.arguments
-    ]
 
 
 def _check_parts(mixture: Mixture, prompts: int) -> None:

@@ -83,9 +83,10 @@ def plot_efficiency(
     )  # fmt: skip
     value, low, high = (found.sel(part=part, drop=True) for part in PARTS)
     layers.add(shade, "local", not_local(tree, fits), color="gray", alpha=0.1)
+    layers.add(ci_line_y, "interval", band(sizes, low, high), color="gray")
+    # Plotly draws no line across a panel that is empty yet.
     one = xr.full_like(value.isel(n=0, drop=True), 1.0)
     layers.add(hline, "one", one, color="C0", linestyle="C1")
-    layers.add(ci_line_y, "interval", band(sizes, low, high), color="gray")
     layers.add(line_xy, "line", points(sizes, value), color="black")
     layers.add(scatter_xy, "efficiency", points(sizes, value), color="black")
     layers.words("log10 rows", WORDS[method])

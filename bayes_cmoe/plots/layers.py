@@ -21,6 +21,8 @@ PANEL = (3.6, 3.0)
 """Inches of a panel."""
 DOTS = 100
 """To an inch, on a screen."""
+AROUND = {"plotly": (1.6, 1.8)}
+"""Inches beside and above all panels that a backend takes for itself."""
 WORDS = ("title", "xlabel", "ylabel", "regimes")
 """Visuals that are the same for all of a panel."""
 
@@ -110,7 +112,9 @@ def _laid_out(
     columns = min(int(own["col_wrap"]), int(count))
     paper = backend == "matplotlib"
     scale, units = (1, "inches") if paper else (DOTS, "dots")
-    size = ((PANEL[0] + margin) * scale * columns, PANEL[1] * scale * -(-int(count) // columns))
+    beside, above = AROUND.get(backend, (0.0, 0.0))
+    across_all, down = (PANEL[0] + margin) * columns, PANEL[1] * -(-int(count) // columns)
+    size = (scale * (across_all + beside), scale * (down + above))
     if "figsize" not in own["figure_kwargs"]:
         own["figure_kwargs"] |= {"figsize": size, "figsize_units": units}
     if paper:

@@ -198,8 +198,9 @@ def plot_coverage(
     )  # fmt: skip
     value, low, high = (found.sel(part=part, drop=True) for part in PARTS)
     nominal = xr.full_like(value.isel(n=0, drop=True), level)
-    layers.add(hline, "level", nominal, color="gray", linestyle="C2")
     layers.add(ci_line_y, "interval", band(sizes, low, high), color="C0")
+    # Plotly draws no line across a panel that is empty yet.
+    layers.add(hline, "level", nominal, color="gray", linestyle="C2")
     layers.add(scatter_xy, "coverage", points(sizes, value), color="black")
     layers.words("log10 rows", f"coverage of {level:.0%} intervals")
     return layers.collection

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bayes_cmoe.front.explanation import telling
+from bayes_cmoe.front.answers import telling
 from bayes_cmoe.parts.arrays import evenly_spread
 from bayes_cmoe.report.figure_style import COLORS, STYLE
 from bayes_cmoe.report.fit_figures import estimates_figure
@@ -63,11 +63,12 @@ def feature_figure(tree: xr.DataTree, rows: xr.Dataset, place: int) -> Figure:
     )  # fmt: skip
     if alone:
         _draw_means(above, x, rows)
-        handles, labels = above.get_legend_handles_labels()
-        if labels:
-            # Below, where it hides no data.
-            figure.legend(handles, labels, loc="outside lower center", ncols=2)
     _draw_share(below, x[shown], rows.isel(obs=shown), line=alone)
+    named = above if alone else below
+    handles, labels = named.get_legend_handles_labels()
+    if any(labels):
+        # Below, where it hides no data.
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=3.0)
     above.set_ylabel(rows.attrs["response"])
     below.set_ylabel("prompt's share")
     below.set_xlabel(name)
@@ -91,19 +92,38 @@ def _draw_means(panel: Axes, x: NDArray, rows: xr.Dataset) -> None:
         low, high = (rows[end].to_numpy()[order] for end in ("lower", "upper"))
         label = f"{rows.attrs['level']:.0%} predictive interval"
         panel.fill_between(x[order], low, high, color="0.9", linewidth=0, zorder=0, label=label)
-    lines = (("frozen_mean", "frozen model", COLORS[0], "--"),)
-    for name, label, color, style in (*lines, ("prompt_mean", "prompt", COLORS[1], "-")):
-        if name in rows:
-            panel.plot(x[order], rows[name].to_numpy()[order], style, color=color, label=label)
+    lines = (
+        [("frozen model", rows["frozen_mean"], COLORS[0], "--")] if "frozen_mean" in rows else []
+    )
+    if "means" in rows:
+        for name, color in _prompts(rows).items():
+            lines.append((name, rows["means"].sel(component=name), color, "-"))
+    elif "prompt_mean" in rows:
+        lines.append(("prompt", rows["prompt_mean"], COLORS[1], "-"))
+    for label, mean, color, style in lines:
+        panel.plot(x[order], mean.to_numpy()[order], style, color=color, label=label)
+
+
+def _prompts(rows: xr.Dataset) -> dict[str, str]:
+    """The colour of each of several prompts, by its name."""
+    names = [str(name) for name in rows["component"].to_numpy()[1:]]
+    return {name: COLORS[1 + place % (len(COLORS) - 1)] for place, name in enumerate(names)}
 
 
 def _draw_share(panel: Axes, x: NDArray, rows: xr.Dataset, *, line: bool) -> None:
     order = np.argsort(x)
-    share = rows["share"].to_numpy()[order]
-    low, high = (rows[f"share_{end}"].to_numpy()[order] for end in ("lower", "upper"))
-    if line:
-        panel.fill_between(x[order], low, high, color=COLORS[2], alpha=0.25, linewidth=0)
-        panel.plot(x[order], share, color=COLORS[2])
+    ends = ("", "_lower", "_upper")
+    if "shares" in rows:
+        colors = _prompts(rows)
+        each = {name: [rows[f"shares{end}"].sel(component=name) for end in ends] for name in colors}
     else:
-        panel.plot(x[order], share, ".", color=COLORS[2], markersize=2.5)
+        colors = {"": COLORS[2]}
+        each = {"": [rows[f"share{end}"] for end in ends]}
+    for name, parts in each.items():
+        share, low, high = (part.to_numpy()[order] for part in parts)
+        if line:
+            panel.fill_between(x[order], low, high, color=colors[name], alpha=0.25, linewidth=0)
+            panel.plot(x[order], share, color=colors[name], label=name)
+        else:
+            panel.plot(x[order], share, ".", color=colors[name], markersize=2.5, label=name)
     panel.set_ylim(-0.03, 1.03)

@@ -13,7 +13,7 @@ from bayes_cmoe.files.cells import plain_cell
 from bayes_cmoe.files.outputs import whole_folder
 from bayes_cmoe.front.explanation import DRAWN, Explanation, explanation
 from bayes_cmoe.front.origin import origin_of
-from bayes_cmoe.front.predict import as_columns
+from bayes_cmoe.front.predicted import as_columns
 from bayes_cmoe.report.explanation_figures import explanation_figures
 from bayes_cmoe.report.images import drawn
 from bayes_cmoe.report.page_templates import page_templates
@@ -40,7 +40,7 @@ def explain(
     Parameters
     ----------
     tree : DataTree
-        Of `bayes_cmoe.fit` or ``bayes-cmoe fit -o``, with one prompt.
+        Of `bayes_cmoe.fit` or ``bayes-cmoe fit -o``.
     folder : str or Path, optional
         Gets ``explanation.html``, ``answers.json``, ``rows.csv`` and the figures.
     draws : int
@@ -55,8 +55,8 @@ def explain(
     Raises
     ------
     InputError
-        When the fit does not say how it was made, has several prompts, or the folder cannot be
-        written to.
+        When the fit does not say how it was made, is not beside a frozen model, or the folder
+        cannot be written to.
     """
     found = explanation(tree, draws=draws, seed=seed)
     if folder is not None:

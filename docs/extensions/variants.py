@@ -5,6 +5,7 @@
 computed, and ``variant-relations`` what the distinguishability test finds.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from importlib import import_module
@@ -52,11 +53,12 @@ def _path(regime: Regime) -> str:
     return ", ".join(moves) or "stays"
 
 
-class _Said(SphinxDirective):
+class _Said(SphinxDirective, ABC):
     """A directive that says something in Markdown."""
 
+    @abstractmethod
     def lines(self) -> list[str]:
-        raise NotImplementedError
+        """What it says."""
 
     def run(self) -> list[nodes.Node]:
         """The nodes of what it says."""

@@ -103,3 +103,22 @@ def test_next_rows_of_a_file_are_those_of_python(place, measured_table, capsys):
     said = capsys.readouterr().out
     assert "30 candidates" in said
     assert "hardest to learn along" in said
+
+
+def test_experts_without_a_frozen_one_are_predicted(tmp_path, measured_table, capsys):
+    measured_table[["p", "y"]].to_csv(tmp_path / "d.csv", index=False)
+    words = "fit softmax_gaussian_moe d.csv -y y -x p --experts 2 -o fit"
+    assert run(tmp_path, words) in (0, 3)
+    capsys.readouterr()
+    assert run(tmp_path, "predict fit d.csv -o p.csv") == 0
+    said = capsys.readouterr().out
+    assert "shares on average: expert 0 0." in said
+    assert "frozen expert alone" not in said
+    written = pd.read_csv(tmp_path / "p.csv")
+    shares = written[["shares_expert 0", "shares_expert 1"]]
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-12)
+    assert f"expert 1 {shares['shares_expert 1'].mean():.3f}" in said
+    means = written[["means_expert 0", "means_expert 1"]].to_numpy()
+    np.testing.assert_allclose(written["mean"], (shares.to_numpy() * means).sum(axis=1), rtol=1e-9)
+    assert run(tmp_path, "explain fit -o explained") == 2
+    assert "predict says what each expert does" in capsys.readouterr().err

@@ -22,10 +22,11 @@ SHOWN = (
 def parts_by_scipy(case: Case, theta: Columns, columns: Columns) -> tuple[NDArray, ...]:
     frozen = reference.frozen_log_density(case.family, columns)
     prompt = reference.prompt_log_density(case.expert, theta, columns)
-    _, move = reference.log_weights(case.x, theta)
+    stay, move = reference.log_weights(case.x, theta)
     together = reference.contaminated(case.expert, case.family, theta, columns)
     mine = np.exp(move + prompt - together)
-    return frozen, prompt, np.exp(move), mine, np.column_stack([1.0 - mine, mine])
+    responsibilities = np.column_stack([1.0 - mine, mine])
+    return frozen, prompt, np.exp(move), mine, responsibilities, np.column_stack([stay, move])
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -51,6 +52,8 @@ def test_parts_of_several_prompts_are_those_of_the_mixture() -> None:
     joint = shares * densities
     np.testing.assert_allclose(found.frozen, np.log(densities[0]), rtol=1e-12)
     np.testing.assert_allclose(found.share, shares[1:].sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.shares, shares.T, rtol=1e-12)
+    np.testing.assert_allclose(found.log_density, np.log(joint.sum(axis=0)), rtol=1e-11)
     np.testing.assert_allclose(
         np.exp(found.prompt), joint[1:].sum(axis=0) / shares[1:].sum(axis=0), rtol=1e-12
     )
@@ -77,6 +80,19 @@ def test_prompts_without_any_share_count_alike_in_their_mixture() -> None:
     )
     np.testing.assert_allclose(np.exp(found.prompt), densities[1:].mean(axis=0), rtol=1e-12)
     np.testing.assert_array_equal(found.share, 0.0)
+
+
+def test_a_trace_left_to_the_frozen_expert_counts_where_the_prompt_is_far() -> None:
+    """One minus the prompt's share is zero in 64 bits, and log p is the frozen expert's all the
+    same where the prompt's density is less still."""
+    case = CASES["softmax/tanh/laplace"]
+    components = Components(case.model())
+    theta = case.theta | {"tau": np.asarray(60.0), "nu": np.asarray(1e-4)}
+    found = components.at(components.layout.ravel(theta))
+    assert np.all(np.asarray(found.share) == 1.0)
+    wanted = reference.contaminated(case.expert, case.family, theta, case.columns(case.x, case.y))
+    assert np.any(found.log_density > found.prompt + 10.0)
+    np.testing.assert_allclose(found.log_density, wanted, rtol=1e-11)
 
 
 def test_extremes_are_zero_and_one() -> None:

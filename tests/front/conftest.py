@@ -60,3 +60,23 @@ def class_fit(sorted_animals):
     """By MAP."""
     table, model = sorted_animals
     return fit(table, y="kind", frozen=model, x=["p", "q"])
+
+
+@pytest.fixture(scope="session")
+def two_groups():
+    """Rows of the frozen line, of another line, and far above both, and whose each is: 0, 1, 2."""
+    rng = np.random.default_rng(3)
+    p, q = rng.uniform(-2.0, 2.0, (2, 300))
+    group = np.where(rng.random(300) < 1.0 / (1.0 + np.exp(-3.0 * p)), 0, 1)
+    y = np.where(group == 0, 1.0 + p, -1.0 - 2.0 * q) + rng.normal(0.0, 0.4, 300)
+    above = rng.random(300) < 0.2
+    y = np.where(above, 6.0 + rng.normal(0.0, 0.3, 300), y)
+    return pd.DataFrame({"p": p, "q": q, "y": y, "f0": 1.0 + p}), np.where(above, 2, group)
+
+
+@pytest.fixture(scope="session")
+def prompts_fit(two_groups):
+    return fit(
+        two_groups[0], y="y", frozen={"family": "gaussian", "mean": "f0", "scale": 0.4},
+        variant="softmax_several_prompts", expert="linear", prompts=2, starts=16,
+    )  # fmt: skip

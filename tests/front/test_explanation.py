@@ -78,12 +78,35 @@ def test_a_class_that_comes_more_often_is_named(class_fit):
     assert "it expects eel more often" in difference
 
 
-def test_several_prompts_are_refused(measured, number_fit, monkeypatch):
+def test_what_is_not_beside_a_frozen_model_is_refused(measured, number_fit, monkeypatch):
     # What a fit found is not looked at: another's saves ten seconds.
     monkeypatch.setattr(estimated, "fit_map", lambda *given, **options: number_fit.copy())
-    tree = fit(
-        measured, y="y", x="p", frozen=STATED, expert="linear",
-        variant="softmax_several_prompts", prompts=2,
-    )  # fmt: skip
-    with pytest.raises(InputError, match="2 prompts"):
+    tree = fit(measured[["p", "y"]], y="y", variant="softmax_gaussian_moe")
+    with pytest.raises(InputError, match="predict says what each expert does"):
         explain(tree)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
+def test_several_prompts_are_told_each_by_itself(two_groups, prompts_fit, tmp_path):
+    found = explain(prompts_fit, tmp_path / "page", draws=39)
+    said = {own.question: own.answer for own in found.answers}
+    assert said["Is there anything new at all?"].startswith("Yes.")
+    assert said["Are all prompts needed?"].startswith("Yes.")
+    table, group = two_groups
+    n = len(table)
+    # Where the lines cross no density tells whose a row is: a row in ten is near.
+    new = float(found.rows["responsibility"].sum())
+    assert new == pytest.approx((group > 0).sum(), abs=4 * np.sqrt(0.25 * n / 10))
+    # The prompts are told apart: nearly every row of a group is one prompt's.
+    own = found.rows["responsibilities"].to_numpy().argmax(axis=1)
+    for label in (1, 2):
+        taken = np.bincount(own[group == label], minlength=3)
+        assert taken[1:].max() > 0.85 * (group == label).sum()
+    differences = said["What do the prompts do that the frozen model does not?"]
+    assert "On its rows prompt 0 expects" in differences
+    assert "On its rows prompt 1 expects" in differences
+    assert said["How many rows would halve the error?"].startswith(f"{4 * n},")
+    page = (tmp_path / "page" / "explanation.html").read_text()
+    assert "2 linear prompts beside a frozen gaussian expert" in page
+    assert "sum_j pi_j(x) f_j(y|x)" in page

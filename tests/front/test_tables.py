@@ -29,6 +29,22 @@ def test_a_table_keeps_its_names_and_entries(table):
     assert frame["kind"].tolist() == COLUMNS["kind"]
 
 
+def test_a_frame_of_polars_is_a_table():
+    """Its strings, classes and gaps come as pandas has them; a lazy frame is no table yet."""
+    pl = pytest.importorskip("polars", reason="the extra dev has it")
+    own = pl.DataFrame({**COLUMNS, "count": [1, None, 3]})
+    frame = frame_of(own.with_columns(group=pl.col("kind").cast(pl.Categorical)))
+    assert list(frame.columns) == ["dose", "kind", "count", "group"]
+    assert frame["dose"].tolist() == COLUMNS["dose"]
+    assert frame["kind"].tolist() == frame["group"].tolist() == COLUMNS["kind"]
+    np.testing.assert_array_equal(frame["count"], [1.0, np.nan, 3.0])
+    name, entries = column_of(frame, "y", pl.Series("own", ["u", "v", "u"]))
+    assert (name, list(entries)) == ("own", ["u", "v", "u"])
+    assert column_of(frame, "y", own.select("dose"))[1].tolist() == COLUMNS["dose"]
+    with pytest.raises(InputError, match="is a LazyFrame: give a DataFrame"):
+        frame_of(own.lazy())
+
+
 def test_an_array_has_numbered_columns():
     assert list(frame_of(np.eye(3)).columns) == ["x1", "x2", "x3"]
     assert list(frame_of(np.arange(3.0)).columns) == ["x1"]

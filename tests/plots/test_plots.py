@@ -215,6 +215,17 @@ def test_every_backend_draws_every_figure(tree, backend):
         assert "plot" in found.viz.children
 
 
+@pytest.mark.parametrize(
+    ("draw", "height"), [(plot_coverage, 0.9), (plot_efficiency, 1.0)], ids=["coverage", "one"]
+)
+def test_plotly_draws_the_line_across_in_every_panel(tree, draw, height):
+    pytest.importorskip("plotly")
+    found = draw(tree, backend="plotly").viz["figure"].item()
+    across = [own for own in found.layout.shapes if own.y0 == own.y1]
+    assert len(across) == len(draw(tree, backend="matplotlib").viz["figure"].item().axes)
+    assert {own.y0 for own in across} == {height}
+
+
 def test_rates_stand_on_their_regime_s_line(tree):
     found = plot_rates(tree, backend="matplotlib", visuals={"bound": False, "exponent": False})
     panel = found.viz["plot"]["lam"].item()

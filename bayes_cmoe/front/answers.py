@@ -1,0 +1,235 @@
+"""What a fit with one prompt learned, in words: each answer with the number that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayes_cmoe.front.origin import Origin
+from bayes_cmoe.theory.absence import TIED
+
+__all__ = [
+    "Answer",
+    "answers_of_one",
+    "apart_in_words",
+    "better",
+    "difference",
+    "gain",
+    "left_out",
+    "presence",
+    "prior_matters",
+    "share_in_words",
+    "telling",
+]
+
+LEVEL = 0.05
+SENSITIVE = 0.05
+"""Power-scaling index from which on a posterior moves with its prior (arXiv:2107.14054)."""
+TENTH = 0.1
+CONSTANT = 1e-9
+"""Range of the shares below which a gate says of every row the same."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question and what the fit says to it."""
+
+    question: str
+    answer: str
+
+
+def answers_of_one(
+    rows: xr.Dataset,
+    posterior: xr.DataTree,
+    origin: Origin,
+    model: pm.Model,
+    diagnosis: xr.Dataset,
+    absence: xr.Dataset,
+    sensitivity: pd.DataFrame,
+) -> tuple[Answer, ...]:
+    """The answers, from what `bayes_cmoe.front.explanation.Explanation` holds."""
+    return (
+        Answer("Is there anything new at all?", presence(absence)),
+        Answer("How much of the data is new, and where?", _share(rows, posterior, origin)),
+        Answer("What does the prompt do that the frozen model does not?", difference(rows, model)),
+        Answer("Does it predict better than the frozen model?", gain(posterior, rows)),
+        Answer("How sure is that, and what cannot be told apart?", _certainty(diagnosis)),
+        Answer("How many rows would halve the error?", _needed(diagnosis)),
+        Answer("Does the prior matter?", prior_matters(sensitivity)),
+    )
+
+
+def presence(absence: xr.Dataset) -> str:
+    """Whether there is a prompt at all, by the test of `bayes_cmoe.absence_test`."""
+    ratio, pvalue = float(absence["ratio"]), float(absence["ratio_pvalue"])
+    if not np.isfinite(pvalue):
+        pvalue = float(absence["score_pvalue"])
+        return (
+            "f0 is known at these responses only, so that nothing can be drawn from it: the score "
+            f"of a share at zero has the p-value {pvalue:.2g}."
+        )
+    drawn = absence.attrs["draws"]
+    said = (
+        f"The likelihood ratio of no prompt is {ratio:.1f}; in {drawn} data sets drawn from the "
+        f"frozen model alone at these inputs it was so large in a share of {pvalue:.2g}."
+    )
+    if pvalue <= LEVEL and absence.attrs["tied"] > TIED:
+        return (
+            f"Yes, or the responses were rounded: {absence.attrs['tied']:.0%} of them are tied. "
+            f"{said} Add to each a number by chance, up to half a step of their grid, and fit "
+            "again."
+        )
+    if pvalue <= LEVEL:
+        return f"Yes. {said}"
+    return f"Not by these data. {said} What follows describes what may be noise."
+
+
+def _share(rows: xr.Dataset, posterior: xr.DataTree, origin: Origin) -> str:
+    n, own = rows.sizes["obs"], float(rows["responsibility"].mean())
+    mean = float(rows["share"].mean())
+    low, high = (float(rows[f"share_{end}"].mean()) for end in ("lower", "upper"))
+    said = (
+        f"About {own:.0%} of the {n} rows, {own * n:.0f}, are the prompt's. Its share is "
+        f"{mean:.2f} on average (90 % interval of a row's share: {low:.2f} to {high:.2f} on "
+        "average)."
+    )
+    x = posterior["constant_data"]["x"].to_numpy()
+    return f"{said} {share_in_words(x, rows['share'].to_numpy(), origin.features)}"
+
+
+def share_in_words(x: NDArray, share: NDArray, features: tuple[str, ...]) -> str:
+    """Where a share is large, by the feature that it follows most."""
+    if np.ptp(share) < CONSTANT:
+        return "The gate is constant: it says of every row the same."
+    place = telling(x, share)[0]
+    order = np.argsort(x[:, place])
+    few = max(1, int(TENTH * len(share)))
+    ends = share[order[:few]].mean(), share[order[-few:]].mean()
+    word = "rises" if ends[1] > ends[0] else "falls"
+    return (
+        f"It {word} with {features[place]}: {ends[0]:.2f} in the tenth of the rows where that is "
+        f"least, {ends[1]:.2f} where it is most."
+    )
+
+
+def telling(x: NDArray, share: NDArray) -> list[int]:
+    """Features by how closely the prompt's share follows them, the closest first.
+
+    Parameters
+    ----------
+    x : array, shape (n, feature)
+    share : array, shape (n,)
+    """
+    if np.ptp(share) < CONSTANT:
+        return list(range(x.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = [abs(np.corrcoef(column, share)[0, 1]) for column in x.T]
+    return [int(place) for place in np.argsort(-np.nan_to_num(found), kind="stable")]
+
+
+def difference(rows: xr.Dataset, model: pm.Model) -> str:
+    """What the prompt expects beside the frozen model."""
+    weight = rows["responsibility"].to_numpy()
+    total = weight.sum()
+    if not total > 0:
+        return "Nothing that can be seen: no row is the prompt's."
+    if "prompt_probability" in rows:
+        return _class_difference(rows, model, weight / total)
+    if "frozen_mean" not in rows:
+        return (
+            "f0 is known by its log-densities only, so what it expects is not known. The prompt "
+            f"expects {float(np.sum(weight * rows['prompt_mean']) / total):.3g} on average on its "
+            "rows."
+        )
+    apart = (rows["prompt_mean"] - rows["frozen_mean"]).to_numpy()
+    return f"On its rows it expects {apart_in_words(apart, weight)}."
+
+
+def apart_in_words(apart: NDArray, weight: NDArray) -> str:
+    """How far an expectation is from the frozen model's, at rows with these weights."""
+    mean = float(np.sum(weight * apart) / weight.sum())
+    own = apart[weight > 0.5] if (weight > 0.5).any() else apart
+    low, high = np.quantile(own, [0.05, 0.95])
+    word = "more" if mean > 0 else "less"
+    return (
+        f"{abs(mean):.3g} {word} than the frozen model on average, from {low:+.3g} to {high:+.3g} "
+        "(90 % of the rows that are more likely its own)"
+    )
+
+
+def _class_difference(rows: xr.Dataset, model: pm.Model, weight: NDArray) -> str:
+    frozen = model["frozen_probs"].get_value() if "frozen_probs" in model.named_vars else None
+    labels = rows["class"].to_numpy()
+    own = weight @ rows["prompt_probability"].to_numpy()
+    if frozen is None:
+        best = int(np.argmax(own))
+        return f"On its rows it expects {labels[best]} most, with probability {own[best]:.2f}."
+    change = own - weight @ frozen
+    most, least = int(np.argmax(change)), int(np.argmin(change))
+    return (
+        f"On its rows it expects {labels[most]} more often, {own[most]:.2f} in place of "
+        f"{own[most] - change[most]:.2f}, and {labels[least]} less, {own[least]:.2f} in place of "
+        f"{own[least] - change[least]:.2f}."
+    )
+
+
+def gain(posterior: xr.DataTree, rows: xr.Dataset) -> str:
+    """Whether rows left out are better predicted than by the frozen model alone."""
+    each, doubt = left_out(posterior)
+    found = better(each - rows["frozen_log_score"].to_numpy(), "the frozen model alone")
+    return f"Leaving out one row at a time, prediction is {found}{doubt}."
+
+
+def left_out(posterior: xr.DataTree) -> tuple[NDArray, str]:
+    """Log-scores of the rows, each left out in turn, shape (n,), and whether to doubt them."""
+    loo = az.loo(posterior, pointwise=True)
+    bad = float(loo.pareto_k.max())
+    doubt = f" (not to be relied on: a Pareto k of {bad:.2f})" if bad > loo.good_k else ""
+    return loo.elpd_i.to_numpy().ravel(), doubt
+
+
+def better(each: NDArray, other: str) -> str:
+    """A gain in log-score over another prediction, from its value at each row."""
+    n, total = len(each), float(each.sum())
+    error = float(np.sqrt(n) * each.std(ddof=1)) if n > 1 else np.nan
+    word = "better" if total > 0 else "worse"
+    sure = "" if abs(total) > 2 * error else ", which is within its error"
+    return f"{abs(total):.1f} nats {word} in all than {other}, standard error {error:.1f}{sure}"
+
+
+def _certainty(diagnosis: xr.Dataset) -> str:
+    confused = diagnosis.attrs["confused"]
+    said = f"{diagnosis.attrs['advice'][:1].upper()}{diagnosis.attrs['advice'][1:]}."
+    if len(confused):
+        return f"{said} The data hardly tell apart {'; '.join(confused)}."
+    return said
+
+
+def _needed(diagnosis: xr.Dataset) -> str:
+    if diagnosis.attrs["standing"] != "local":
+        return (
+            "No promise can be made: theory is local only where the prompt is well resolved, and "
+            f"here it is not ({diagnosis.attrs['standing']})."
+        )
+    return f"{4 * int(diagnosis.attrs['n'])}, four times as many: the errors fall as n^-1/2 here."
+
+
+def prior_matters(sensitivity: pd.DataFrame) -> str:
+    """Whether the prior moves the posterior, by power scaling."""
+    moved = sensitivity[sensitivity["prior"].astype(float) > SENSITIVE]
+    if moved.empty:
+        return (
+            "Hardly: a prior half or twice as strong moves no parameter noticeably (power scaling, "
+            f"every index below {SENSITIVE})."
+        )
+    listed = ", ".join(f"{name} ({float(row['prior']):.2f})" for name, row in moved.iterrows())
+    return (
+        f"Yes, for {listed}: a prior a little stronger or weaker moves the posterior (power "
+        f"scaling, index above {SENSITIVE}). State a prior that you mean, or take more rows."
+    )

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.energy import Energies
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.estimate.ascent import highest
+from bayes_cmoe.estimate.ascent import flat_box, highest
 from bayes_cmoe.estimate.bridge import bridged
 from bayes_cmoe.estimate.criteria import least_coefficients, singular_bic
 from bayes_cmoe.estimate.relabel import labels_of
@@ -81,7 +81,8 @@ def number_of_experts(
     Everything is of the data in units of their own means and spreads, under the weak prior, and
     every criterion is given so that the least value is the best:
 
-    * ``AIC``, ``BIC``: -2 loglik + 2 dim, and + dim log n, at the largest likelihood found.
+    * ``AIC``, ``BIC``: -2 loglik + 2 dim, and + dim log n, at the largest likelihood found in the
+      box of the flat prior, without which a variance that shrinks on a row or two has no largest.
     * ``sBIC``: less the singular BIC, see `bayes_cmoe.estimate.criteria`.
     * ``WBIC``: less the posterior's mean log-likelihood at the inverse temperature 1 / log n.
     * ``evidence``: less log p(y|x), by tempering from the prior.
@@ -226,7 +227,7 @@ def _fitted(
         assert mixture is not None
         twin = doubled(mixture, posterior.layout, smaller.layout, fewer, 0)
         starts = np.concatenate([energies.unconstrained(twin[None]), starts[: CLIMBERS - 1]])
-    top, loglik = highest(lambda u: energies.field(u, rows), starts)
+    top, loglik = highest(lambda u: energies.field(u, rows), starts, *flat_box(energies))
     pointwise = np.array([posterior.likelihood.logp(one, rows) for one in draws])
     each = np.ravel(array_stats.loo(pointwise.T[:, None, :])[0])
     bridge = _bridge(energies, rows, cold.u, rng)

@@ -168,6 +168,12 @@ class Voronoi:
         experts = _experts(here, there, cells, _slow, _fast)
         return self._shaped(experts + _kernel_distance(here, there, cells), fitted)
 
+    def cells(self, fitted: Named, truth: Named) -> NDArray:
+        """The true atom in whose cell each fitted one lies, (..., atom), after the best shift."""
+        here, there = self._flat(fitted, truth)
+        own = _infimum(here, there, _slow, _fast)[1]
+        return own.reshape(*np.shape(fitted[self.level])[:-1], -1)
+
     def spreads(self, fitted: Named, truth: Named) -> dict[str, NDArray]:
         """How far the atoms of a cell lie apart, for each parameter but the level; (...) each.
 

@@ -89,7 +89,7 @@ def theory(
 
 def _learning(variant: str, regimes: list[str], n: float, seed: int) -> dict[str, dict[str, float]]:
     """Each regime's learning coefficient with its interval, at the largest precision."""
-    from bayes_cmoe.theory.learning_coefficient import learning_coefficient
+    from bayes_cmoe.theory.learning import learning_coefficient
 
     found = {}
     for name in regimes:

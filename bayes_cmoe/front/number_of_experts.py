@@ -106,8 +106,8 @@ def number_of_experts(
     particles : int
         Of the sampler, and draws of each posterior.
     coefficients : array, shape (k, j), optional
-        Learning coefficients of k experts at a truth of j, as `learning_coefficient` computes them;
-        by default the bounds of `least_coefficients`.
+        Learning coefficients of k experts at a truth of j, as `bayes_cmoe.theory.learning`
+        computes them; by default the bounds of `least_coefficients`.
     seed : int
 
     Returns
@@ -124,7 +124,7 @@ def number_of_experts(
     ----------
     Watanabe (2013), JMLR 14, 867-897; Drton and Plummer (2017), doi:10.1111/rssb.12187; Vehtari,
     Gelman and Gabry (2017), doi:10.1007/s11222-016-9696-4; Guha, Ho and Nguyen (2021),
-    doi:10.3150/20-BEJ1275.
+    arXiv:1901.05078.
     """
     chosen = variant_named(variant)
     if chosen.losses is None:

@@ -115,7 +115,7 @@ def left_after_merging(
     References
     ----------
     Guha, Ho and Nguyen (2021), On posterior contraction of parameters and interpretability in
-    Bayesian mixture modeling, doi:10.3150/20-BEJ1275.
+    Bayesian mixture modeling, arXiv:1901.05078.
     """
     counts = np.empty(len(atoms.weight), dtype=int)
     for draw in range(len(counts)):

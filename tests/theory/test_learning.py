@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import InputError, variant_named
-from bayes_cmoe.theory.learning_coefficient import learning_coefficient
+from bayes_cmoe.theory.learning import learning_coefficient
 
 MOE = variant_named("softmax_gaussian_moe")
 OVERLAPPING = MOE.regime("soft-3")

@@ -10,8 +10,10 @@
 import argparse
 import sys
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib
@@ -32,6 +34,7 @@ from bayes_cmoe.estimate.ascent import flat_box, highest
 from bayes_cmoe.estimate.diagnostics import SamplingWarning
 from bayes_cmoe.estimate.tempering import prior_points, temper
 from bayes_cmoe.theory.hellinger import Hellinger
+from bayes_cmoe.theory.learning import population_draws
 from bayes_cmoe.theory.scores import Scores
 
 VARIANT = variant_named("softmax_gaussian_moe")
@@ -42,6 +45,10 @@ SIZES, REPLICATIONS, PARTICLES = (100, 316, 1000), 3, 128
 CHAINS, DRAWS, PATTERN_ROWS, RUNS = 4, 250, 316, 6
 FILE = "moe_posterior.csv"
 NODES = 2**12
+NARROW = {
+    "beta": (-4.0, 4.0), "tau": (-2.0, 2.0), "a": (-3.0, 3.0), "b": (-3.0, 3.0), "nu": (0.1, 4.0)
+}  # fmt: skip
+PRECISIONS = (1e2, 1e3, 1e4, 1e5)
 
 # %% tags=["parameters", "active-ipynb"]
 # EXPERTS, SIZES, REPLICATIONS, PARTICLES = (2, 3), (100, 316), 1, 96
@@ -198,7 +205,7 @@ def contraction_figure(table: pd.DataFrame) -> Figure:
     """Medians of draws over n, averaged over data sets on the log scale; the rate in grey."""
     names = sorted(table.experts.unique())
     page, grid = plt.subplots(
-        1, len(names), figsize=(4.4 * len(names), 4.4), layout="constrained", squeeze=False
+        1, len(names), figsize=(4.4 * len(names), 5.2), layout="constrained", squeeze=False
     )
     for axes, experts in zip(grid[0], names, strict=True):
         own = table[(table.experts == experts) & (table.loss != "least share")]
@@ -212,9 +219,59 @@ def contraction_figure(table: pd.DataFrame) -> Figure:
                 line = middle.iloc[0] * rate / rate[0]
                 axes.plot(sizes, line, color="0.75", linewidth=5, zorder=0)
         axes.set(xscale="log", yscale="log", xlabel="rows n", title=f"{experts} experts")
-        axes.legend(fontsize="x-small", frameon=False, title="slope of")
+        axes.legend(
+            fontsize="x-small", frameon=False, title="slope of", ncols=2, loc="upper center",
+            bbox_to_anchor=(0.5, -0.16),
+        )  # fmt: skip
     grid[0][0].set_ylabel("posterior median")
     page.suptitle("Contraction of posterior draws; grey: sqrt(log n / n), two true experts")
+    return page
+
+
+def without_data(experts: int, precisions: tuple[float, ...], runs: int) -> pd.DataFrame:
+    """Spreads and least shares under exp(-m H²), where no data set is anything special.
+
+    Uniform on a box in which no expert can vanish.
+    """
+    copies = {2: (1, 0), 3: (1, 1, 0), 4: (1, 1, 0, 0)}[experts]
+    options = MappingProxyType({"experts": experts})
+    regime = replace(REGIME, name=f"soft-{experts}", copies=copies, options=options)
+    found = population_draws(
+        VARIANT, regime, prior=NARROW, precisions=precisions, nodes=512, runs=runs
+    )
+    rows = []
+    for m, own in found["theta"].groupby("m"):
+        for run, theta in enumerate(own.squeeze("m").transpose("run", "particle", "label").values):
+            named = engine(experts).posterior.layout.unravel(theta)
+            spreads = LOSSES.spreads(named, TRUTH)
+            rows += [(experts, m, run, name, np.median(value)) for name, value in spreads.items()]
+    return pd.DataFrame(rows, columns=["experts", "n", "run", "loss", "middle"])
+
+
+def without_data_figure(table: pd.DataFrame) -> Figure:
+    """Medians of the spreads over m, with the exponents of a cell of two atoms."""
+    names = list(dict.fromkeys(table.experts))
+    page, grid = plt.subplots(
+        1, len(names), figsize=(4.6 * len(names), 4.4), layout="constrained", squeeze=False,
+        sharey=True,
+    )  # fmt: skip
+    for axes, experts in zip(grid[0], names, strict=True):
+        own = table[table.experts == experts]
+        for (name, part), style in zip(own.groupby("loss", sort=False), STYLES, strict=False):
+            logs = np.log(part.middle).groupby(part.n)
+            middle, error = np.exp(logs.mean()), logs.std() / np.sqrt(logs.count())
+            axes.errorbar(
+                middle.index, middle, yerr=2 * error * middle, fmt="o", linestyle=style,
+                markersize=3, capsize=2, label=f"{name}: {slope(part):.2f}",
+            )  # fmt: skip
+        sizes = np.sort(own.n.unique())
+        for power, shade in ((0.25, "0.7"), (0.125, "0.85")):
+            line = own.middle.max() * (sizes / sizes[0]) ** -power
+            axes.plot(sizes, line, color=shade, linewidth=4, zorder=0, label=f"m^-{power:g}")
+        axes.set(xscale="log", yscale="log", xlabel="precision m", title=f"{experts} experts")
+        axes.legend(fontsize="x-small", frameon=False, title="slope of the spread of")
+    grid[0][0].set_ylabel("median spread within cells")
+    page.suptitle("How far the atoms of a cell lie apart under exp(-m H²)")
     return page
 
 
@@ -301,6 +358,7 @@ def patterns_figure(table: pd.DataFrame) -> Figure:
 # ## Do they merge or empty? And are the patterns visited in proportion?
 
 # %% tags=["active-ipynb"]
+# spreads = without_data_figure(without_data(3, (1e2, 1e3), 2))
 # ends = emptied_figure([emptied(3, n) for n in SIZES])
 # seen = patterns()
 # drawn_patterns = patterns_figure(seen)
@@ -329,7 +387,12 @@ def main(words: list[str]) -> pd.DataFrame:
     for own in ends:
         low = (own.share < 0.02).mean()
         print(f"n = {own.n.iloc[0]}: {low:.0%} of draws have an expert with a share below .02")
+    precisions, runs = (PRECISIONS[:2], 2) if given.quick else (PRECISIONS, 4)
+    apart = pd.concat([without_data(k, precisions, runs) for k in EXPERTS[1:]])
+    for (experts, name), part in apart.groupby(["experts", "loss"]):
+        print(f"{experts} experts, {name} under exp(-m H²): slope {slope(part):.2f}")
     figures = {
+        "without_data": without_data_figure(apart),
         "contraction": contraction_figure(table),
         "tilt": tilt_figure(table),
         "merge_or_empty": emptied_figure(ends),

@@ -254,6 +254,12 @@ def test_moe_posterior(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert np.isfinite(table.middle).all()
     assert np.all(table.low <= table.high)
     (tmp_path / "moe_posterior.csv").unlink()
-    figures = {"contraction.png", "tilt.png", "merge_or_empty.png", "patterns.png"}
+    figures = {
+        "contraction.png",
+        "tilt.png",
+        "merge_or_empty.png",
+        "patterns.png",
+        "without_data.png",
+    }
     check_figures(tmp_path, figures)
     assert "NUTS: first expert doubled" in capsys.readouterr().out

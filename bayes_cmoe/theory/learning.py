@@ -44,7 +44,7 @@ from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.nodes import PROPOSAL, inputs_of, nodes_at
 from bayes_cmoe.theory.scores import Scores
 
-__all__ = ["learning_coefficient"]
+__all__ = ["learning_coefficient", "population_draws"]
 
 NODES = 2**10
 PARTICLES = 128
@@ -109,6 +109,54 @@ def learning_coefficient(
     >>> bool(found["lower"].item() - 0.2 < found.attrs["parameters"] / 2 < found["upper"] + 0.2)
     True
     """
+    drawn = population_draws(
+        variant, regime, truth=truth, n=n, prior=prior, precisions=precisions, nodes=nodes,
+        particles=particles, runs=runs, seed=seed,
+    )  # fmt: skip
+    table = (drawn["m"] * drawn["squared"].mean("particle")).transpose("m", "run")
+    middle, error = table.mean("run"), table.std("run", ddof=1) / np.sqrt(runs)
+    reach = student.ppf(0.5 + COVERAGE / 2.0, runs - 1) * error
+    return xr.Dataset(
+        {
+            "coefficient": middle,
+            "lower": middle - reach,
+            "upper": middle + reach,
+            "log_volume": drawn["log_volume"].mean("run"),
+        },
+        attrs={**drawn.attrs, "parameters": drawn.sizes["label"]},
+    )
+
+
+def population_draws(
+    variant: str | Variant,
+    regime: str | Regime,
+    *,
+    truth: Mapping[str, ArrayLike] | None = None,
+    n: float = 1e3,
+    prior: Any = None,
+    precisions: ArrayLike = PRECISIONS,
+    nodes: int = NODES,
+    particles: int = PARTICLES,
+    runs: int = RUNS,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Draws of the density prior exp(-m H²) / Z(m): what m rows would tell, without their noise.
+
+    Parameters
+    ----------
+    variant, regime, truth, n, prior, precisions, nodes, particles, runs, seed
+        As of `learning_coefficient`.
+
+    Returns
+    -------
+    xarray.Dataset over ``m``, ``run``, ``particle`` and ``label``: ``theta``, the parameters on
+    their natural scale; ``squared``, H² at them; ``log_volume`` (m, run), log Z(m).
+
+    Raises
+    ------
+    InputError
+        As `learning_coefficient`.
+    """
     chosen = variant_named(variant)
     setting = chosen.regime(regime)
     degrees = np.unique(np.asarray(precisions, dtype=float))
@@ -125,7 +173,7 @@ def learning_coefficient(
     first, drawn, *own = SeedSequence(seed).spawn(2 + runs)
     rows = _rows(energies, scores, setting, theta, nodes, first)
     start = prior_points(energies, runs * particles, np.random.default_rng(drawn))
-    means, volumes = [], []
+    found = []
     for i, stream in enumerate(own):
         run = temper(
             lambda u: energies.field(u, rows),
@@ -133,28 +181,23 @@ def learning_coefficient(
             degrees.tolist(),
             np.random.default_rng(stream),
         )
-        means.append([-stop.degree * float(stop.energy.mean()) for stop in run.stops])
-        volumes.append([stop.log_evidence for stop in run.stops])
-    table = np.array(means)
-    middle, error = table.mean(axis=0), table.std(axis=0, ddof=1) / np.sqrt(runs)
-    reach = student.ppf(0.5 + COVERAGE / 2.0, runs - 1) * error
+        found.append(run.stops)
+    natural = energies.posterior.natural_many
+    theta = [[natural(stop.u) for stop in stops] for stops in found]
     return xr.Dataset(
         {
-            "coefficient": ("m", middle),
-            "lower": ("m", middle - reach),
-            "upper": ("m", middle + reach),
-            "log_volume": ("m", np.mean(volumes, axis=0)),
+            "theta": (("run", "m", "particle", "label"), np.array(theta)),
+            "squared": (
+                ("run", "m", "particle"),
+                -np.array([[stop.energy for stop in stops] for stops in found]),
+            ),
+            "log_volume": (
+                ("run", "m"), np.array([[stop.log_evidence for stop in stops] for stops in found])
+            ),
         },
-        coords={"m": degrees},
-        attrs={
-            "variant": chosen.name,
-            "regime": setting.name,
-            "parameters": layout.size,
-            "runs": runs,
-            "particles": particles,
-            "seed": seed,
-        },
-    )
+        coords={"m": degrees, "label": list(layout.labels)},
+        attrs={"variant": chosen.name, "regime": setting.name, "seed": seed},
+    )  # fmt: skip
 
 
 def _distance_row(logp: Array, beside: Sequence[Array]) -> tuple[Array, Array, Array]:

@@ -49,6 +49,8 @@ NARROW = {
     "beta": (-4.0, 4.0), "tau": (-2.0, 2.0), "a": (-3.0, 3.0), "b": (-3.0, 3.0), "nu": (0.1, 4.0)
 }  # fmt: skip
 PRECISIONS = (1e2, 1e3, 1e4, 1e5)
+MEAN = "m H²"
+"""Whose mean tends to the learning coefficient."""
 
 # %% tags=["parameters", "active-ipynb"]
 # EXPERTS, SIZES, REPLICATIONS, PARTICLES = (2, 3), (100, 316), 1, 96
@@ -229,7 +231,7 @@ def contraction_figure(table: pd.DataFrame) -> Figure:
 
 
 def without_data(experts: int, precisions: tuple[float, ...], runs: int) -> pd.DataFrame:
-    """Spreads and least shares under exp(-m H²), where no data set is anything special.
+    """Spreads within cells and m H² under exp(-m H²), where no data set is anything special.
 
     Uniform on a box in which no expert can vanish.
     """
@@ -245,6 +247,8 @@ def without_data(experts: int, precisions: tuple[float, ...], runs: int) -> pd.D
             named = engine(experts).posterior.layout.unravel(theta)
             spreads = LOSSES.spreads(named, TRUTH)
             rows += [(experts, m, run, name, np.median(value)) for name, value in spreads.items()]
+            squared = found["squared"].sel(m=m, run=run).mean().item()
+            rows.append((experts, m, run, MEAN, m * squared))
     return pd.DataFrame(rows, columns=["experts", "n", "run", "loss", "middle"])
 
 
@@ -256,7 +260,7 @@ def without_data_figure(table: pd.DataFrame) -> Figure:
         sharey=True,
     )  # fmt: skip
     for axes, experts in zip(grid[0], names, strict=True):
-        own = table[table.experts == experts]
+        own = table[(table.experts == experts) & (table.loss != MEAN)]
         for (name, part), style in zip(own.groupby("loss", sort=False), STYLES, strict=False):
             logs = np.log(part.middle).groupby(part.n)
             middle, error = np.exp(logs.mean()), logs.std() / np.sqrt(logs.count())
@@ -390,7 +394,12 @@ def main(words: list[str]) -> pd.DataFrame:
     precisions, runs = (PRECISIONS[:2], 2) if given.quick else (PRECISIONS, 4)
     apart = pd.concat([without_data(k, precisions, runs) for k in EXPERTS[1:]])
     for (experts, name), part in apart.groupby(["experts", "loss"]):
-        print(f"{experts} experts, {name} under exp(-m H²): slope {slope(part):.2f}")
+        if name == MEAN:
+            last = part[part.n == part.n.max()].middle
+            error = last.std(ddof=1) / len(last) ** 0.5
+            print(f"{experts} experts: learning coefficient {last.mean():.2f} ± {error:.2f}")
+        else:
+            print(f"{experts} experts, {name} under exp(-m H²): slope {slope(part):.2f}")
     figures = {
         "without_data": without_data_figure(apart),
         "contraction": contraction_figure(table),

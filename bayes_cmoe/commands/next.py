@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import json as json_format
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from bayes_cmoe.commands.new_rows import new_rows
 from bayes_cmoe.commands.tabular import check_seed, plain_table, print_result
 from bayes_cmoe.commands.words import Place, Whole, named_numbers
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
-from bayes_cmoe.files.tables import check_ending, read_table, write_table
+from bayes_cmoe.files.tables import check_ending, write_table
 
 if TYPE_CHECKING:
-    from bayes_cmoe.front.origin import Origin
     from bayes_cmoe.theory.next_rows import NextRows
 
 __all__ = ["next"]
@@ -78,7 +77,8 @@ def next(
 
     tree = read_fit(fit)
     origin = origin_of(tree)
-    table = _candidates(new, origin)
+    instead = "ask in Python, by bayes_cmoe.next_rows(tree, new, frozen=model)"
+    table = new_rows(new, origin, instead)
     from bayes_cmoe.front.next_rows import next_rows
 
     # Whatever a library prints while it works is not the result.
@@ -95,17 +95,6 @@ def next(
     else:
         _show(found, inputs)
     return 0
-
-
-def _candidates(file: Path, origin: Origin) -> dict[str, Any]:
-    from bayes_cmoe.front.frozen_models import MODEL, columns_named
-
-    if origin.frozen.get("by") == MODEL:
-        raise InputError(
-            "the fit's frozen expert was a model in memory: ask in Python, by "
-            "bayes_cmoe.next_rows(tree, new, frozen=model)"
-        )
-    return dict(read_table(file, [*origin.features, *columns_named(origin.frozen)]).columns)
 
 
 def _record(found: NextRows) -> dict[str, Any]:

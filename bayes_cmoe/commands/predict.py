@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from bayes_cmoe.commands.new_rows import new_rows
 from bayes_cmoe.commands.tabular import check_seed
 from bayes_cmoe.commands.words import Number, Place, Whole
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.files.outputs import check_file_writable, whole_file
-from bayes_cmoe.files.tables import check_ending, column_names, read_table, write_table
+from bayes_cmoe.files.tables import check_ending, column_names, write_table
 from bayes_cmoe.lazy import xr
 
 if TYPE_CHECKING:
@@ -91,18 +92,10 @@ def predict(
 
 def _columns(file: Path, origin: Origin) -> dict[str, Any]:
     """The columns that a prediction needs, and the response where there is one."""
-    from bayes_cmoe.front.frozen_models import MODEL, columns_named
-
-    if origin.frozen.get("by") == MODEL:
-        raise InputError(
-            "the fit's frozen expert was a model in memory: predict in Python, by "
-            "bayes_cmoe.predict(tree, new, frozen=model)"
-        )
-    names = [*origin.features, *columns_named(origin.frozen)]
     numeric = all(isinstance(label, int) for label in origin.labels)
-    if origin.response in column_names(file) and numeric:
-        names.append(origin.response)
-    return dict(read_table(file, names).columns)
+    known = [origin.response] if origin.response in column_names(file) and numeric else []
+    instead = "predict in Python, by bayes_cmoe.predict(tree, new, frozen=model)"
+    return new_rows(file, origin, instead, known)
 
 
 def _said(found: xr.Dataset, output: Path) -> str:

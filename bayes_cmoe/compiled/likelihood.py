@@ -32,10 +32,18 @@ def layout_of(model: pm.Model) -> Layout:
     variables = model.free_RVs
     names = tuple(rv.name for rv in variables)
     dims = tuple(tuple(model.named_vars_to_dims.get(name) or ()) for name in names)
-    shapes = tuple(shape_of(rv) for rv in variables)
+    shapes = tuple(
+        shape_of(rv) if _unlabelled(model, own) else tuple(len(model.coords[dim]) for dim in own)
+        for rv, own in zip(variables, dims, strict=True)
+    )
     used = {dim for group in dims for dim in group}
     coords = {dim: tuple(model.coords[dim]) for dim in used}
     return Layout(names, shapes, dims, coords)
+
+
+def _unlabelled(model: pm.Model, dims: Sequence[str]) -> bool:
+    """Whether the length of a dim is not that of its labels, so that a shape has to be computed."""
+    return not dims or any(model.coords.get(dim) is None for dim in dims)
 
 
 def columns_of(model: pm.Model) -> dict[str, NDArray]:

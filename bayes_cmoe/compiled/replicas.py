@@ -37,6 +37,8 @@ PAIRS, FEW = 64, 16
 """Pairs a call; fewer are filled up to either number, more are taken in turn."""
 STEEPEST = 150.0
 """Largest log f/f0 that is told apart, so that its square is a number."""
+LEAST = 1e-100
+"""Of a score's scale: where the gate gives no row any share, the score is zero."""
 ROUNDED = 1e-8
 """Size of f/f0 - 1 at which it is rounding: a prompt equal to the frozen expert scores zero."""
 
@@ -121,7 +123,7 @@ class Replicas:
     def score(self, theta: NDArray, which: NDArray, table: Table) -> tuple[NDArray, NDArray]:
         """S of each pair, shape (pair,), and its gradient, shape (pair, parameter)."""
         total, square, shares = self._in_turn(self._sums, table, theta, which)[0].T
-        scale = np.sqrt(square + ROUNDED**2 * shares)
+        scale = _scale(square, shares)
         half = -0.5 * total / scale**3
         slope = np.stack([1.0 / scale, half, ROUNDED**2 * half], axis=-1)
         return total / scale, self._in_turn(self._pulled, table, theta, which, slope)[0]
@@ -129,12 +131,12 @@ class Replicas:
     def newton_share(self, theta: NDArray, which: NDArray, table: Table) -> NDArray:
         """sum g / sum g²: by which factor of the share at theta one Newton step leaves zero."""
         total, square, shares = self._in_turn(self._sums, table, theta, which)[0].T
-        return total / (square + ROUNDED**2 * shares)
+        return total / _scale(square, shares) ** 2
 
     def scores(self, theta: NDArray, which: NDArray, table: Table) -> NDArray:
         """S of each pair without its gradient, shape (pair,)."""
         total, square, shares = self._in_turn(self._sums, table, theta, which)[0].T
-        return total / np.sqrt(square + ROUNDED**2 * shares)
+        return total / _scale(square, shares)
 
     def row_scores(self, theta: NDArray, table: Table) -> NDArray:
         """g of each row of the first response at each theta, shape (pair, n)."""
@@ -249,3 +251,8 @@ class Replicas:
             return (jnp.moveaxis(found, 0, 1),)
 
         return jax.jit(rows)
+
+
+def _scale(square: NDArray, shares: NDArray) -> NDArray:
+    """What a sum of g is divided by, from the sums of g² and of the squared shares."""
+    return np.maximum(np.sqrt(square + ROUNDED**2 * shares), LEAST)

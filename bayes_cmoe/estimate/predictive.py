@@ -17,6 +17,7 @@ from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.attributes import described, stamped
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
+from bayes_cmoe.parts.arrays import evenly_spread
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.pymc_names import takes_pymc_names
@@ -119,8 +120,7 @@ def posterior_predictive(
     if draws is not None:
         if not 1 <= draws <= posterior.sizes["draw"]:
             raise InputError(f"{draws} draws: give a number from 1 to {posterior.sizes['draw']}")
-        kept = np.linspace(0, posterior.sizes["draw"] - 1, draws).round().astype(int)
-        posterior = posterior.isel(draw=kept)
+        posterior = posterior.isel(draw=evenly_spread(posterior.sizes["draw"], draws))
     theta = layout_of(at).vectors(posterior.transpose("chain", "draw", ...))
     drawn = _responses(at, theta, columns_of(at), np.random.default_rng(seed))
     groups = data_groups(at)

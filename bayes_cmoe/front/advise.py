@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.front.fit import USUAL
+from bayes_cmoe.front.fit import check_inputs_vary, usual_variant
 from bayes_cmoe.front.frozen_models import columns_named, state
 from bayes_cmoe.front.setting import expert_form, parts_of
 from bayes_cmoe.front.tables import frame_of, inputs_of
@@ -17,7 +17,7 @@ from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.frozen import Frozen
 from bayes_cmoe.parts.gates import Gate
-from bayes_cmoe.parts.low_rank import low_rank_expert
+from bayes_cmoe.parts.low_rank import low_rank_expert, rank_explaining
 from bayes_cmoe.study.variant import Variant, variant_named
 from bayes_cmoe.theory.advice import Advice, advice
 from bayes_cmoe.theory.forms import form_of
@@ -133,13 +133,11 @@ def advise(
     table = frame_of(data)
     inputs = inputs_of(table, x, columns_named(frozen))
     stated = state(frozen, table, inputs, held_out=held_out)
-    if variant is None and stated.response not in USUAL:
-        raise InputError(f"the frozen model predicts a {stated.response}: name a variant for it")
-    chosen = variant_named(USUAL[stated.response] if variant is None else variant)
+    chosen = variant_named(usual_variant(stated) if variant is None else variant)
     probs = stated.frozen.columns(np.zeros((len(table), 0))).get("frozen_probs")
     classes = None if probs is None else probs.shape[1]
-    # What a table's inputs are checked for in every other place.
     rows = Data(inputs, np.zeros(len(table)), tuple(map(str, inputs.columns)), classes)
+    check_inputs_vary(rows)
     return advise_at(
         rows,
         stated.frozen,
@@ -177,10 +175,6 @@ def advise_at(
         raise InputError(
             f"{variant.name} predicts a {variant.response} and f0 does not: choose another variant"
         )
-    spread = np.ptp(rows.x, axis=0) > 1e-13 * np.max(np.abs(rows.x), axis=0)
-    if not spread.all():
-        name = rows.features[int(np.argmin(spread))]
-        raise InputError(f"the input {name!r} is constant: leave it out")
     forms = expert_forms(experts, rows)
     chosen = parts_of(variant, gate=gate).gate
     compiled = [
@@ -211,9 +205,7 @@ def _usual(rows: Data) -> list[str]:
     features = rows.x.shape[1]
     if features < 3:
         return list(USUAL_FORMS)
-    sizes = np.linalg.svd((rows.x - rows.x.mean(axis=0)) / rows.x.std(axis=0), compute_uv=False)
-    explained = np.cumsum(sizes**2) / np.sum(sizes**2)
-    rank = int(np.searchsorted(explained, EXPLAINED)) + 1
+    rank = rank_explaining(rows.x, EXPLAINED)
     return [*USUAL_FORMS, *([f"{LOW_RANK}{rank}"] if rank < features else [])]
 
 

@@ -23,7 +23,7 @@ from bayes_cmoe.parts.gates import Gate
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.variant import Variant, variant_named
 
-__all__ = ["coded", "fit"]
+__all__ = ["check_inputs_vary", "coded", "fit", "usual_variant"]
 
 USUAL = {"number": "softmax_contaminated", "class": "multinomial_contaminated"}
 """The variant for each kind of response, where none is asked for."""
@@ -113,7 +113,7 @@ def fit(
         raise InputError(f"column {name!r} is both response and input: take it out of x")
     scalar = numbers("y", entries) if _is_number(entries) else None
     stated = state(frozen, table, inputs, scalar, held_out=held_out)
-    chosen = variant_named(_usual(stated) if variant is None else variant)
+    chosen = variant_named(usual_variant(stated) if variant is None else variant)
     codes, labels = coded(entries, stated.labels) if chosen.response == "class" else (scalar, ())
     if codes is None:
         raise InputError(
@@ -138,13 +138,34 @@ def _is_number(entries: Any) -> bool:
 
 def _check_enough(rows: Data, parts: Parts) -> None:
     """Refuse fewer rows than unknowns, and inputs that tell rows apart in nothing."""
-    table = Table("the table", dict(zip(rows.features, rows.x.T, strict=True)))
-    check_row_count(table, parts.parameters(rows.x.shape[1], rows.classes))
+    check_row_count(_inputs(rows), parts.parameters(rows.x.shape[1], rows.classes))
+    check_inputs_vary(rows)
+
+
+def check_inputs_vary(rows: Data) -> None:
+    """Refuse an input that is the same in all rows.
+
+    Raises
+    ------
+    InputError
+    """
+    table = _inputs(rows)
     for name in rows.features:
         check_not_constant(table, name)
 
 
-def _usual(stated: Stated) -> str:
+def _inputs(rows: Data) -> Table:
+    return Table("the table", dict(zip(rows.features, rows.x.T, strict=True)))
+
+
+def usual_variant(stated: Stated) -> str:
+    """The variant for what a frozen expert predicts, where none is asked for.
+
+    Raises
+    ------
+    InputError
+        When it predicts neither numbers nor classes.
+    """
     kind = "number" if stated.response == "any" else stated.response
     if kind not in USUAL:
         raise InputError(f"the frozen model predicts a {kind}: name a variant for it")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.front.frozen_models import MODEL, state
+from bayes_cmoe.front.at_rows import model_at
 from bayes_cmoe.front.origin import model_of, origin_of
-from bayes_cmoe.front.tables import frame_of, inputs_of
-from bayes_cmoe.parts.data import Data
+from bayes_cmoe.front.tables import frame_of
 from bayes_cmoe.parts.frozen import NO_FROZEN
 from bayes_cmoe.theory.next_rows import NextRows, next_rows_of
 
@@ -100,13 +98,7 @@ def next_rows(
             f"{origin.variant} has no frozen model, and next rows are of a prompt beside one: fit "
             "a contaminated variant"
         )
-    if frozen is None and origin.frozen.get("by") == MODEL:
-        raise InputError("the fit's frozen expert was a model: give it again as frozen=")
-    table = frame_of(candidates)
-    inputs = inputs_of(table, list(origin.features), ())
-    stated = state(origin.frozen if frozen is None else frozen, table, inputs, known=origin.frozen)
-    data = Data(inputs, np.zeros(len(table)), origin.features, origin.classes)
-    columns = columns_of(origin.built(data, stated.frozen))
+    columns = columns_of(model_at(origin, frame_of(candidates), frozen))
     return next_rows_of(
         model_of(tree), tree, columns, parameter=parameter, wanted=wanted, rows=rows, seed=seed
     )

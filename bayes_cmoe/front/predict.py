@@ -16,13 +16,11 @@ from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.front.at_rows import model_at
 from bayes_cmoe.front.conformal import conformal_quantile
-from bayes_cmoe.front.fit import coded
-from bayes_cmoe.front.frozen_models import MODEL, state
 from bayes_cmoe.front.origin import Origin, model_of, origin_of
-from bayes_cmoe.front.tables import column_of, frame_of, inputs_of
-from bayes_cmoe.parts.arrays import numbers
-from bayes_cmoe.parts.data import Data
+from bayes_cmoe.front.tables import frame_of
+from bayes_cmoe.parts.arrays import evenly_spread
 from bayes_cmoe.parts.experts import evaluate
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.frozen import NO_FROZEN
@@ -134,20 +132,8 @@ def predict(
 def _at_table(origin: Origin, new: Any, y: Any, frozen: Any) -> tuple[pm.Model, bool]:
     """The model at the rows of a table, and whether their response is known."""
     table = frame_of(new)
-    inputs = inputs_of(table, list(origin.features), ())
-    given = origin.frozen if frozen is None else frozen
-    if frozen is None and origin.frozen.get("by") == MODEL:
-        raise InputError("the fit's frozen expert was a model: give it again as frozen=")
-    stated = state(given, table, inputs, known=origin.frozen)
     own = y if y is not None else origin.response if origin.response in table.columns else None
-    codes = np.zeros(len(table)) if own is None else _codes(table, own, origin)
-    data = Data(inputs, codes, origin.features, origin.classes)
-    return origin.built(data, stated.frozen), own is not None
-
-
-def _codes(table: Any, y: Any, origin: Origin) -> NDArray:
-    _, entries = column_of(table, "y", y)
-    return coded(entries, origin.labels)[0] if origin.labels else numbers("y", entries)
+    return model_at(origin, table, frozen, own), own is not None
 
 
 def predicted_at(
@@ -203,8 +189,7 @@ def as_columns(found: xr.Dataset) -> dict[str, NDArray]:
 
 def _thinned(vectors: NDArray, draws: int) -> NDArray:
     flat = vectors.reshape(-1, vectors.shape[-1])
-    kept = np.unique(np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int))
-    return flat[kept]
+    return flat[evenly_spread(len(flat), draws)]
 
 
 def _scores(each: list[RowParts]) -> dict[str, Any]:
@@ -239,7 +224,8 @@ def _expected(
     mixture = mixture_of(model)
     if mixture is None or mixture.prompts > 1:
         return {}
-    each = [layout_of(model).unravel(one) for one in theta]
+    layout = layout_of(model)
+    each = [layout.unravel(one) for one in theta]
     own = [{name: values[name] for name in mixture.expert.dims} for values in each]
     linked = [evaluate(mixture.expert, columns["x"], values) for values in own]
     prompt = np.array([mixture.family.expected(one) for one in linked])

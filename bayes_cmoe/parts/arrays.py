@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.lazy import is_loaded, pd, xr
 
-__all__ = ["check_rows", "check_same_rows", "finite_rows", "numbers", "row_labels"]
+__all__ = [
+    "check_rows",
+    "check_same_rows",
+    "evenly_spread",
+    "finite_rows",
+    "numbers",
+    "row_labels",
+]
 
 KINDS = {
     "b": "truth values",
@@ -198,3 +205,14 @@ def check_same_rows(labels: dict[str, pd.Index | None]) -> pd.Index | None:
                 "align them, or give arrays without labels"
             )
     return next(iter(known.values()), None)
+
+
+def evenly_spread(count: int, most: int) -> NDArray:
+    """Places of at most so many of `count` entries, at even distances, first and last with them.
+
+    Examples
+    --------
+    >>> evenly_spread(9, 5), evenly_spread(3, 5)
+    (array([0, 2, 4, 6, 8]), array([0, 1, 2]))
+    """
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)

@@ -13,7 +13,7 @@ from bayes_cmoe.parts.arrays import numbers
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.parameter import intercept, location
 
-__all__ = ["low_rank_expert"]
+__all__ = ["low_rank_expert", "rank_explaining"]
 
 
 def low_rank_expert(x: ArrayLike, rank: int) -> Expert:
@@ -48,9 +48,7 @@ def low_rank_expert(x: ArrayLike, rank: int) -> Expert:
     ('low-rank-2', {'a': ('component',), 'b': ()})
     """
     table = numbers("x", x)
-    center, spread = table.mean(axis=0), table.std(axis=0)
-    varying = np.where(spread > 0, spread, np.inf)
-    _, sizes, directions = np.linalg.svd((table - center) / varying, full_matrices=False)
+    center, varying, sizes, directions = _components(table)
     available = int(np.sum(sizes > 1e-10 * max(float(sizes[0]), 1e-300)))
     if not 1 <= rank <= available:
         raise InputError(
@@ -63,6 +61,28 @@ def low_rank_expert(x: ArrayLike, rank: int) -> Expert:
     parameters = (location("a", ("component",)), intercept("b"))
     mean = partial(_on_components, center, projection * np.sign(largest))
     return Expert(f"low-rank-{rank}", parameters, mean, sizes={"component": rank})
+
+
+def rank_explaining(x: ArrayLike, share: float) -> int:
+    """How many principal components explain this share of the standardised inputs' variance.
+
+    Examples
+    --------
+    >>> z = np.random.default_rng(0).normal(size=(100, 1))
+    >>> rank_explaining(np.hstack([z, 2.0 * z, -z]), 0.9)
+    1
+    """
+    *_, sizes, _ = _components(numbers("x", x))
+    explained = np.cumsum(sizes**2) / np.sum(sizes**2)
+    return int(np.searchsorted(explained, share)) + 1
+
+
+def _components(table: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Means, standard deviations (infinite of constants), singular values, and directions."""
+    center, spread = table.mean(axis=0), table.std(axis=0)
+    varying = np.where(spread > 0, spread, np.inf)
+    _, sizes, directions = np.linalg.svd((table - center) / varying, full_matrices=False)
+    return center, varying, sizes, directions
 
 
 def _on_components(center: NDArray, projection: NDArray, x: Tensor, a: Tensor, b: Tensor) -> Tensor:

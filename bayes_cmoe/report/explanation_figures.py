@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bayes_cmoe.front.explanation import telling
+from bayes_cmoe.parts.arrays import evenly_spread
 from bayes_cmoe.report.figure_style import COLORS, STYLE
 from bayes_cmoe.report.fit_figures import estimates_figure
 
@@ -52,7 +53,7 @@ def feature_figure(tree: xr.DataTree, rows: xr.Dataset, place: int) -> Figure:
     name, alone = str(data["feature"].to_numpy()[place]), data.sizes["feature"] == 1
     x = data["x"].to_numpy()[:, place]
     (response,) = tree["observed_data"].data_vars.values()
-    shown = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).round().astype(int))
+    shown = evenly_spread(len(x), MOST_POINTS)
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     y = _spread(response.to_numpy(), rows)

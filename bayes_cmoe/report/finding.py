@@ -30,7 +30,7 @@ def finding(comparison: Comparison) -> list[str]:
     """
     if comparison.rates.empty:
         return []
-    return [*_share(comparison), _verdicts(comparison), *_few(comparison)]
+    return [*_share(comparison), *_verdicts(comparison), *_few(comparison)]
 
 
 def _few(comparison: Comparison) -> list[str]:
@@ -46,24 +46,34 @@ def _few(comparison: Comparison) -> list[str]:
     return [f"{_listed(few)} of each size: intervals from so few are rough, and verdicts hints."]
 
 
-def _verdicts(comparison: Comparison) -> str:
-    """How many rates say what of the bound."""
+def _verdicts(comparison: Comparison) -> list[str]:
+    """How many rates say what of the bound: where theory is local, and over all sizes."""
     rates, margin = comparison.rates, comparison.design.margin
-    known = rates[~rates["verdict"].isin(["no theory", "too few fits"])]
-    if known.empty:
-        return "No rate can be set beside an information bound yet."
-    counts = known["verdict"].value_counts()
-    agree, differ, open_ = (int(counts.get(word, 0)) for word in ("agrees", "differs", "undecided"))
+    whole = _counted(rates, "", margin)
+    if not whole:
+        return ["No rate can be set beside an information bound yet."]
+    local = _counted(rates, "local_", margin)
+    if not local or local == whole:
+        return [f"Of {whole}."]
+    return [f"Over the sizes at which theory is local, of {local}.", f"Over all sizes, of {whole}."]
+
+
+def _counted(rates: pd.DataFrame, over: str, margin: float) -> str:
+    """How many rates agree, differ and are undecided; empty where none has a verdict."""
+    verdicts = rates[f"{over}verdict"]
+    agree, differ, open_ = (
+        int((verdicts == word).sum()) for word in ("agrees", "differs", "undecided")
+    )
+    if not agree + differ + open_:
+        return ""
     verb = "agrees" if agree == 1 else "agree"
     parts = [f"{agree} {verb} with the information bound's slope to within {margin:g}"]
     if differ:
-        local = known[(known["verdict"] == "differs") & (known["local_verdict"] == "agrees")]
-        beside = f" ({len(local)} of them agree over the local sizes)" if len(local) else ""
-        parts.append(f"{differ} differ{'s' if differ == 1 else ''} from it{beside}")
+        parts.append(f"{differ} differ{'s' if differ == 1 else ''} from it")
     if open_:
-        needed = np.nanmedian(known.loc[known["verdict"] == "undecided", "needed"])
+        needed = np.nanmedian(rates.loc[verdicts == "undecided", f"{over}needed"])
         parts.append(f"{open_} {'is' if open_ == 1 else 'are'} undecided{_would_decide(needed)}")
-    return f"Of {len(known)} measured rates {_listed(parts)}."
+    return f"{agree + differ + open_} measured rates {_listed(parts)}"
 
 
 def _would_decide(needed: float) -> str:
@@ -73,22 +83,27 @@ def _would_decide(needed: float) -> str:
 
 
 def _share(comparison: Comparison) -> list[str]:
-    """How fast the share is learned in regimes of each kind, by the first method that has both."""
+    """How fast the share is learned in regimes of each kind, by the first method that has both.
+
+    Where theory is local, if both kinds have such sizes: elsewhere a few fits at an edge of the box
+    make an error as large as one likes.
+    """
+    places = {"local_slope": ", at the sizes at which theory is local", "slope": ""}
     for method in comparison.design.plans:
-        kinds = {kind: _slopes(comparison, method, kind) for kind in KINDS[:2]}
-        if all(len(slopes) for slopes in kinds.values()):
-            easy, hard = kinds.values()
-            return [
-                f"In the prompt's share {NAMES[method]} falls as {_power(easy)} where prompt and "
-                f"frozen expert are distinguishable, and as {_power(hard)} where they are not"
-                f"{_ratio(comparison, method)}."
-            ]
+        for slope, where in places.items():
+            easy, hard = (_slopes(comparison, method, kind, slope) for kind in KINDS[:2])
+            if easy and hard:
+                return [
+                    f"In the prompt's share {NAMES[method]} falls as {_power(easy)} where prompt "
+                    f"and frozen expert are distinguishable, and as {_power(hard)} where they are "
+                    f"not{where}{_ratio(comparison, method)}."
+                ]
     return []
 
 
-def _slopes(comparison: Comparison, method: str, kind: str) -> list[float]:
+def _slopes(comparison: Comparison, method: str, kind: str, slope: str) -> list[float]:
     """Slopes of the share's error in the regimes of a kind."""
-    slopes = [float(row["slope"]) for row in _rows(comparison, method, kind)]
+    slopes = [float(row[slope]) for row in _rows(comparison, method, kind)]
     return [slope for slope in slopes if np.isfinite(slope)]
 
 

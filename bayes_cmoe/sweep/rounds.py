@@ -22,7 +22,7 @@ from bayes_cmoe.sweep.store import Store
 
 __all__ = ["pending", "raised", "spreads_of"]
 
-FIXED_ROWS = {"map": 5_000, "nuts": 20_000, "calibrate": 20_000}
+FIXED_ROWS = {"map": 5_000, "nuts": 20_000}
 """Rows that the part of a fit's time is worth which does not grow with its rows."""
 HOPE = 1.25
 """Times ``until``: an interval that would stay wider at the ceiling is given up. What few
@@ -52,11 +52,14 @@ def pending(
     rounds = [list(design.round(number)) for number in range(1, design.rounds + 1)]
     own = list(rounds[0])
     levels = dict.fromkeys(map(_place, own), 1)
+    changed = set(map(_group, own))
     while True:
         waiting = [task for task in own if task not in finished]
         if waiting:
             return waiting
-        more = set(_wanted(design, store, own, levels, bounds))
+        # What a size is raised for are the fits of its own setting and method: others stand.
+        news = [task for task in own if _group(task) in changed]
+        more = set(_wanted(design, store, news, levels, bounds))
         added = [
             task
             for number, tasks in enumerate(rounds, 1)
@@ -66,11 +69,16 @@ def pending(
         if not added:
             return []
         levels |= {place: levels[place] + 1 for place in map(_place, added)}
+        changed = set(map(_group, added))
         own += added
 
 
 def _place(task: Task) -> Place:
     return task.method, task.setting.label, task.n
+
+
+def _group(task: Task) -> tuple[str, str]:
+    return task.method, task.setting.label
 
 
 def _wanted(
@@ -80,10 +88,10 @@ def _wanted(
     levels: Mapping[Place, int],
     bounds: Mapping[str, xr.Dataset],
 ) -> Iterator[Place]:
-    """The sizes that are to have one round more."""
+    """The sizes of these tasks that are to have one round more."""
     if design.rounds == 1:
         return
-    yield from (place for place in levels if place[1] not in bounds)
+    yield from (_place(task) for task in own if task.setting.label not in bounds)
     known = [task for task in own if task.setting.label in bounds]
     if not known:
         return

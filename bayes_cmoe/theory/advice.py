@@ -19,10 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.shown import Shown
-from bayes_cmoe.theory.expected import check_drawable
 from bayes_cmoe.theory.form_moduli import form_moduli
 from bayes_cmoe.theory.forms import Form
-from bayes_cmoe.theory.functions import FUNCTION, SHARE
+from bayes_cmoe.theory.functions import FUNCTION, SHARE, check_errors
 from bayes_cmoe.theory.nearest import SAME, Nearest, nearest
 from bayes_cmoe.theory.plausible import Beliefs, Sizes, plausible
 from bayes_cmoe.theory.standing import LOCAL_SHARE
@@ -123,15 +122,11 @@ def advice(
     Raises
     ------
     InputError
-        When a target is unknown, an error is not positive, or f0 cannot be drawn from.
+        When a target is unknown or an error is not positive.
     """
     if not 1 <= truths <= MOST_TRUTHS:
         raise InputError(f"{truths} truths: give a number from 1 to {MOST_TRUTHS}")
-    for name, wanted in error.items():
-        if not (np.isfinite(wanted) and wanted > 0):
-            raise InputError(f"a wanted error of {wanted:g} of {name} makes no sense: give one > 0")
-    for form in forms:
-        check_drawable(form.columns)
+    check_errors(error)
     known = list(dict.fromkeys(name for own in forms for name in own.known))
     for form in forms:
         for name in error:

@@ -14,6 +14,7 @@ from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.parts.arrays import evenly_spread
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.parts.frozen import Frozen
@@ -22,7 +23,7 @@ from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.parts.prior import Weak
 from bayes_cmoe.study.targets import Targets
 from bayes_cmoe.study.variant import Variant
-from bayes_cmoe.theory.expected import response_nodes, weighted_scores
+from bayes_cmoe.theory.expected import check_drawable, response_nodes, weighted_scores
 from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.functional import Functional
 from bayes_cmoe.theory.functions import (
@@ -138,8 +139,7 @@ class Form:
 
     def some(self, most: int) -> Columns:
         """At most so many of the rows, evenly spread over the table."""
-        n = len(self.columns["x"])
-        kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+        kept = evenly_spread(len(self.columns["x"]), most)
         return {name: column[kept] for name, column in self.columns.items()}
 
     def nodes(self, theta: NDArray) -> tuple[Columns, NDArray]:
@@ -233,6 +233,7 @@ def form_of(
     """
     x, features = inputs
     known = frozen.columns(x)
+    check_drawable(known)
     arguments = [known[f"frozen_{argument}"] for argument in frozen.family.arguments]
     y = frozen.family.random(np.random.default_rng([1410, seed]), *arguments)
     data = Data(x, np.asarray(y, dtype=float), features, classes)

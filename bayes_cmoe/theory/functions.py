@@ -14,17 +14,30 @@ from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.graphs import jaxify
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.types import Array
+from bayes_cmoe.errors import InputError
 from bayes_cmoe.lazy import pt
 from bayes_cmoe.parts.experts import Expert
 from bayes_cmoe.theory.functional import Functional
 
-__all__ = ["FUNCTION", "SHARE", "expert_function", "function_slopes", "mean_share"]
+__all__ = ["FUNCTION", "SHARE", "check_errors", "expert_function", "function_slopes", "mean_share"]
 
 SHARE = "share"
 """The mean of pi(x) over the rows."""
 FUNCTION = "function"
 """The prompt's function h over its own rows, those of weights pi(x): its error is a root mean
 square."""
+
+
+def check_errors(wanted: Mapping[str, float]) -> None:
+    """Refuse wanted errors of targets that are no errors.
+
+    Raises
+    ------
+    InputError
+    """
+    for name, error in wanted.items():
+        if not (np.isfinite(error) and error > 0):
+            raise InputError(f"a wanted error of {error:g} of {name} makes no sense: give one > 0")
 
 
 def mean_share(components: Components, columns: Mapping[str, NDArray]) -> Functional:

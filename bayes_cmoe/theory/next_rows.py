@@ -28,6 +28,7 @@ from bayes_cmoe.theory.expected import check_drawable, row_information
 from bayes_cmoe.theory.functions import (
     FUNCTION,
     SHARE,
+    check_errors,
     expert_function,
     function_slopes,
     mean_share,
@@ -100,7 +101,7 @@ def next_rows_of(
     point = tree["point_estimate"]
     theta = engine.layout.ravel({name: np.asarray(point[name]) for name in engine.layout.names})
     _check_named([*engine.targets.components, SHARE, FUNCTION], parameter, wanted)
-    standing = diagnose(model, tree, seed=seed)
+    standing = diagnose(model, tree, seed=seed, posterior=posterior)
     if standing.attrs["standing"] != "local":
         raise InputError(
             f"no row can be said to be the best next one: the fit is not resolved, and what one "
@@ -109,7 +110,8 @@ def next_rows_of(
     columns = columns_of(model)
     covariance = _covariance(posterior, columns, theta)
     names = [parameter or FUNCTION] if wanted is None else list(wanted)
-    jacobians = {name: _jacobian(engine.targets, model, columns, name, theta) for name in names}
+    components = Components(model)
+    jacobians = {n: _jacobian(engine.targets, components, columns, n, theta) for n in names}
     name = _binding(jacobians, covariance, wanted)
     jacobian = jacobians[name]
     classes = len(model.coords["class"]) if "class" in model.coords else None
@@ -225,18 +227,15 @@ def _check_named(
         raise InputError("no wanted error is given: name at least one target")
     for name in [parameter] if parameter is not None else list(wanted or {}):
         choose("parameter", name, known)
-    for name, error in (wanted or {}).items():
-        if not (np.isfinite(error) and error > 0):
-            raise InputError(f"a wanted error of {error:g} of {name} makes no sense: give one > 0")
+    check_errors(wanted or {})
 
 
 def _jacobian(
-    targets: Targets, model: pm.Model, columns: Columns, name: str, theta: NDArray
+    targets: Targets, components: Components, columns: Columns, name: str, theta: NDArray
 ) -> NDArray:
     """The derivative of a target at the fit's own rows, shape (component, parameter)."""
     if name not in (SHARE, FUNCTION) or name in targets.components:
         return targets.jacobian(name, theta)
-    components = Components(model)
     if name == SHARE:
         return mean_share(components, columns).jacobian(theta)
     function = expert_function(targets.layout, targets.mixture.expert, columns["x"])

@@ -6,6 +6,8 @@ from scipy.stats import laplace, norm
 
 from bayes_cmoe import Data, frozen_predictions, variant_named
 from bayes_cmoe.compiled.components import Components
+from bayes_cmoe.compiled.likelihood import columns_of
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.replicas import PAIRS, ROUNDED, Replicas
 from tests import reference
 from tests.estimate.studies import STUDIES
@@ -100,6 +102,21 @@ def test_scores_row_by_row_and_the_newton_step(replicas, rows) -> None:
     assert newton[0] == pytest.approx(g.sum() / np.sum(g**2), rel=1e-9)
 
 
+def test_a_gate_that_gives_no_row_a_share_scores_nothing() -> None:
+    """A softmax gate whose log-odds run away: no division by nothing."""
+    study = STUDIES[2]
+    replicas = Replicas(study.posterior, Components(study.model))
+    far = {**study.truth, "beta": np.zeros(2), "tau": -800.0}
+    empty, which = study.posterior.layout.ravel(far)[None], np.zeros(1, dtype=int)
+    columns = columns_of(study.model)
+    table = replicas.table(columns, columns["response"][None])
+    with np.errstate(divide="raise", invalid="raise"):
+        score, gradient = replicas.score(empty, which, table)
+        assert score == replicas.scores(empty, which, table) == [0.0]
+        assert replicas.newton_share(empty, which, table) == [0.0]
+    assert np.array_equal(gradient, np.zeros_like(empty))
+
+
 def test_the_frozen_expert_alone(replicas, rows) -> None:
     columns, responses = rows
     table = replicas.table(columns, responses)
@@ -119,9 +136,6 @@ def gaussian():
     model = variant_named("constant_contaminated").build(
         Data(x, y), frozen=frozen, expert="linear", prior="flat"
     )
-    from bayes_cmoe.compiled.likelihood import columns_of
-    from bayes_cmoe.compiled.posterior import Posterior
-
     return Replicas(Posterior(model), Components(model)), columns_of(model)
 
 

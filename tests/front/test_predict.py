@@ -141,14 +141,14 @@ def test_conformal_ends_hold_whatever_the_model_is_worth(level):
     A new response lies inside with probability k / (m + 1) exactly, whatever was predicted.
     """
     rng, m, times = np.random.default_rng(7), 39, 20_000
-    predicted = {"lower": 3.0, "upper": 3.1}
-    inside = 0
-    for _ in range(times):
-        y = rng.standard_t(3, m + 1)
-        found = xr.Dataset({k: ("obs", np.full(m, v)) for k, v in predicted.items()})
-        quantile = conformal_quantile(found, y[:m], level)
-        one = quantile.applied(found.isel(obs=[0]))
-        inside += float(one["conformal_lower"][0]) <= y[m] <= float(one["conformal_upper"][0])
+    found = xr.Dataset({"lower": ("obs", np.full(m, 3.0)), "upper": ("obs", np.full(m, 3.1))})
+    responses = rng.standard_t(3, (times, m + 1))
+    scores = np.array([conformal_quantile(found, y[:m], level).score for y in responses])
+    ends = conformal_quantile(found, responses[0, :m], level).applied(found.isel(obs=[0]))
+    assert float(ends["conformal_lower"][0]) == 3.0 - scores[0]
+    assert float(ends["conformal_upper"][0]) == 3.1 + scores[0]
+    new = responses[:, m]
+    inside = np.sum((new >= 3.0 - scores) & (new <= 3.1 + scores))
     exact = np.ceil((m + 1) * level) / (m + 1)
     assert inside / times == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / times))
 

@@ -233,8 +233,10 @@ def test_the_page_opens_with_what_was_found_and_shows_it():
     comparison = a_comparison()
     page = sweep_page(comparison, drawn(PICTURES))
     places = [
-        page.index("In the prompt&#39;s share the MAP&#39;s error falls as n<sup>−0.43</sup>"),
-        page.index("Of 8 measured rates 8 agree with the information bound&#39;s slope"),
+        page.index("In the prompt&#39;s share the MAP&#39;s error falls as n<sup>−0.51</sup>"),
+        page.index("not, at the sizes at which theory is local: at n = 31,623 it is 1 times as"),
+        page.index("Over the sizes at which theory is local, of 4 measured rates 0 agree"),
+        page.index("Over all sizes, of 8 measured rates 8 agree with the information bound&#39;s"),
         page.index("MAP has 2 data sets and NUTS has 1 data set of each size: intervals from so"),
         *(page.index(drawn(PICTURES)[name].source) for name in LEAD),
         page.index("<nav"),
@@ -247,8 +249,19 @@ def test_the_page_opens_with_what_was_found_and_shows_it():
 
 def test_few_data_sets_are_said_to_be_few_and_many_are_not():
     many = replace(DESIGN, map=MapPlan((1000, 31623), 11), nuts=NutsPlan((250,), 10))
-    (caution,) = finding(replace(a_comparison(), design=many))[2:]
+    *_, caution = finding(replace(a_comparison(), design=many))
     assert caution.startswith("NUTS has 10 data sets of each size")
+
+
+def test_without_local_sizes_what_is_found_is_found_over_all():
+    every = frames()["rates"]
+    nowhere = every.assign(local_slope=np.nan, local_verdict="")
+    share, counted, _ = finding(a_comparison(rates=nowhere))
+    assert share.startswith("In the prompt's share the MAP's error falls as n^-0.43 where")
+    assert "where they are not: at n" in share
+    assert counted.startswith("Of 8 measured rates 8 agree")
+    same = every.assign(local_verdict=every["verdict"], local_needed=every["needed"])
+    assert finding(a_comparison(rates=same))[1].startswith("Of 8 measured rates 8 agree")
 
 
 def test_numbers_stand_as_they_should(page):

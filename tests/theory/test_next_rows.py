@@ -8,6 +8,7 @@ from scipy.integrate import quad_vec
 from scipy.stats import norm
 
 from bayes_cmoe import InputError, fit, next_rows
+from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.front.origin import model_of
 from bayes_cmoe.study.targets import targets_of
@@ -178,9 +179,10 @@ def test_share_and_function_are_means_over_the_fits_rows(tree):
     model = model_of(tree)
     targets, columns = targets_of(model, layout_of(model)), columns_of(model)
     theta = np.array([0.4, -1.0, 1.0, 0.1])
-    share = _jacobian(targets, model, columns, "share", theta)
+    components = Components(model)
+    share = _jacobian(targets, components, columns, "share", theta)
     np.testing.assert_allclose(share, [[1.0, 0.0, 0.0, 0.0]], atol=1e-12)
-    own = _jacobian(targets, model, columns, "function", theta)
+    own = _jacobian(targets, components, columns, "function", theta)
     x = columns["x"][:, 0]
     design = np.column_stack([np.zeros_like(x), x, np.ones_like(x), np.zeros_like(x)])
     np.testing.assert_allclose(own.T @ own, design.T @ design / len(x), atol=1e-10)

@@ -347,7 +347,7 @@ def patterns_figure(table: pd.DataFrame) -> Figure:
         names, ("by run", "by chain"), strict=True)])  # fmt: skip
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.4, len(names) - 0.4))
     axes.set_xlabel("share of draws with two atoms in the first expert's cell")
-    axes.set_title(f"Which expert is doubled, n = {PATTERN_ROWS}; red: mean and two errors")
+    axes.set_title(f"Which expert is doubled? n = {PATTERN_ROWS}, red: two errors")
     return page
 
 
@@ -385,7 +385,8 @@ def main(words: list[str]) -> pd.DataFrame:
             f"of the maximum-likelihood estimate {slope(part, 'mle'):.2f}"
         )
     seen = patterns()
-    for name, part in seen.groupby("engine"):
+    for name in dict.fromkeys(seen.engine):
+        part = seen[seen.engine == name]
         print(f"{name}: first expert doubled in {part.share.round(2).tolist()} of the draws")
     ends = [emptied(3, n) for n in (sizes[0], sizes[-1])]
     for own in ends:

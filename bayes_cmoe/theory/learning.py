@@ -183,10 +183,10 @@ def population_draws(
         )
         found.append(run.stops)
     natural = energies.posterior.natural_many
-    theta = [[natural(stop.u) for stop in stops] for stops in found]
+    points = np.array([[natural(stop.u) for stop in stops] for stops in found])
     return xr.Dataset(
         {
-            "theta": (("run", "m", "particle", "label"), np.array(theta)),
+            "theta": (("run", "m", "particle", "label"), points),
             "squared": (
                 ("run", "m", "particle"),
                 -np.array([[stop.energy for stop in stops] for stops in found]),

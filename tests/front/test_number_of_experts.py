@@ -72,14 +72,15 @@ def test_one_expert_is_a_regression(found: xr.Dataset, own) -> None:
 
 
 def test_evidence_and_its_derivative_by_quadrature(found: xr.Dataset, own) -> None:
-    exact = log_evidence(*own)
+    x, y = own
+    exact = log_evidence(x, y)
     assert value(found, "evidence", 1) == pytest.approx(-exact, abs=0.7)
     error = found.error.sel(criterion="bridge", experts=1).item()
     assert error < 0.1
     assert value(found, "bridge", 1) == pytest.approx(-exact, abs=5 * error)
     # The mean log-likelihood at a temperature is the derivative by it.
     degree, step = 1 / np.log(ROWS), 1e-3
-    ends = [log_evidence(*own, degree + s * step) for s in (1, -1)]
+    ends = [log_evidence(x, y, degree + s * step) for s in (1, -1)]
     slope = (ends[0] - ends[1]) / (2 * step)
     # 256 draws of a mean whose spread is sqrt(3 / 2) log n at most.
     assert value(found, "WBIC", 1) == pytest.approx(-slope, abs=4 * 1.3 * np.log(ROWS) / 256**0.5)

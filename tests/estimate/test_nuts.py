@@ -82,7 +82,11 @@ def test_same_seed_same_draws(sampled: xr.DataTree) -> None:
     xr.testing.assert_equal(first, again["posterior"].to_dataset())
 
 
-@pytest.mark.parametrize("study", [STUDIES[0], STUDIES[4]], ids=["constant", "multinomial"])
+@pytest.mark.parametrize(
+    "study",
+    [STUDIES[0], pytest.param(STUDIES[4], marks=pytest.mark.slow)],
+    ids=["constant", "multinomial"],
+)
 def test_map_and_nuts_agree_at_large_n(study: Study) -> None:
     """Bernstein-von Mises: mean at the MAP to O(1/n), sd equal to the standard error."""
     large = Study(study.variant, study.regime, study.family, 10_000, study.seed)

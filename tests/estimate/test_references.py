@@ -109,7 +109,10 @@ def test_a_comparison_of_the_same_law_passes_and_of_another_fails():
     assert worst(shift=0.15) > 1.0
 
 
-@pytest.mark.parametrize("engine", SHIPPED)
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param(own, marks=pytest.mark.slow) if own == "nuts" else own for own in SHIPPED],
+)
 def test_engines_agree_with_the_smallest_reference(engine):
     known = RECORDED[SMALLEST]
     tree, doubt = fit(known, engine)

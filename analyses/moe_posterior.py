@@ -353,13 +353,29 @@ def patterns_figure(table: pd.DataFrame) -> Figure:
 
 # %% [markdown]
 # ## Contraction, and the tilt
+# Three data sets a size, 100 to 1,000 rows: the Hellinger distance of draws falls as n to the -.42,
+# -.43 and -.41 with two, three and four experts, as sqrt(log n / n) does there (-.41); D1 as -.40;
+# spreads within cells as -.22 to -.44. With four experts the gates' spread falls as -.26 for draws;
+# for maximum likelihood, where it is .12 to 4.4, so few data sets tell no slope.
 
 # %% tags=["active-ipynb"]
 # table = contraction(Path("."), SIZES, REPLICATIONS)
 # shown = contraction_figure(table), tilt_figure(table)
 
 # %% [markdown]
+# ## Without data
+# Under exp(-m H²), with gates that cannot vanish, m H² is 4.90 ± .06 with three experts and
+# 6.08 ± .06 with four at m = 10⁵, where counting gives 5 and 6. At a generic tilt of four experts
+# it would be 8: the draws are drawn to small tilts, and the gates' spread falls with m.
+#
 # ## Do they merge or empty? And are the patterns visited in proportion?
+# Under Normal gate levels of the usual width the superfluous expert loses its share: the median
+# of the smallest share is .03 to .07 at 100 rows and .01 to .02 at 1,000. It merges only where
+# log n is large beside eight times the level's variance. NUTS begins at modes, where that expert
+# has a share of .1, and says itself that it has not come round (R-hat 1.5, 32 divergences): it
+# doubles the first expert in .87 to 1.00 of its draws, where tempering does in .52 ± .06 (six runs
+# of 128 particles, which scatter from .36 to .73) and in .64 (896 particles; of these draws .30
+# have an expert with a share below .02).
 
 # %% tags=["active-ipynb"]
 # spreads = without_data_figure(without_data(3, (1e2, 1e3), 2))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.front.advise import advise
     from bayes_cmoe.front.fit import fit
     from bayes_cmoe.front.next_rows import next_rows
+    from bayes_cmoe.front.number_of_experts import number_of_experts
     from bayes_cmoe.front.predict import predict
     from bayes_cmoe.parts.data import Data
     from bayes_cmoe.parts.experts import Expert, expert_named, register_expert
@@ -76,6 +77,7 @@ __all__ = [
     "load_plugin",
     "low_rank_expert",
     "next_rows",
+    "number_of_experts",
     "open_sweep",
     "plot_contraction",
     "plot_coverage",
@@ -108,6 +110,7 @@ _HOMES = {
     "front.advise": ("advise",),
     "front.fit": ("fit",),
     "front.next_rows": ("next_rows",),
+    "front.number_of_experts": ("number_of_experts",),
     "front.predict": ("predict",),
     "parts.data": ("Data",),
     "parts.experts": (

@@ -89,7 +89,22 @@ def build(
     )
 
 
-LOSSES = Voronoi(softmax_experts, level="tau", slopes="beta", slow=("b",), fast=("a", "nu"))
+def _between(beta: NDArray, b: NDArray) -> NDArray:
+    """What atoms apart by (beta, b) add to (a, nu): x e^(beta'x) f' is df/da, and f'' is 2 df/dnu.
+
+    The second moment of (beta, b) is seen as a change of the slopes, that of b as one of nu.
+    """
+    return np.concatenate([beta * b, b**2], axis=-1)
+
+
+LOSSES = Voronoi(
+    softmax_experts,
+    level="tau",
+    slopes="beta",
+    slow=("b",),
+    fast=("a", "nu"),
+    between=_between,
+)
 """D1, D2 and the loss that no tilt changes; in a cell of m atoms b may part as delta^r(m)."""
 
 _EXACT = tuple(
@@ -264,4 +279,5 @@ VARIANT = Variant(
     gates=(softmax_experts,),
     regimes={regime.name: regime for regime in _REGIMES},
     family=gaussian,
+    losses=LOSSES,
 )

@@ -9,7 +9,7 @@ import palmerpenguins
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy.stats import norm
+from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
 
 ANALYSES = Path(__file__).parents[1] / "analyses"
@@ -194,3 +194,71 @@ def test_interval_coverage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert all(float(row["ratio"]) >= 0 for row in rows)
     assert "test inversion" in capsys.readouterr().out
     assert (tmp_path / "coverage.png").stat().st_size > 10_000
+
+
+def test_number_of_experts_shares() -> None:
+    """Clopper and Pearson's intervals, by the binomial distribution itself."""
+    analysis = script("number_of_experts.py")
+    picks = [2] * 7 + [1] * 2 + [3]
+    table = pd.DataFrame({"criterion": "BIC", "n": 100, "pick": picks})
+    table = pd.concat([table, table.assign(criterion="AIC", pick=2), table.assign(n=50, pick=3)])
+    found = analysis["shares"](table).set_index(["criterion", "n"])
+    row = found.loc[("BIC", 100)]
+    assert (row.sets, row.share, row.fewer, row.more) == (10, 0.7, 0.2, 0.1)
+    assert binom.sf(6, 10, row.lower) == pytest.approx(0.025)
+    assert binom.cdf(7, 10, row.upper) == pytest.approx(0.025)
+    assert found.loc[("AIC", 100)].upper == 1.0
+    assert binom.sf(9, 10, found.loc[("AIC", 100)].lower) == pytest.approx(0.025)
+    assert found.loc[("BIC", 50)].lower == 0.0
+    assert list(found.index) == [("BIC", 50), ("AIC", 100), ("BIC", 100)]
+
+
+@pytest.mark.slow
+def test_number_of_experts(tmp_path: Path) -> None:
+    analysis = script("number_of_experts.py")
+    found = analysis["main"](["-o", str(tmp_path), "--quick"])
+    assert set(found.sets) == {2}
+    first = (tmp_path / "number_of_experts.csv").read_text()
+    # What is there is not made again.
+    again = analysis["main"](["-o", str(tmp_path), "--quick"])
+    pd.testing.assert_frame_equal(found, again)
+    assert (tmp_path / "number_of_experts.csv").read_text() == first
+    (tmp_path / "number_of_experts.csv").unlink()
+    check_figures(tmp_path, {"number_of_experts.png"})
+
+
+def test_moe_posterior_measures() -> None:
+    """Hellinger distances against the model's own sums, and shares by hand."""
+    analysis = script("moe_posterior.py")
+    engine, truth = analysis["engine"](3), analysis["REGIME"].truth(1)
+    layout = engine.posterior.layout
+    moved = {**truth, "b": truth["b"] + [0.3, -0.2, 0.1], "tau": truth["tau"] + [0.0, -3.0]}
+    theta = np.array([layout.ravel(truth), layout.ravel(moved)])
+    found = analysis["distances"](3, theta)
+    measure, sample = analysis["hellinger"]()
+    assert found[0] == pytest.approx(0.0, abs=1e-12)
+    assert found[1] == pytest.approx(measure.distance(theta[1], sample)[0], rel=1e-9)
+    x = np.linspace(-1.0, 1.0, 201)
+    scores = np.array([b * x + t for b, t in zip(
+        [*moved["beta"][:, 0], 0.0], [*moved["tau"], 0.0], strict=True)])  # fmt: skip
+    shares = np.exp(scores) / np.exp(scores).sum(axis=0)
+    assert analysis["shares"](3, theta[1:])[0] == pytest.approx(shares.mean(axis=1).min())
+
+
+@pytest.mark.slow
+def test_moe_posterior(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    analysis = script("moe_posterior.py")
+    table = analysis["main"](["-o", str(tmp_path), "--quick"])
+    assert set(table.experts) == {2, 3, 4}
+    assert np.isfinite(table.middle).all()
+    assert np.all(table.low <= table.high)
+    (tmp_path / "moe_posterior.csv").unlink()
+    figures = {
+        "contraction.png",
+        "tilt.png",
+        "merge_or_empty.png",
+        "patterns.png",
+        "without_data.png",
+    }
+    check_figures(tmp_path, figures)
+    assert "NUTS: first expert doubled" in capsys.readouterr().out

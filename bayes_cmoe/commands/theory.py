@@ -30,6 +30,7 @@ def theory(
     n: Annotated[Sizes | None, Parameter(name=["-n", "--sizes"], negative=())] = None,
     draws: Whole = DRAWS,
     seed: Whole = 0,
+    learning_coefficient: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Show published exponents against the information bound and its slope.
@@ -46,6 +47,9 @@ def theory(
         Monte-Carlo draws of the information.
     seed
         Seed of the random numbers.
+    learning_coefficient
+        Also compute each regime's learning coefficient at its truth for the smallest size, under
+        the flat prior on the regime's box; up to five minutes a regime.
     json
         Print one JSON object instead of a table.
     """
@@ -63,18 +67,45 @@ def theory(
     with contextlib.redirect_stdout(sys.stderr):
         table = theory_of(variant, regime, n=sorted(sizes), draws=draws, seed=seed)
     rows = theory_rows(table)
+    regimes = list(dict.fromkeys(row["regime"] for row in rows))
+    learnt = _learning(variant, regimes, min(sizes), seed) if learning_coefficient else {}
     if json:
-        print(json_format.dumps({"variant": table.attrs["variant"], "rows": rows}, allow_nan=False))
+        content = {"variant": table.attrs["variant"], "rows": rows}
+        if learnt:
+            content["learning_coefficients"] = learnt
+        print(json_format.dumps(content, allow_nan=False))
         return 0
     print_result(
         f"{table.attrs['variant']}: published exponents and the information bound",
-        *(_view(rows, name) for name in dict.fromkeys(row["regime"] for row in rows)),
+        *(_view(rows, name) for name in regimes),
         note="error ~ n^exponent, and in the worst case no estimator's falls faster than n^lower; "
         "the bound is on the RMSE, its slope over the sizes from "
         f"{min(sizes):g} to {max(sizes):g}, with its Monte-Carlo error.\n"
-        "± beside a bound is its Monte-Carlo error, where it reaches the last digit shown.",
+        "± beside a bound is its Monte-Carlo error, where it reaches the last digit shown."
+        + "".join(f"\n{_learning_words(name, own)}" for name, own in learnt.items()),
     )
     return 0
+
+
+def _learning(variant: str, regimes: list[str], n: float, seed: int) -> dict[str, dict[str, float]]:
+    """Each regime's learning coefficient with its interval, at the largest precision."""
+    from bayes_cmoe.theory.learning import learning_coefficient
+
+    found = {}
+    for name in regimes:
+        with contextlib.redirect_stdout(sys.stderr):
+            last = learning_coefficient(variant, name, n=n, seed=seed).isel(m=-1)
+        numbers = {key: last[key].item() for key in ("coefficient", "lower", "upper", "m")}
+        found[name] = {**numbers, "parameters": last.attrs["parameters"]}
+    return found
+
+
+def _learning_words(regime: str, own: dict[str, float]) -> str:
+    return (
+        f"{regime}: learning coefficient {own['coefficient']:.2f} "
+        f"({own['lower']:.2f} to {own['upper']:.2f}) at a precision of {own['m']:g}, half the "
+        f"number of parameters is {own['parameters'] / 2:g}"
+    )
 
 
 def _with_error(bound: float | None, error: float | None) -> str:

@@ -266,8 +266,12 @@ class Posterior:
 
     def unconstrained_from(self, theta: ArrayLike) -> NDArray:
         """u from theta, shape (parameter,); an edge of the support is at infinity."""
-        parts = self._forward(*self.layout.split(np.asarray(theta, dtype=float)))
-        return np.concatenate([np.ravel(part) for part in parts])
+        return np.asarray(self.unconstrained_traced(np.asarray(theta, dtype=float)))
+
+    def unconstrained_traced(self, theta: Array) -> Array:
+        """The same, traceable by JAX."""
+        parts = self._forward(*self.layout.split(theta))
+        return jnp.concatenate([jnp.ravel(part) for part in parts])
 
     @cached_property
     def natural_many(self) -> Callable[[ArrayLike], NDArray]:

@@ -20,7 +20,7 @@ from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.fixed_prior import priors_of
 from bayes_cmoe.parts.frozen import Frozen
 
-__all__ = ["Recipe", "keep_recipe", "with_fewer_prompts", "with_response", "with_rows"]
+__all__ = ["Recipe", "data_of", "keep_recipe", "with_fewer_prompts", "with_response", "with_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,11 @@ _RECIPES: WeakKeyDictionary[pm.Model, Recipe] = WeakKeyDictionary()
 def keep_recipe(model: pm.Model, recipe: Recipe) -> None:
     """Note how a model was built."""
     _RECIPES[model] = recipe
+
+
+def data_of(model: pm.Model) -> Data:
+    """The data that a model of the suite was built with."""
+    return _RECIPES[model].data
 
 
 def with_fewer_prompts(model: pm.Model) -> pm.Model | None:

@@ -22,6 +22,7 @@ from bayes_cmoe.parts.outside import READERS, REGISTRIES, load_outside
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.regime import Regime
+from bayes_cmoe.study.voronoi import Voronoi
 
 __all__ = ["Variant", "register_variant", "variant_named", "variants"]
 
@@ -45,6 +46,8 @@ class Variant(Shown):
     regimes : mapping of str to Regime
     family : Family
         Density of the trainable experts; its response is the variant's.
+    losses : Voronoi, optional
+        Those of its mixing measures, where all experts are trainable and their number is an option.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Variant(Shown):
     gates: tuple[Gate, ...]
     regimes: Mapping[str, Regime]
     family: Family
+    losses: Voronoi | None = None
 
     def shown(self) -> dict[str, Any]:
         """What it is called, where it comes from, and what it can be studied in."""

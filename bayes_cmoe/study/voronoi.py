@@ -83,6 +83,9 @@ class Voronoi:
         The gate's parameters.
     slow, fast : sequence of str
         The experts' parameters with power r(m), and r(m)/2, in a cell of m atoms.
+    between : callable, optional
+        ``between(gate, slow)``: what atoms that lie off their mean by so much, (..., atom, entry)
+        each, add to the fast parameters of the one atom that the density takes them for.
 
     References
     ----------
@@ -95,6 +98,7 @@ class Voronoi:
     slopes: str
     slow: Sequence[str]
     fast: Sequence[str]
+    between: Callable[[NDArray, NDArray], NDArray] | None = None
 
     def atoms(self, named: Named) -> Atoms:
         """The mixing measure of a model's parameters, any axes in front of theirs."""
@@ -107,6 +111,28 @@ class Voronoi:
             for names in (self.slow, self.fast)
         )
         return Atoms(weight / weight.sum(axis=-1, keepdims=True), own[self.slopes], slow, fast)
+
+    def named(self, atoms: Atoms, shapes: Mapping[str, Sequence[int]]) -> dict[str, NDArray]:
+        """A model's parameters again, from a mixing measure; `atoms` undone.
+
+        Parameters
+        ----------
+        atoms : Atoms
+        shapes : mapping of str to tuple
+            Those of the model's parameters, as its layout has them; a single expert has no gate's.
+        """
+        found: dict[str, NDArray] = {}
+        for names, values in ((self.slow, atoms.slow), (self.fast, atoms.fast)):
+            first = 0
+            for name in names:
+                width = int(np.prod(shapes[name][1:]))
+                part = values[..., first : first + width]
+                found[name] = part.reshape(*part.shape[:-2], *shapes[name])
+                first += width
+        if self.level in shapes:
+            scores = {self.level: np.log(atoms.weight), self.slopes: atoms.gate}
+            found |= self.gate.stuck(scores)
+        return found
 
     def exact(self, fitted: Named, truth: Named) -> NDArray:
         """D1, for a fit with as many experts as the truth.
@@ -141,6 +167,12 @@ class Voronoi:
         cells = _nearest(here, there, None)
         experts = _experts(here, there, cells, _slow, _fast)
         return self._shaped(experts + _kernel_distance(here, there, cells), fitted)
+
+    def cells(self, fitted: Named, truth: Named) -> NDArray:
+        """The true atom in whose cell each fitted one lies, (..., atom), after the best shift."""
+        here, there = self._flat(fitted, truth)
+        own = _infimum(here, there, _slow, _fast)[1]
+        return own.reshape(*np.shape(fitted[self.level])[:-1], -1)
 
     def spreads(self, fitted: Named, truth: Named) -> dict[str, NDArray]:
         """How far the atoms of a cell lie apart, for each parameter but the level; (...) each.

@@ -7,15 +7,17 @@ if TYPE_CHECKING:
     from bayes_cmoe.theory.absence import absence_test
     from bayes_cmoe.theory.confidence import intervals
     from bayes_cmoe.theory.diagnosis import diagnose
+    from bayes_cmoe.theory.learning import learning_coefficient
     from bayes_cmoe.theory.planner import plan
     from bayes_cmoe.theory.report import theory
 
-__all__ = ["absence_test", "diagnose", "intervals", "plan", "theory"]
+__all__ = ["absence_test", "diagnose", "intervals", "learning_coefficient", "plan", "theory"]
 
 _HOMES = {
     "absence_test": "absence",
     "diagnose": "diagnosis",
     "intervals": "confidence",
+    "learning_coefficient": "learning",
     "plan": "planner",
     "theory": "report",
 }

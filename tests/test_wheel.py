@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,15 @@ ROOT = Path(__file__).parents[1]
 PACKED = ("pyproject.toml", "README.md", "LICENSE", "bayes_cmoe", "models")
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
+
+
+def test_every_folder_of_the_package_is_packed():
+    """The list in pyproject.toml has no wildcard, and a folder that it lacks is lacking."""
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = (file.parent for file in (ROOT / "bayes_cmoe").rglob("__init__.py"))
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(setup["packages"]) == names | {"bayes_cmoe.models"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +61,7 @@ def run(folder: Path, cwd: Path, program: Path | str, words: str, *more: str) ->
     return done.stdout
 
 
+@slow
 def test_all_is_inside(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for file in (ROOT / "bayes_cmoe").rglob("*"):
@@ -65,6 +75,7 @@ def test_all_is_inside(wheel):
     assert not [name for name in names if name.startswith(("tests", "analyses", "docs"))]
 
 
+@slow
 def test_it_is_used_from_an_empty_folder(installed, tmp_path):
     code = "import bayes_cmoe, bayes_cmoe.models as own; print(bayes_cmoe.__file__, own.__file__)"
     assert run(installed, tmp_path, sys.executable, "-c", code).split() == [

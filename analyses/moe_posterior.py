@@ -364,9 +364,9 @@ def patterns_figure(table: pd.DataFrame) -> Figure:
 
 # %% [markdown]
 # ## Without data
-# Under exp(-m H²), with gates that cannot vanish, m H² is 4.90 ± .06 with three experts and
-# 6.08 ± .06 with four at m = 10⁵, where counting gives 5 and 6. At a generic tilt of four experts
-# it would be 8: the draws are drawn to small tilts, and the gates' spread falls with m.
+# Under exp(-m H²), with gates that cannot vanish, m H² is 4.90 with three experts and 6.08 with
+# four at m = 10⁵ (standard errors .06), where counting gives 5 and 6. At a generic tilt of four
+# experts it would be 8: the draws are drawn to small tilts, and the gates' spread falls with m.
 #
 # ## Do they merge or empty? And are the patterns visited in proportion?
 # Under Normal gate levels of the usual width the superfluous expert loses its share: the median

@@ -49,8 +49,7 @@ NARROW = {
     "beta": (-4.0, 4.0), "tau": (-2.0, 2.0), "a": (-3.0, 3.0), "b": (-3.0, 3.0), "nu": (0.1, 4.0)
 }  # fmt: skip
 PRECISIONS = (1e2, 1e3, 1e4, 1e5)
-MEAN = "m H²"
-"""Whose mean tends to the learning coefficient."""
+MEAN = "m H²"  # Which tends to the learning coefficient on average.
 
 # %% tags=["parameters", "active-ipynb"]
 # EXPERTS, SIZES, REPLICATIONS, PARTICLES = (2, 3), (100, 316), 1, 96

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy.special import softmax
@@ -406,8 +407,12 @@ def test_experts_alone_are_simulated_and_fitted_in_the_order_of_their_intercepts
     for parameter, value in variants()[name].regime("exact").truth(600).items():
         error = np.abs(np.array(record["estimate"][parameter]) - value)
         assert (error < 4 * np.array(record["stderr"][parameter])).all(), parameter
-    saved = ["predict", folder / "fit.nc", file, "-o", tmp_path / "p.csv"]
-    assert_refused(capsys, saved, "has no frozen model to predict beside")
+    code, out, _ = run(capsys, "predict", folder / "fit.nc", file, "-o", tmp_path / "p.csv")
+    assert code == 0
+    told = pd.read_csv(tmp_path / "p.csv")
+    held = pd.read_csv(file)["y"].between(told["lower"], told["upper"]).mean()
+    # Intervals of 90 per cent: of 600 rows, within four standard errors.
+    assert held == pytest.approx(0.9, abs=4 * np.sqrt(0.09 / 600))
     fit = [*command[:2], file, *command[3:-2]]
     assert_refused(capsys, [*fit, "--experts", 9], "--experts 9: give a number from 1 to 8")
     assert_refused(capsys, [*fit, "--prompts", 2], "has trainable experts only: give --experts")

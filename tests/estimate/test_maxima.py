@@ -188,7 +188,7 @@ def test_the_record_holds_each_problem_once() -> None:
     assert set(SMALL) <= set(names)
 
 
-@pytest.mark.parametrize("prior", ["weak", "flat"])
+@pytest.mark.parametrize("prior", ["weak", pytest.param("flat", marks=pytest.mark.slow)])
 def test_default_fits_of_small_problems_reach_the_maximum(prior: str) -> None:
     names = UNDER[prior]
     table = gaps([fitted(named(name), prior) for name in names], prior)

@@ -133,6 +133,7 @@ def test_an_estimate_is_in_the_order_of_its_start(study) -> None:
     np.testing.assert_array_equal(labels.matched(here.theta, theta), here.theta)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayes_cmoe.estimate.diagnostics.SamplingWarning")
 def test_chains_in_different_orders_agree_after_relabelling(study, monkeypatch) -> None:
     """Chains begin at every mode that matters, so the second at the first's, turned round."""

@@ -59,6 +59,7 @@ def test_an_explanation_shows_itself(told):
     assert "<dt><b>Is there anything new at all?</b></dt>" in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_where_nothing_is_new_it_says_so(measured):
     rng = np.random.default_rng(12)
     empty = measured.assign(y=measured["f0"] + rng.normal(0.0, 0.4, len(measured)))
@@ -70,6 +71,7 @@ def test_where_nothing_is_new_it_says_so(measured):
     assert "No promise" in answers["How many rows would halve the error?"]
 
 
+@pytest.mark.slow
 def test_a_class_that_comes_more_often_is_named(class_fit):
     found = explain(class_fit, draws=39)
     said = {own.question: own.answer for own in found.answers}

@@ -13,6 +13,9 @@ from bayes_cmoe.study.variant import variants
 
 HERE = Path(__file__).parent
 PLUGINS = ("sigmoid_gate", "counts", "hidden_layer", "merging_slopes")
+QUICK = ("counts", "merging_slopes")
+COVERED = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PLUGINS]
+"""All of them among the slow tests, and among the quick ones those that differ most."""
 collect_ignore = [f"{name}.py" for name in PLUGINS]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bayes_cmoe import variant_named
 from bayes_cmoe.commands.cli import main
-from tests.outside.conftest import HERE, PLUGINS
+from tests.outside.conftest import COVERED, HERE, PLUGINS
 
 DESIGN = """
 name = "outside"
@@ -44,6 +44,7 @@ def fitting(plugin, tmp_path, capsys):
     return shlex.split(capsys.readouterr().err.splitlines()[-1])[1:]
 
 
+@pytest.mark.parametrize("plugin", COVERED, indirect=True)
 @pytest.mark.filterwarnings("ignore::bayes_cmoe.estimate.diagnostics.SamplingWarning")
 def test_simulate_and_fit(plugin, fitting, tmp_path, capsys):
     """NUTS begins with the fit by MAP, and its record holds both."""
@@ -80,6 +81,7 @@ def test_theory_and_plan(plugin, capsys):
     )
 
 
+@pytest.mark.parametrize("plugin", COVERED, indirect=True)
 def test_diagnose(plugin, fitting, capsys):
     words = ["diagnose", *fitting[3:]]
     found = said(capsys, words)
@@ -89,6 +91,7 @@ def test_diagnose(plugin, fitting, capsys):
     assert found["null_pvalue"] == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("plugin", COVERED, indirect=True)
 def test_compare_report_and_status(plugin, tmp_path, capsys):
     file, folder = tmp_path / "design.toml", tmp_path / "run"
     file.write_text(DESIGN.format(plugin=plugin), encoding="utf-8")

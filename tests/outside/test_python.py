@@ -17,6 +17,7 @@ from bayes_cmoe.theory.distinguishability import distinguishability
 from bayes_cmoe.theory.information import information
 from bayes_cmoe.theory.modulus import modulus
 from bayes_cmoe.theory.scores import scores_of
+from tests.outside.conftest import COVERED
 from tests.outside.densities import log_density, responsibility
 
 COINCIDE = {"sigmoid_gate": True, "counts": True, "hidden_layer": False, "merging_slopes": True}
@@ -98,6 +99,7 @@ def test_distinguishability_sees_where_the_experts_coincide(plugin):
     assert ("f0 = f" in found.relations) is COINCIDE[plugin]
 
 
+@pytest.mark.parametrize("plugin", COVERED, indirect=True)
 @pytest.mark.filterwarnings("ignore::bayes_cmoe.estimate.diagnostics.SamplingWarning")
 def test_map_and_nuts_find_the_truth(plugin):
     variant = variant_named(plugin)

@@ -74,6 +74,7 @@ def test_a_run_ends_when_its_rates_are_decided(run):
     assert (state.finished, state.fits) == (table.sizes["fit"], table.sizes["fit"])
 
 
+@pytest.mark.slow
 def test_what_was_left_off_in_between_leaves_no_trace(run, tmp_path):
     """Chunks of the last rounds removed, in another order and by two processes: the same bits."""
     _, table = run

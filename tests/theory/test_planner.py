@@ -110,6 +110,7 @@ def test_a_prompt_merged_is_not_resolved() -> None:
     assert np.isnan(found.stderr_doubled).all()
 
 
+@pytest.mark.slow
 def test_inputs_that_repeat_each_other_are_named() -> None:
     rng = np.random.default_rng(0)
     variant = variant_named("softmax_contaminated")

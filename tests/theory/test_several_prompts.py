@@ -58,6 +58,7 @@ def test_the_modulus_is_the_bound_where_the_theory_is_local() -> None:
     assert (found["modulus"] / found["linear"]).item() == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_plan_judges_by_the_smallest_share() -> None:
     """Where the second prompt's share is lost the plan says so, though the first is resolved."""
     good = plan(NAME, "distinguishable", parameter="expert", n=1e5, draws=2**17, accuracy=0.05)

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
 import matplotlib
+import pytest
 from hypothesis import settings
 
 matplotlib.use("Agg")
@@ -33,3 +36,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         "traceback__limit=0",
     ]
     os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, _FLAGS))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    """What a file's tests leave open does not count for the next, which a warning would fail."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.device import jax, jnp
-from bayes_cmoe.compiled.lanes import LANES
+from bayes_cmoe.compiled.lanes import in_turn
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.types import Array
 
@@ -143,13 +143,9 @@ class Energies:
         rows : Rows
         """
         points = np.asarray(u, dtype=float)
-        parts = []
-        for first in range(0, len(points), LANES):
-            part = points[first : first + LANES]
-            full = np.concatenate([part, np.repeat(part[:1], LANES - len(part), axis=0)])
-            found = [*map(np.asarray, self._prior(full)), *self._energy(full, rows)]
-            parts.append([own[: len(part)] for own in found])
-        whole = Field(*(np.concatenate(own) for own in zip(*parts, strict=True)))
+        whole = Field(
+            *in_turn(lambda full: [*self._prior(full), *self._energy(full, rows)], points)
+        )
         sound = np.array([np.isfinite(own.reshape(len(points), -1)).all(axis=1) for own in whole])
         size = points.shape[1]
         none = Field(

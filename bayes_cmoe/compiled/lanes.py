@@ -6,7 +6,7 @@ is several times faster than one that moves them in turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,32 @@ from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.compiled.types import Array
 
-__all__ = ["LANES", "Lanes"]
+__all__ = ["LANES", "Lanes", "in_turn"]
 
 LANES = 32
 """Points a call; fewer are filled up, more are taken in turn."""
 WEIGHTS = "weights of the rows in each lane"
+
+
+def in_turn(call: Callable[[NDArray], Sequence[Array]], points: NDArray) -> list[NDArray]:
+    """What a function of LANES points gives at any number of them from one on.
+
+    Parameters
+    ----------
+    call : callable
+        Points, (LANES, parameter), to arrays that begin with the same axis.
+    points : array, shape (point, parameter)
+
+    Returns
+    -------
+    list of array, each of shape (point, ...)
+    """
+    parts = []
+    for first in range(0, len(points), LANES):
+        part = points[first : first + LANES]
+        full = np.concatenate([part, np.repeat(part[:1], LANES - len(part), axis=0)])
+        parts.append([np.asarray(own)[: len(part)] for own in call(full)])
+    return [np.concatenate(own) for own in zip(*parts, strict=True)]
 
 
 class Lanes:
@@ -70,11 +91,5 @@ class Lanes:
 
         Point i goes by lane i, so by the weights of that lane.
         """
-        values, gradients = [], []
-        for first in range(0, len(theta), LANES):
-            part = theta[first : first + LANES]
-            full = np.concatenate([part, np.repeat(part[:1], LANES - len(part), axis=0)])
-            value, gradient = self._total(full, rows)
-            values.append(value[: len(part)])
-            gradients.append(gradient[: len(part)])
-        return np.concatenate(values), np.concatenate(gradients)
+        values, gradients = in_turn(lambda full: self._total(full, rows), theta)
+        return values, gradients

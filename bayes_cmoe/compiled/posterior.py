@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,19 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.chart import Chart, charted
 from bayes_cmoe.compiled.device import jax, jnp
-from bayes_cmoe.compiled.graphs import jaxify
-from bayes_cmoe.compiled.lanes import LANES, Lanes
+from bayes_cmoe.compiled.lanes import Lanes, in_turn
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
-from bayes_cmoe.compiled.private import (
-    forward_transformed,
-    initial_value,
-    joint_log_density,
-    support,
-    value_variable,
+from bayes_cmoe.compiled.types import Array
+from bayes_cmoe.compiled.unknowns import (
+    forward_function,
+    initial_values,
+    natural_function,
+    prior_function,
+    prior_unconstrained_function,
+    supports,
 )
-from bayes_cmoe.compiled.types import Array, Tensor
-from bayes_cmoe.lazy import pm, pt
+from bayes_cmoe.lazy import pm
 
 __all__ = ["Posterior"]
 
@@ -63,12 +63,12 @@ class Posterior:
         self.likelihood = Likelihood(model)
         self.layout: Layout = self.likelihood.layout
         self.model = model
-        self.lower, self.upper = _supports(model, self.layout)
-        self.initial = _initial_values(model, self.layout)
-        self._natural = _natural_function(model)
-        self._forward = _forward_function(model)
-        self._prior = _prior_function(model)
-        self._prior_unconstrained = _prior_unconstrained_function(model)
+        self.lower, self.upper = supports(model, self.layout)
+        self.initial = initial_values(model, self.layout)
+        self._natural = natural_function(model)
+        self._forward = forward_function(model)
+        self._prior = prior_function(model)
+        self._prior_unconstrained = prior_unconstrained_function(model)
 
     def rows_of(self, model: pm.Model) -> Rows:
         """The rows of a model of the same form."""
@@ -240,12 +240,9 @@ class Posterior:
         rows : Rows
         """
         points = np.asarray(u, dtype=float)
-        values = []
-        for first in range(0, len(points), LANES):
-            part = points[first : first + LANES]
-            full = np.concatenate([part, np.repeat(part[:1], LANES - len(part), axis=0)])
-            values.append(self._many(full, rows)[: len(part)])
-        return np.concatenate(values) if values else np.zeros(0)
+        if not len(points):
+            return np.zeros(0)
+        return in_turn(lambda full: [self._many(full, rows)], points)[0]
 
     @cached_property
     def _curvature_unconstrained(self) -> Callable[[Array, Array, Array], Array]:
@@ -297,49 +294,3 @@ def _with_curvature(function: Callable[..., Array]) -> Callable[..., tuple[Array
         return value, gradient, hessian
 
     return derivatives
-
-
-def _values(model: pm.Model) -> list[Tensor]:
-    return [value_variable(model, rv) for rv in model.free_RVs]
-
-
-def _flat(layout: Layout, values: Iterable[ArrayLike]) -> NDArray:
-    """Values that fit the parameters' shapes as one vector."""
-    parts = [
-        np.broadcast_to(value, shape) for value, shape in zip(values, layout.shapes, strict=True)
-    ]
-    return np.concatenate([part.ravel() for part in parts])
-
-
-def _supports(model: pm.Model, layout: Layout) -> tuple[NDArray, NDArray]:
-    edges = [support(model, rv) for rv in model.free_RVs]
-    lower, upper = zip(*edges, strict=True)
-    return _flat(layout, lower), _flat(layout, upper)
-
-
-def _initial_values(model: pm.Model, layout: Layout) -> NDArray:
-    return _flat(layout, [initial_value(model, rv) for rv in model.free_RVs])
-
-
-def _natural_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
-    return jaxify(_values(model), model.replace_rvs_by_values(model.free_RVs))
-
-
-def _forward_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
-    values = [rv.type(name=rv.name) for rv in model.free_RVs]
-    forward = [
-        forward_transformed(model, rv, value)
-        for rv, value in zip(model.free_RVs, values, strict=True)
-    ]
-    return jaxify(values, forward)
-
-
-def _prior_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
-    """The log prior density on the natural scale: summed, and each parameter's by itself."""
-    values = {rv: rv.type(name=rv.name) for rv in model.free_RVs}
-    parts = joint_log_density(values)
-    return jaxify(list(values.values()), [sum(pt.sum(part) for part in parts), *parts])
-
-
-def _prior_unconstrained_function(model: pm.Model) -> Callable[..., tuple[Array, ...]]:
-    return jaxify(_values(model), [model.logp(vars=model.free_RVs, jacobian=True)])

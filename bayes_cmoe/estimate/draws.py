@@ -14,11 +14,18 @@ from bayes_cmoe.estimate.attributes import LIBRARY, described, stamped
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import data_groups, parameter_dataset
 from bayes_cmoe.estimate.search import SAME
+from bayes_cmoe.parts.arrays import evenly_spread
 
-__all__ = ["draws_tree", "starting_points"]
+__all__ = ["draws_tree", "starting_points", "thinned_draws"]
 
 RIVAL = 10.0
 """Optima that are worse than the best by more, in nats, are no modes that matter."""
+
+
+def thinned_draws(layout: Layout, tree: xr.DataTree, most: int) -> NDArray:
+    """Some of a posterior's draws, evenly spread over all chains, shape (draw, parameter)."""
+    flat = layout.vectors(tree["posterior"].to_dataset()).reshape(-1, layout.size)
+    return flat[evenly_spread(len(flat), most)]
 
 
 def starting_points(layout: Layout, point: xr.DataTree) -> NDArray:

@@ -66,15 +66,11 @@ class Tempered:
     ----------
     stops : tuple of Stop
         At the degrees that were asked for.
-    degree, mean, log_evidence, acceptance : array, shape (step,)
-        Every degree that was passed; there the energy's mean, the evidence and the accepted share
-        of steps.
+    acceptance : array, shape (step,)
+        Accepted share of steps at every degree that was passed.
     """
 
     stops: tuple[Stop, ...]
-    degree: NDArray
-    mean: NDArray
-    log_evidence: NDArray
     acceptance: NDArray
 
 
@@ -123,7 +119,7 @@ def temper(
     floor = np.diag(1.0 / np.maximum(np.var(start, axis=0), 1e-12))
     degree, log_evidence, step = 0.0, 0.0, FIRST
     kept: list[Stop] = []
-    trace: list[tuple[float, float, float, float]] = []
+    acceptance: list[float] = []
     for goal in sorted(stops):
         while degree < goal:
             nearer = _next_degree(here.energy, degree, goal)
@@ -136,9 +132,9 @@ def temper(
                 u, here, rate = _moved(field, u, here, degree, own, step, rng)
                 step = float(np.clip(step * np.exp(rate - WANTED), SHORTEST, LONGEST))
                 rates.append(rate)
-            trace.append((degree, float(here.energy.mean()), log_evidence, float(np.mean(rates))))
+            acceptance.append(float(np.mean(rates)))
         kept.append(Stop(degree, u.copy(), here.energy.copy(), log_evidence))
-    return Tempered(tuple(kept), *np.array(trace).T)
+    return Tempered(tuple(kept), np.array(acceptance))
 
 
 def _next_degree(energy: NDArray, degree: float, goal: float) -> float:

@@ -26,6 +26,7 @@ __all__ = [
     "prior_matters",
     "share_in_words",
     "telling",
+    "titled",
 ]
 
 LEVEL = 0.05
@@ -205,10 +206,15 @@ def better(each: NDArray, other: str) -> str:
 
 def _certainty(diagnosis: xr.Dataset) -> str:
     confused = diagnosis.attrs["confused"]
-    said = f"{diagnosis.attrs['advice'][:1].upper()}{diagnosis.attrs['advice'][1:]}."
+    said = f"{titled(diagnosis.attrs['advice'])}."
     if len(confused):
         return f"{said} The data hardly tell apart {'; '.join(confused)}."
     return said
+
+
+def titled(words: str) -> str:
+    """Words with a capital in front."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _needed(diagnosis: xr.Dataset) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import layout_of
+from bayes_cmoe.estimate.draws import thinned_draws
 from bayes_cmoe.front.answers import (
     Answer,
     apart_in_words,
@@ -24,8 +25,8 @@ from bayes_cmoe.front.answers import (
     presence,
     prior_matters,
     share_in_words,
+    titled,
 )
-from bayes_cmoe.parts.arrays import evenly_spread
 from bayes_cmoe.theory.standing import LOCAL_SHARE
 
 __all__ = ["answers_of_several"]
@@ -55,9 +56,8 @@ def answers_of_several(
         A posterior with one prompt less.
     features : tuple of str
     """
-    theta = layout_of(model).vectors(posterior["posterior"].to_dataset())
-    flat = theta.reshape(-1, theta.shape[-1])
-    drawn = flat[evenly_spread(len(flat), DRAWS)]
+    layout = layout_of(model)
+    drawn = thinned_draws(layout, posterior, DRAWS)
     resolution = _resolution(model, drawn)
     n, x = rows.sizes["obs"], posterior["constant_data"]["x"].to_numpy()
     return (
@@ -68,7 +68,7 @@ def answers_of_several(
         Answer("Do they predict better than the frozen model?", gain(posterior, rows)),
         Answer(
             "How sure is that, and what cannot be told apart?",
-            _certainty(resolution, drawn, list(layout_of(model).labels)),
+            _certainty(resolution, drawn, list(layout.labels)),
         ),
         Answer("How many rows would halve the error?", _needed_rows(resolution, n)),
         Answer("Does the prior matter?", prior_matters(sensitivity)),
@@ -103,7 +103,7 @@ def _shares(rows: xr.Dataset, x: NDArray, features: tuple[str, ...]) -> str:
         low, high = (float(part[f"shares_{end}"].mean()) for end in ("lower", "upper"))
         where = share_in_words(x, part["shares"].to_numpy(), features)
         said.append(
-            f"{_titled(name)} has {mean:.0%}; its share is {float(part['shares'].mean()):.2f} on "
+            f"{titled(name)} has {mean:.0%}; its share is {float(part['shares'].mean()):.2f} on "
             f"average (90 % interval of a row's share: {low:.2f} to {high:.2f} on average). {where}"
         )
     return " ".join(said)
@@ -117,7 +117,7 @@ def _differences(rows: xr.Dataset, model: pm.Model) -> str:
         part = rows.sel(component=name)
         weight = part["responsibilities"].to_numpy()
         if not weight.sum() > 0:
-            said.append(f"{_titled(name)} has no row.")
+            said.append(f"{titled(name)} has no row.")
             continue
         apart = (part["means"] - part["frozen_mean"]).to_numpy()
         said.append(f"On its rows {name} expects {apart_in_words(apart, weight)}.")
@@ -153,7 +153,3 @@ def _needed_rows(resolution: NDArray, n: int) -> str:
         "No promise can be made: theory is local only where every prompt is well resolved, and "
         "here one is not."
     )
-
-
-def _titled(name: str) -> str:
-    return f"{name[:1].upper()}{name[1:]}"

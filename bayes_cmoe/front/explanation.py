@@ -17,7 +17,7 @@ from bayes_cmoe.front.answers import Answer, answers_of_one
 from bayes_cmoe.front.answers_of_several import answers_of_several
 from bayes_cmoe.front.origin import model_of, origin_of
 from bayes_cmoe.front.predict import predict
-from bayes_cmoe.parts.rebuilt import with_fewer_prompts
+from bayes_cmoe.parts.rebuilt import with_fewer_prompts, with_one_prompt
 from bayes_cmoe.theory.absence import absence_test
 from bayes_cmoe.theory.diagnosis import diagnose
 
@@ -113,10 +113,7 @@ def explanation(tree: xr.DataTree, *, draws: int = DRAWN, seed: int = 0) -> Expl
             )
         fewer = fit_nested(less, seed=seed, log_likelihood=True)
         # Whether there is a first prompt is asked of a model with one.
-        single = less
-        while (one_less := with_fewer_prompts(single)) is not None:
-            single = one_less
-        absence = absence_test(single, draws=draws, seed=seed)
+        absence = absence_test(with_one_prompt(less), draws=draws, seed=seed)
         answers = answers_of_several(
             rows, posterior, fewer, origin.features, model, absence, sensitivity
         )

@@ -16,7 +16,7 @@ from bayes_cmoe.compiled.energy import Energies
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.ascent import flat_box, highest
-from bayes_cmoe.estimate.bridge import bridged
+from bayes_cmoe.estimate.bridge import Evidence, bridged
 from bayes_cmoe.estimate.criteria import least_coefficients, singular_bic
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.splits import doubled
@@ -52,7 +52,9 @@ class _Fitted:
         There.
     draws : array, shape (draw, parameter)
         Of the posterior.
-    wbic, evidence, bridge, bridge_error, loo, loo_error : float
+    wbic, evidence : float
+    bridge : Evidence
+    loo, loo_error : float
     """
 
     theta: NDArray
@@ -60,8 +62,7 @@ class _Fitted:
     draws: NDArray
     wbic: float
     evidence: float
-    bridge: float
-    bridge_error: float
+    bridge: Evidence
     loo: float
     loo_error: float
 
@@ -157,7 +158,8 @@ def number_of_experts(
         "WBIC": (np.array([-one.wbic for one in fits]), nothing),
         "evidence": (np.array([-one.evidence for one in fits]), nothing),
         "bridge": (
-            np.array([-one.bridge for one in fits]), np.array([one.bridge_error for one in fits])
+            np.array([-one.bridge.log for one in fits]),
+            np.array([one.bridge.error for one in fits]),
         ),
         "PSIS-LOO": (
             np.array([-one.loo for one in fits]), np.array([one.loo_error for one in fits])
@@ -230,21 +232,19 @@ def _fitted(
     top, loglik = highest(lambda u: energies.field(u, rows), starts, *flat_box(energies))
     pointwise = np.array([posterior.likelihood.logp(one, rows) for one in draws])
     each = np.ravel(array_stats.loo(pointwise.T[:, None, :])[0])
-    bridge = _bridge(energies, rows, cold.u, rng)
     return _Fitted(
         theta=posterior.natural_many(top),
         loglik=loglik,
         draws=draws,
         wbic=float(warm.energy.mean()),
         evidence=cold.log_evidence,
-        bridge=bridge[0],
-        bridge_error=bridge[1],
+        bridge=_bridge(energies, rows, cold.u, rng),
         loo=float(each.sum()),
         loo_error=float(np.sqrt(n * np.var(each))),
     )
 
 
-def _bridge(energies: Energies, rows: Rows, u: NDArray, rng: Generator) -> tuple[float, float]:
+def _bridge(energies: Energies, rows: Rows, u: NDArray, rng: Generator) -> Evidence:
     """log p(y|x) by bridge sampling within one order of the experts, times the orders' number.
 
     The weak prior is the same for all orders, so each of them has the same mass.
@@ -270,7 +270,7 @@ def _bridge(energies: Energies, rows: Rows, u: NDArray, rng: Generator) -> tuple
 
     found = bridged(log_density, ordered, rng, inside=inside)
     orders = float(np.sum(np.log(np.arange(1, labels.mixture.prompts + 1))))
-    return found.log + orders, found.error
+    return Evidence(found.log + orders, found.error)
 
 
 def _dendrogram(compiled: list[Energies], data: Data, fit: _Fitted, losses: Voronoi) -> NDArray:

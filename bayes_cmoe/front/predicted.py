@@ -12,10 +12,11 @@ from scipy.special import logsumexp
 
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.components import Components, RowParts
+from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.compiled.simulator import Simulator
-from bayes_cmoe.parts.arrays import evenly_spread
+from bayes_cmoe.estimate.draws import thinned_draws
 from bayes_cmoe.parts.experts import evaluate
 from bayes_cmoe.parts.families import Family
 from bayes_cmoe.parts.mixture import Mixture, mixture_of
@@ -42,7 +43,7 @@ def predicted_at(
     draws, seed : int
     """
     layout, columns = layout_of(model), columns_of(model)
-    theta = _thinned(layout.vectors(tree["posterior"].to_dataset()), draws)
+    theta = thinned_draws(layout, tree, draws)
     components = Components(model)
     rows = Rows.of(columns, components.columns)
     each = [components.at(one, rows) for one in theta]
@@ -63,7 +64,7 @@ def predicted_at(
     if count is not None:
         found |= _probabilities(components, theta, columns, count)
     else:
-        found |= _expected(model, theta, columns, each)
+        found |= _expected(model, layout, theta, columns, each)
         if "frozen_logp" not in columns:
             ends = _ends(model, theta, columns, tails, draws, seed)
             found |= {"lower": ("obs", ends[0]), "upper": ("obs", ends[1])}
@@ -88,11 +89,6 @@ def as_columns(found: xr.Dataset) -> dict[str, NDArray]:
         for label in found[dim].to_numpy():
             columns[f"{name}_{label}"] = variable.sel({dim: label}).to_numpy()
     return columns
-
-
-def _thinned(vectors: NDArray, draws: int) -> NDArray:
-    flat = vectors.reshape(-1, vectors.shape[-1])
-    return flat[evenly_spread(len(flat), draws)]
 
 
 def _with_ends(
@@ -139,7 +135,11 @@ def _probabilities(
 
 
 def _expected(
-    model: pm.Model, theta: NDArray, columns: dict[str, NDArray], each: list[RowParts]
+    model: pm.Model,
+    layout: Layout,
+    theta: NDArray,
+    columns: dict[str, NDArray],
+    each: list[RowParts],
 ) -> dict[str, Any]:
     """Expected responses: of the prediction, and of each kind of expert."""
     mixture = mixture_of(model)
@@ -148,7 +148,6 @@ def _expected(
     shares = np.array([parts.shares for parts in each])
     # Of the trainable experts, (draw, obs, expert).
     share = shares[..., 1:] if mixture.frozen else shares
-    layout = layout_of(model)
     values = (layout.unravel(one) for one in theta)
     means = np.array([_means(mixture, columns["x"], own) for own in values])
     together = np.sum(share * means, axis=-1).mean(axis=0)

@@ -20,7 +20,15 @@ from bayes_cmoe.parts.data import Data
 from bayes_cmoe.parts.fixed_prior import priors_of
 from bayes_cmoe.parts.frozen import Frozen
 
-__all__ = ["Recipe", "data_of", "keep_recipe", "with_fewer_prompts", "with_response", "with_rows"]
+__all__ = [
+    "Recipe",
+    "data_of",
+    "keep_recipe",
+    "with_fewer_prompts",
+    "with_one_prompt",
+    "with_response",
+    "with_rows",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +77,13 @@ def with_fewer_prompts(model: pm.Model) -> pm.Model | None:
     if own is None or own.prompts == 1 or not own.alike:
         return None
     return own.build(own.data, frozen=own.frozen, prior=own.prior, prompts=own.prompts - 1)
+
+
+def with_one_prompt(model: pm.Model) -> pm.Model:
+    """The same model with as few prompts as `with_fewer_prompts` leaves, itself at most."""
+    while (fewer := with_fewer_prompts(model)) is not None:
+        model = fewer
+    return model
 
 
 def with_response(model: pm.Model, response: NDArray) -> pm.Model | None:

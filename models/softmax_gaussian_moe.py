@@ -32,7 +32,7 @@ from bayes_cmoe.parts.gates import softmax_experts
 from bayes_cmoe.parts.mixture import experts_model
 from bayes_cmoe.parts.priors import Prior
 from bayes_cmoe.study.rates import Exponent, Rate
-from bayes_cmoe.study.regime import Path, Regime, Truth, along
+from bayes_cmoe.study.regime import Loss, Path, Regime, along
 from bayes_cmoe.study.variant import Variant
 from bayes_cmoe.study.voronoi import Voronoi
 
@@ -113,17 +113,19 @@ _EXACT = tuple(
 )
 
 
-def _cell_rates(published: bool) -> tuple[Rate, ...]:
+def _cell_rates(tilted: bool) -> tuple[Rate, ...]:
     """Rates of an over-specified fit whose fullest cell has two atoms.
 
     The paper has the loss D2 at n^-1/2, for any number of experts; from twice the truth's on it
-    fails, because the gates' common tilt is left open. In a cell of two atoms D2 implies
+    fails, because the gates' common tilt is left open: what is derived then is the rate of the loss
+    that no tilt changes, and not of what it is made of. In a cell of two atoms D2 implies
     n^(-1/(2 r)) for beta and b and n^(-1/r) for a and nu, with r(2) = 4; what is sharp, worked out
     from the profiles of the Hellinger distance, is n^-1/4 for beta as well.
     """
     loss = Rate("D2", Exponent(-HALF), None, f"{PAPER}, over-specified, up to logarithms")
     sharp = {
         "tilt-free": HALF,
+        "masses": HALF,
         "beta-spread": HALF / 2,
         "a-spread": HALF / 2,
         "b-spread": HALF / 4,
@@ -133,7 +135,7 @@ def _cell_rates(published: bool) -> tuple[Rate, ...]:
     derived = tuple(
         Rate(name, Exponent(-power), None, source, mark="derived") for name, power in sharp.items()
     )
-    return (loss, *derived) if published else derived[:1]
+    return (loss, *(derived[:1] if tilted else derived))
 
 
 def _uniform(rng: Generator, n: int) -> NDArray:
@@ -189,12 +191,16 @@ _PLANE_BOX = MappingProxyType(
 )
 
 
-def _loss(copies: tuple[int, ...]) -> Callable[[Mapping[str, NDArray], Truth], NDArray]:
-    """D1, or D2, or from twice the truth's experts on the one that no tilt changes."""
+def _losses(copies: tuple[int, ...]) -> dict[str, Loss]:
+    """D1; or D2 and the one that no tilt changes, first the one that converges, and their parts."""
     own = len(set(copies))
     if len(copies) == own:
-        return LOSSES.exact
-    return LOSSES.over_specified if len(copies) < 2 * own else LOSSES.tilt_free
+        return {"D1": LOSSES.exact}
+    both: dict[str, Loss] = {"D2": LOSSES.over_specified, "tilt-free": LOSSES.tilt_free}
+    if len(copies) >= 2 * own:
+        both = dict(reversed(both.items()))
+    spreads = {f"{name}-spread": LOSSES.spread(name) for name in ("beta", "a", "b", "nu")}
+    return {**both, "masses": LOSSES.masses, **spreads}
 
 
 def _regime(
@@ -206,6 +212,7 @@ def _regime(
     rates: tuple[Rate, ...] = (),
 ) -> Regime:
     gate, experts = truth
+    (_, loss), *further = _losses(copies).items()
     flat = truth is not _PLANE
     return Regime(
         name,
@@ -220,11 +227,12 @@ def _regime(
         published=rates,
         inputs=inputs,
         copies=copies,
-        loss=_loss(copies),
+        loss=loss,
+        further=dict(further),
     )
 
 
-_TWO, _TILTED = _cell_rates(published=True), _cell_rates(published=False)
+_TWO, _TILTED = _cell_rates(tilted=False), _cell_rates(tilted=True)
 
 _REGIMES = (
     _regime(

@@ -35,7 +35,7 @@ def averaged(data: xr.Dataset, statistic: str = "rms", level: float = LEVEL) -> 
     ----------
     data : Dataset
         Errors of each target over (regime, n, replicate); NaN where there is none.
-    statistic : {"rms", "mean"}
+    statistic : {"rms", "mean", "median"}
     level : float
         Of the intervals.
     """

@@ -1,4 +1,4 @@
-"""The variant's own loss, whose terms are weighted so that each falls as n^-1/2 on the path."""
+"""A regime's losses: its own, whose terms each fall as n^-1/2 on the path, and further ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,24 +10,37 @@ from bayes_cmoe.parts.experts import expert_named
 from bayes_cmoe.study.rates import Rate
 from bayes_cmoe.study.regime import Regime, Truth
 
-__all__ = ["SHIFT", "loss_at", "merging_distance", "published_loss"]
+__all__ = ["LOSS", "SHIFT", "loss_names", "losses_at", "merging_distance", "published_loss"]
+
+LOSS = "loss"
+"""The name of a regime's own."""
+
 
 SHIFT = "shift"
 """Under what the errors of all targets have the measured vector's difference itself."""
 
 
-def loss_at(regime: Regime, truth: Truth) -> Callable[[Mapping[str, NDArray]], NDArray]:
-    """The regime's loss as a function of the targets' errors, at one truth.
+def loss_names(regime: Regime) -> tuple[str, ...]:
+    """The names of a regime's losses, its own first."""
+    return (LOSS, *regime.further)
 
-    A loss that the regime declares itself is a function of the parameters: the errors have to hold
+
+def losses_at(regime: Regime, truth: Truth) -> Callable[[Mapping[str, NDArray]], NDArray]:
+    """The regime's losses, (..., loss), as a function of the targets' errors, at one truth.
+
+    Losses that the regime declares itself are functions of the parameters: the errors have to hold
     their difference from the truth, first in the measured vector's, as `SHIFT`.
     """
-    own = regime.loss
-    if own is not None:
-        measure = regime.own_experts(truth)
-        return lambda errors: own(_moved(regime, truth, errors[SHIFT]), measure)
-    share, distance = regime.share(truth), merging_distance(truth, regime.path.center)
-    return lambda errors: published_loss(errors, regime.published, share, distance)
+    if regime.loss is None:
+        share, distance = regime.share(truth), merging_distance(truth, regime.path.center)
+        return lambda errors: published_loss(errors, regime.published, share, distance)[..., None]
+    declared, measure = (regime.loss, *regime.further.values()), regime.own_experts(truth)
+
+    def losses(errors: Mapping[str, NDArray]) -> NDArray:
+        named = _moved(regime, truth, errors[SHIFT])
+        return np.stack([own(named, measure) for own in declared], axis=-1)
+
+    return losses
 
 
 def _moved(regime: Regime, truth: Truth, shift: NDArray) -> Truth:

@@ -16,9 +16,11 @@ from bayes_cmoe.parts.gates import Gate, Share
 from bayes_cmoe.shown import Shown
 from bayes_cmoe.study.rates import Rate
 
-__all__ = ["Path", "Regime", "Shift", "Truth", "along"]
+__all__ = ["Loss", "Path", "Regime", "Shift", "Truth", "along"]
 
 Truth = dict[str, NDArray]
+Loss = Callable[[Mapping[str, NDArray], Truth], NDArray]
+"""Of named parameters, any axes in front, from the parameters of the truth's own experts."""
 Shift = Callable[[float], Mapping[str, NDArray]]
 
 
@@ -110,8 +112,9 @@ class Regime(Shown):
         fit's stands for. The path is then that of the truth's own experts, and what `truth` gives
         is one of the many parameters with its density, each share split evenly.
     loss : callable, optional
-        ``loss(named, truth)``: that of parameters, any axes in front, from the parameters of the
-        truth's own experts; where there is none the published rates make one.
+        ``loss(named, truth)``, a `Loss`; where there is none the published rates make one.
+    further : mapping of str to callable
+        More of them by name, beside a loss, which a sweep measures too.
     """
 
     name: str
@@ -127,7 +130,8 @@ class Regime(Shown):
     published: tuple[Rate, ...] = ()
     inputs: Callable[[Generator, int], NDArray] | None = None
     copies: tuple[int, ...] = ()
-    loss: Callable[[Mapping[str, NDArray], Truth], NDArray] | None = None
+    loss: Loss | None = None
+    further: Mapping[str, Loss] = MappingProxyType({})
 
     def shown(self) -> dict[str, Any]:
         """What it is, and how its truth moves with n."""

@@ -174,6 +174,16 @@ class Voronoi:
         own = _infimum(here, there, _slow, _fast)[1]
         return own.reshape(*np.shape(fitted[self.level])[:-1], -1)
 
+    def masses(self, fitted: Named, truth: Named) -> NDArray:
+        """How far the cells' masses are off, the second term of D2; parameters as of `exact`."""
+        here, there = self._flat(fitted, truth)
+        cells = _infimum(here, there, _slow, _fast)[1]
+        return self._shaped(_least_mass(here.weight, cells, there.weight), fitted)
+
+    def spread(self, name: str) -> Callable[[Named, Named], NDArray]:
+        """The function of a fit and a truth that is one parameter's of `spreads`."""
+        return lambda fitted, truth: self.spreads(fitted, truth)[name]
+
     def spreads(self, fitted: Named, truth: Named) -> dict[str, NDArray]:
         """How far the atoms of a cell lie apart, for each parameter but the level; (...) each.
 

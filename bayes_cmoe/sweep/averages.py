@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
+from scipy.stats.mstats import mjci
 
-__all__ = ["FEWEST", "Average", "average", "median", "share"]
+__all__ = ["FEWEST", "Average", "average", "median", "middle", "share"]
 
 FEWEST = 2
 """Replications that an interval needs."""
@@ -164,6 +165,36 @@ def _controlled(
     good = mean > 0
     plain = sums[..., 0] / count
     return np.where(good, mean, plain), np.where(good, coefficient, 0.0)
+
+
+def middle(values: ArrayLike) -> Average:
+    """Median of a positive quantity, without any control, on the scale of its logarithm.
+
+    Its error is that of the bootstrap's law of the median, which is known: the middle order
+    statistic of as many values drawn again is the i-th smallest with a probability of a beta law.
+
+    Parameters
+    ----------
+    values : array, shape (replicate,)
+        Not negative; NaN where a fit failed.
+
+    References
+    ----------
+    Maritz and Jarrett (1978), doi:10.1080/01621459.1978.10480027.
+
+    Examples
+    --------
+    >>> found = middle([1.0, 2.0, 3.0, 4.0, 1e9])
+    >>> round(float(np.exp(found.log)), 12), bool(found.error < 3)
+    (3.0, True)
+    """
+    own = np.asarray(values, dtype=float)
+    own = own[np.isfinite(own)]
+    if len(own) < FEWEST or not np.median(own) > 0:
+        return NOTHING
+    # A value of zero counts as one that is much smaller than the others.
+    logs = np.log(np.maximum(own, TINY * np.median(own)))
+    return Average(float(np.median(logs)), float(mjci(logs, [0.5])[0]), len(own) - 1)
 
 
 def median(

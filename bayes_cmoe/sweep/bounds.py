@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.files.plain import read_plain, write_plain
 from bayes_cmoe.files.sealed import BrokenSealError, sealed, unsealed
-from bayes_cmoe.study.losses import loss_at
+from bayes_cmoe.study.losses import LOSS, loss_names, losses_at
 from bayes_cmoe.study.rates import Exponent
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import Targets
@@ -43,8 +43,8 @@ DIMS = {
 COORDINATES = ("target", "n", "entry")
 KEPT = ("draws", "reason", "share", "share_parameter")
 """Attributes that are kept with it; the last two say how large the prompt's share is."""
-LOSS = Exponent(Fraction(-1, 2))
-"""The losses are weighted so that they are n^-1/2."""
+OF_LOSS = Exponent(Fraction(-1, 2))
+"""A regime's own loss is weighted so that it is n^-1/2."""
 
 
 def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Dataset:
@@ -60,8 +60,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         resolution = share* / bound of the share: sqrt(n) lam* ‖Delta*‖² in units of information;
                      of several prompts the smallest
 
-    The loss is no smooth function of the parameters; its ``bound`` is the root mean square that an
-    efficient estimate would show.
+    Losses are no smooth functions of the parameters; their ``bound`` is the root mean square that
+    an efficient estimate would show.
 
     Parameters
     ----------
@@ -103,10 +103,11 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     except InputError as error:
         found, reason = [], str(error)
 
-    targets = (*measured.names, "loss")
-    numbers = _nothing(measured, len(sizes))
+    losses = loss_names(regime)
+    targets = (*measured.names, *losses)
+    numbers = _nothing(measured, len(losses), len(sizes))
     for i, information in enumerate(found):
-        own = _limits(measured, information, loss_at(regime, truths[i]), sizes[i])
+        own = _limits(targets, measured, information, losses_at(regime, truths[i]), sizes[i])
         for name, value in own.items():
             numbers[name][i] = value
     of_shares = numbers["bound"][:, [targets.index(name) for name in measured.share_names]]
@@ -127,7 +128,7 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         "lower": least,
         "formula": np.array([formula(upper) for upper in uppers], dtype=object),
         "source": np.array(sources, dtype=object),
-        "entries": np.vstack([_entries(measured), np.zeros(numbers["pull"].shape[1], dtype=bool)]),
+        "entries": np.pad(_entries(measured), ((0, len(losses)), (0, 0))),
         **{name: numbers[name] for name in ("pull", "spread")},
     }
     return xr.Dataset(
@@ -149,9 +150,9 @@ def _entries(targets: Targets) -> NDArray:
     return np.array([np.isin(np.arange(count), own) for own in targets.components.values()])
 
 
-def _nothing(targets: Targets, sizes: int) -> dict[str, NDArray]:
+def _nothing(targets: Targets, losses: int, sizes: int) -> dict[str, NDArray]:
     """What is found at each size, before anything is."""
-    count, measured = len(targets.components) + 1, _entries(targets).shape[1]
+    count, measured = len(targets.components) + losses, _entries(targets).shape[1]
     numbers = {name: np.full((sizes, count), np.nan) for name in NUMBERS}
     matrices = ("pull", "spread")
     return numbers | {
@@ -160,26 +161,27 @@ def _nothing(targets: Targets, sizes: int) -> dict[str, NDArray]:
 
 
 def _exponent(regime: Regime, target: str) -> Exponent | None:
-    if target == "loss" and regime.published:
-        return LOSS
+    if target == LOSS and regime.published:
+        return OF_LOSS
     rate = rate_of(regime, target)
     return rate.upper if rate else None
 
 
 def _limits(
+    names: tuple[str, ...],
     targets: Targets,
     information: Information,
-    loss: Callable[[Mapping[str, NDArray]], NDArray],
+    losses: Callable[[Mapping[str, NDArray]], NDArray],
     n: int,
 ) -> dict[str, NDArray]:
     """The limit experiment at one size and its averages; errors of the bounds are relative."""
     jacobian = targets.slopes(information.theta)
     root = information.spread(np.eye(targets.layout.size))
     limit = Limit(
-        (*targets.names, "loss"),
+        names,
         _entries(targets),
         spread=jacobian @ root.T / n**0.5,
-        loss=loss,
+        losses=losses,
     )
     influences = [
         information.deviation(jacobian[list(own)])[1] for own in targets.components.values()
@@ -187,8 +189,8 @@ def _limits(
     errors = [own.std(ddof=1) / len(own) ** 0.5 for own in influences]
     return {
         "bound": limit.rms(),
-        # The loss weighs the others' errors: its own bound is no better known than theirs.
-        "bound_se": np.append(errors, max(errors)),
+        # Losses weigh the others' errors: their own bounds are no better known than theirs.
+        "bound_se": np.append(errors, [max(errors)] * (len(names) - len(errors))),
         "expected": limit.expected(),
         "median": limit.median(),
         "radius": limit.radius(),

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.study.losses import loss_at
+from bayes_cmoe.study.losses import loss_names, losses_at
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
@@ -37,6 +38,20 @@ class Cell:
     def regime(self) -> str:
         """The setting's label."""
         return self.setting.label
+
+    @cached_property
+    def study(self) -> Regime:
+        """The regime itself."""
+        return variant_named(self.setting.variant).regime(self.setting.regime)
+
+    @property
+    def statistic(self) -> str:
+        """How fits are averaged: by medians where the fit has more experts than the truth.
+
+        What is proved there is in probability, and an estimate that lies far off in one data set
+        of many would be all that is seen of a mean.
+        """
+        return "median" if self.study.over_specified else MEASURES[self.method][1]
 
     @property
     def is_controlled(self) -> bool:
@@ -95,13 +110,13 @@ class Cell:
 
     def _limiting(self, n: int, fits: xr.Dataset, linear: NDArray) -> xr.Dataset:
         own = self.theory.sel(n=n)
-        regime = variant_named(self.setting.variant).regime(self.setting.regime)
-        truth = regime.truth(n, self.setting.alpha, self.setting.gamma)
+        truth = self.study.truth(n, self.setting.alpha, self.setting.gamma)
+        entries = own["entries"].to_numpy().astype(bool)
         limit = Limit(
             tuple(own["target"].to_numpy()),
-            own["entries"].to_numpy()[:-1].astype(bool),
+            entries[entries.any(axis=1)],
             own["spread"].to_numpy(),
-            loss_at(regime, truth),
+            losses_at(self.study, truth),
         )
         coords = {"target": own["target"], "level": fits["level"]}
         sizes = (("fit", "target"), limit.distances(linear))
@@ -165,14 +180,14 @@ def cells_of(table: xr.Dataset, design: Design, bounds: Mapping[str, xr.Dataset]
 
 def measured_of(cell: Cell, target: str) -> Measured | None:
     """The errors of one target; None where nothing of the kind was measured, such as no loss."""
-    variable, statistic, limit = MEASURES[cell.method]
+    variable, _, limit = MEASURES[cell.method]
     errors = cell.stacked(variable, target)
     if not np.isfinite(errors).any():
         return None
     return Measured(
         cell.n,
         errors,
-        statistic,
+        cell.statistic,
         controls=cell.controls_of(variable, target),
         limits=cell.theoretical(limit, target),
         slack=cell.slack(target),
@@ -191,7 +206,9 @@ def entries_of(cell: Cell) -> list[str]:
     names = list(cell.theory["target"].to_numpy())
     vectors = {name.partition("[")[0] for name in names if "[" in name}
     share, parameter = (cell.theory.attrs[name] for name in ("share", "share_parameter"))
-    others = {*vectors, EXPERT, "loss"} | ({share} if share != parameter else set())
+    others = {*vectors, EXPERT, *loss_names(cell.study)} | (
+        {share} if share != parameter else set()
+    )
     names = [name for name in names if name not in others]
     # A function of an entry of several prompts' gates is no entry of its own.
     return [name for name in names if share == parameter or not name.startswith(f"{share}[")]

@@ -36,13 +36,13 @@ class Limit:
     Parameters
     ----------
     names : tuple of str
-        The targets; the variant's loss is last.
-    entries : array of bool, shape (target - 1, measured)
+        The targets; losses are last.
+    entries : array of bool, shape (target - loss, measured)
         Which entries of the measured vector a target is the norm of.
     spread : array, shape (measured, entry)
         J I^-1/2 n^-1/2: the linearised error from standard normal numbers.
-    loss : callable
-        From `bayes_cmoe.study.losses.loss_at`.
+    losses : callable
+        From `bayes_cmoe.study.losses.losses_at`.
 
     References
     ----------
@@ -52,15 +52,14 @@ class Limit:
     names: tuple[str, ...]
     entries: NDArray
     spread: NDArray
-    loss: Callable[[Mapping[str, NDArray]], NDArray]
+    losses: Callable[[Mapping[str, NDArray]], NDArray]
 
     def distances(self, shift: NDArray) -> NDArray:
         """The size of every target's error, (..., target), from (..., measured)."""
         squares = np.square(shift)
         own = np.sqrt(squares @ self.entries.T.astype(float))
-        named = {name: own[..., i] for i, name in enumerate(self.names[:-1])}
-        loss = self.loss({**named, SHIFT: shift})
-        return np.concatenate([own, loss[..., None]], axis=-1)
+        named = {name: own[..., i] for i, name in enumerate(self.names[: len(self.entries)])}
+        return np.concatenate([own, self.losses({**named, SHIFT: shift})], axis=-1)
 
     @cached_property
     def _law(self) -> NDArray:
@@ -75,15 +74,16 @@ class Limit:
     @cached_property
     def _deviations(self) -> tuple[NDArray, NDArray]:
         """Which targets are one number, and the standard deviation of each of these."""
-        single = np.append(self.entries.sum(axis=1) == 1, False)
+        count = len(self.entries)
+        single = np.append(self.entries.sum(axis=1) == 1, [False] * (len(self.names) - count))
         spread = np.sqrt(np.sum(self.spread**2, axis=1))
-        return single, spread[np.argmax(self.entries[single[:-1]], axis=1)]
+        return single, spread[np.argmax(self.entries[single[:count]], axis=1)]
 
     def rms(self) -> NDArray:
         """Root mean square of every target's error, (target,)"""
         variances = self.entries @ np.sum(self.spread**2, axis=1)
-        loss = np.mean(self.distances(self._law)[:, -1] ** 2)
-        return np.sqrt(np.append(variances, loss))
+        losses = np.mean(self.distances(self._law)[:, len(variances) :] ** 2, axis=0)
+        return np.sqrt(np.append(variances, losses))
 
     def median(self) -> NDArray:
         """Median of the size of every target's error, (target,)"""

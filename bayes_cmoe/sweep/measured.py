@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, t
 
 from bayes_cmoe.errors import InputError, choose
-from bayes_cmoe.sweep.averages import FEWEST, Average, average
+from bayes_cmoe.sweep.averages import FEWEST, Average, average, middle
 
 __all__ = ["LEVEL", "Interval", "Measured", "Spread", "slope_of"]
 
 LEVEL = 0.95
 """Of the intervals."""
-POWERS = {"rms": 2.0, "mean": 1.0}
+POWERS = {"rms": 2.0, "mean": 1.0, "median": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +102,9 @@ class Measured:
         Growing.
     errors : array, shape (size, replicate)
         NaN where a fit failed.
-    statistic : {"rms", "mean"}
-        How replications are averaged: the root mean square of an estimate's errors, or the mean of
-        posterior expected losses.
+    statistic : {"rms", "mean", "median"}
+        How replications are averaged: the root mean square of an estimate's errors, the mean of
+        posterior expected losses, or their median, without controls.
     controls : array, shape (size, replicate), optional
         The linearised errors on the same data (what an efficient posterior would have for its
         expected loss), in the errors' units; NaN where there is none.
@@ -186,6 +186,8 @@ class Measured:
     def _averages(self) -> list[Average]:
         """Averages of the errors to their power, a size at a time."""
         power = self._power
+        if self.statistic == "median":
+            return [middle(np.abs(row)) for row in self.errors]
         if self.controls is None or self.limits is None:
             return [average(_raised(row, power)) for row in self.errors]
         signed = [None] * len(self.n) if self.signed is None else self.signed

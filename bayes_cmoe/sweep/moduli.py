@@ -3,10 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.study.losses import loss_names
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT, Targets
+from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.theory.modulus import modulus
+from bayes_cmoe.theory.profiles import half_splits
 
 __all__ = ["RESOLVED", "moduli"]
 
@@ -15,6 +19,8 @@ RESOLVED = 5.0
 LOCAL = 8**-0.5
 """c of the Hellinger ball, over sqrt(n), in which the modulus is the bound where it is local."""
 DRAWS = 2**12
+SPREAD = "-spread"
+"""Behind the parameter in the name of the loss that says how far a cell's atoms lie apart in it."""
 
 
 def moduli(
@@ -34,7 +40,8 @@ def moduli(
     Returns
     -------
     array, shape (target, n); NaN where theory is not local, but for share and expert of a design
-    that asks for them.
+    that asks for them. Where the fit has more experts than the truth, for the spreads within a
+    cell: those of two atoms of even shares.
 
     References
     ----------
@@ -43,6 +50,10 @@ def moduli(
     sizes = np.array(sorted({n for plan in design.plans.values() for n in plan.sizes}))
     far = ~(resolution >= RESOLVED)
     found = np.where(far, np.nan, bound)
+    regime = variant_named(setting.variant).regime(setting.regime)
+    if regime.over_specified:
+        for name, values in _spreads(setting, regime, sizes).items():
+            found[len(targets.names) + loss_names(regime).index(name)] = values
     if not design.modulus or not far.any() or not np.isfinite(bound).all():
         return found
     alpha, gamma = (None if one is None else float(one) for one in (setting.alpha, setting.gamma))
@@ -53,4 +64,18 @@ def moduli(
                 gamma=gamma, draws=DRAWS,
             )  # fmt: skip
             found[targets.names.index(name), far] = own["modulus"].to_numpy() / 2.0
+    return found
+
+
+def _spreads(setting: Setting, regime: Regime, sizes: NDArray) -> dict[str, NDArray]:
+    """Half of how far two atoms of even shares may part, by the loss's name, (size,) each, or NaN.
+
+    Of the parameters whose rate is known: where a tilt is open others may part for nothing.
+    """
+    rated = [rate.parameter for rate in regime.published if rate.parameter.endswith(SPREAD)]
+    found = {}
+    for name in rated:
+        parameter, distances = name.removesuffix(SPREAD), 2.0 * LOCAL / sizes**0.5
+        own = half_splits(setting.variant, setting.regime, parameter, distances)
+        found[name] = np.where(np.isfinite(own), own / 2.0, np.nan)
     return found

@@ -29,7 +29,7 @@ from bayes_cmoe.estimate.result import map_tree
 from bayes_cmoe.estimate.rival import rival
 from bayes_cmoe.parts.data import Data
 from bayes_cmoe.study.concentration import ball_radius, concentration
-from bayes_cmoe.study.losses import SHIFT, loss_at
+from bayes_cmoe.study.losses import SHIFT, loss_names, losses_at
 from bayes_cmoe.study.regime import Regime, Truth
 from bayes_cmoe.study.simulate import prepare
 from bayes_cmoe.study.targets import Targets, targets_of
@@ -84,7 +84,7 @@ class _Bench:
     @property
     def names(self) -> tuple[str, ...]:
         """What is measured."""
-        return (*self.targets.names, "loss")
+        return (*self.targets.names, *loss_names(self.regime))
 
     def draw(self, design: Design, setting: Setting, n: int, replicate: int) -> _Drawn:
         rng = np.random.default_rng(design.seed(setting, n, replicate))
@@ -123,12 +123,17 @@ def _bench(name: str, regime: str, prior: str, entropy: int) -> _Bench:
     return _Bench(variant, setting, simulator, fixed, targets)
 
 
-def _with_loss(bench: _Bench, truth: Truth, shift: NDArray) -> NDArray:
-    """Targets' distances with the regime's loss behind them, (..., target), from differences."""
+def _with_losses(bench: _Bench, truth: Truth, shift: NDArray) -> NDArray:
+    """Targets' distances with the regime's losses behind them, (..., target), from differences.
+
+    Where the fit has more experts than the truth, which is then a set, there are losses only.
+    """
     values = bench.targets.distances(shift)
     errors = {name: values[..., i] for i, name in enumerate(bench.targets.names)}
-    loss = loss_at(bench.regime, truth)({**errors, SHIFT: shift})
-    return np.concatenate([values, loss[..., None]], axis=-1)
+    losses = losses_at(bench.regime, truth)({**errors, SHIFT: shift})
+    if bench.regime.over_specified:
+        values = np.full_like(values, np.nan)
+    return np.concatenate([values, losses], axis=-1)
 
 
 def _map_values(
@@ -145,7 +150,7 @@ def _map_values(
         "gradient_norm": found.gradient_norm,
         "iterations": found.iterations,
         "seconds": found.seconds,
-        "error": _with_loss(bench, truth, error),
+        "error": _with_losses(bench, truth, error),
         "standard_error": standard_error,
         "score": score,
     }
@@ -213,16 +218,16 @@ def _fit_nuts(
 
 def _nuts_values(bench: _Bench, tree: xr.DataTree, shift: NDArray, truth: Truth) -> dict[str, Any]:
     found, report = concentration(bench.targets, shift), convergence(tree)
-    losses = _with_loss(bench, truth, shift)[..., -1]
-    nothing = np.full((len(found.covered), 1), np.nan)
+    losses = _with_losses(bench, truth, shift)[..., len(bench.targets.names) :]
+    nothing = np.full((len(found.covered), losses.shape[1]), np.nan)
     weighted = {"khat": tree.attrs["khat"]} if "khat" in tree.attrs else {}
     return weighted | {
         "status": "sampled" if tree.attrs["engine"] == "nuts" else "weighted",
         "seconds": tree.attrs["seconds"],
-        "error": _with_loss(bench, truth, shift.mean(axis=0)),
-        "expected_loss": np.append(found.expected_loss, losses.mean()),
-        "radius": np.append(found.radius, ball_radius(losses)),
-        "posterior_sd": np.append(found.sd, np.nan),
+        "error": _with_losses(bench, truth, shift.mean(axis=0)),
+        "expected_loss": np.append(found.expected_loss, losses.mean(axis=0)),
+        "radius": np.append(found.radius, [ball_radius(own) for own in losses.T]),
+        "posterior_sd": np.append(found.sd, nothing[0]),
         "covered": np.concatenate([found.covered, nothing], axis=1),
         "divergences": report.divergences,
         "rhat": report.rhat,

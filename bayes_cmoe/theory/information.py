@@ -103,17 +103,20 @@ def information_along(
             f"{draws} draws are too few for {engine.layout.size} parameters: give at least {least}"
         )
     thetas = [engine.layout.ravel(truth) for truth in truths]
-    roots, moments, rows = engine.moments(setting, thetas, draws, seed)
-    for truth, blocks in zip(truths, moments, strict=True):
-        if not np.isfinite(blocks).all():
+    # A truth that does not move is asked for at every size, and found once.
+    distinct = {theta.tobytes(): theta for theta in thetas}
+    roots, moments, rows = engine.moments(setting, list(distinct.values()), draws, seed)
+    found = {
+        key: Information(engine.layout, theta, root, blocks, rows)
+        for (key, theta), root, blocks in zip(distinct.items(), roots, moments, strict=True)
+    }
+    for truth, theta in zip(truths, thetas, strict=True):
+        if not np.isfinite(found[theta.tobytes()].blocks).all():
             point = ", ".join(f"{name} = {np.asarray(value)}" for name, value in truth.items())
             raise InputError(
                 f"the information is not finite at {point}: move the truth inside its range"
             )
-    return [
-        Information(engine.layout, theta, root, blocks, rows)
-        for theta, root, blocks in zip(thetas, roots, moments, strict=True)
-    ]
+    return [found[theta.tobytes()] for theta in thetas]
 
 
 def check_accuracy(name: str, error: float, draws: int, accuracy: float) -> None:

@@ -28,9 +28,13 @@ from bayes_cmoe.theory.hellinger import Hellinger, Sample
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores, scores_of
 
-__all__ = ["profile", "split_pair"]
+__all__ = ["half_splits", "profile", "split_pair"]
 
 DRAWS = 2**13
+FIRST, STEP, STEPS = 1e-3, 2.0, 40
+"""Half-splits are sought from this share of the box on, by this factor, so many times at most."""
+BETWEEN = 1.5
+"""Half-splits between which others are interpolated are apart by this factor."""
 STARTS = 3
 """Searches at each s beside the one from the split itself and from the s before."""
 
@@ -173,6 +177,60 @@ def profile(
         coords={"s": split, "label": list(layout.labels)},
         attrs={"variant": chosen.name, "regime": setting.name, "parameter": parameter},
     )
+
+
+def half_splits(
+    variant: str | Variant,
+    regime: str | Regime,
+    parameter: str,
+    distances: ArrayLike,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> NDArray:
+    """How far atoms may part unseen: the largest half-splits s with H(s) up to some distances.
+
+    Interpolated between the logarithms of a few; infinite where no split inside the regime's box is
+    so far, as where one of the atoms can be had without any rows.
+
+    Parameters
+    ----------
+    variant, regime, parameter, draws, seed
+        As of `profile`, of the parameter's first entry.
+    distances : array, shape (distance,)
+        Hellinger distances, such as c n^-1/2; positive.
+
+    Returns
+    -------
+    array, shape (distance,)
+
+    Raises
+    ------
+    InputError
+        As `profile`; when a distance is not positive.
+    """
+    wanted = np.asarray(distances, dtype=float)
+    if not (wanted.size and np.all(wanted > 0)):
+        raise InputError("a Hellinger distance has to be positive: give some such as 0.01")
+    setting = variant_named(variant).regime(regime)
+
+    def found(sizes: ArrayLike) -> NDArray:
+        own = profile(variant, regime, parameter, sizes, draws=draws, seed=seed)
+        return own["hellinger"].to_numpy()
+
+    lower, upper = setting.box.get(parameter, (0.0, 1.0))
+    low, widest = FIRST * (upper - lower), 0.5 * (upper - lower)
+    for _ in range(STEPS):
+        if found([low])[0] <= wanted.min():
+            break
+        low /= STEP
+    high = low
+    while high * STEP < widest and found([high])[0] < wanted.max():
+        high *= STEP
+    sizes = np.geomspace(low, high, 2 + int(np.log(high / low) / np.log(BETWEEN)))
+    # What counts is the widest split that is no farther than a distance.
+    reached = np.minimum.accumulate(found(sizes)[::-1])[::-1]
+    return np.exp(np.interp(np.log(wanted), np.log(reached), np.log(sizes), right=np.inf))
 
 
 def _tied(

@@ -129,6 +129,16 @@ def test_a_split_in_a_cell_counts_with_its_power(name: str, power: float) -> Non
         assert max(others.values()) < 1e-12
 
 
+def test_masses_are_of_whole_cells() -> None:
+    """Halves of one expert count together: masses .6 and .4 beside .5 and .5, by any factor."""
+    truth = point(2, 1, seed=5)
+    truth["tau"] = np.zeros(1)
+    fit = copied(truth, [0, 0, 1], [0.3, 0.3, 0.4])
+    # The least of |.6 - c / 2| + |.4 - c / 2| over c.
+    assert LOSSES.masses(fit, truth) == pytest.approx(0.2, rel=1e-9)
+    assert LOSSES.masses(copied(truth, [0, 0, 1], [0.2, 0.3, 0.5]), truth) < 1e-12
+
+
 @pytest.mark.parametrize("offset", [0.5, 3.0, 10.0])
 def test_a_common_offset_of_all_gates_is_no_difference_but_in_d2(offset: float) -> None:
     fit = copied(LINE, [0, 0, 1, 1], [0.5, 0.5, 0.5, 0.5])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_cmoe.sweep.averages import average, median, share
+from bayes_cmoe.sweep.averages import average, median, middle, share
 
 SETS = 1000
 
@@ -177,3 +177,32 @@ def test_one_fit_that_ran_away_leaves_a_wide_interval_and_no_fault():
     error = np.sqrt(15 / 16 * np.sum((logs - np.mean(logs)) ** 2))
     assert found.error == pytest.approx(error, rel=1e-12)
     assert found.error > 50
+
+
+@pytest.mark.parametrize("replications", [8, 40, 200])
+def test_medians_hold_the_truth_also_of_a_law_without_a_mean(replications):
+    """log |Cauchy|: the median of the size is one, its log's deviation pi / (2 sqrt(R))."""
+    rng = np.random.default_rng(replications)
+    found = [middle(np.abs(row)) for row in rng.standard_cauchy((SETS, replications))]
+    logs, errors = (np.array([getattr(own, name) for own in found]) for name in ("log", "error"))
+    half = stats.t.ppf(0.975, replications - 1) * errors
+    held = np.mean(np.abs(logs) <= half)
+    # Of few it is cautious.
+    few = replications < 20
+    assert held > 0.93
+    assert held < (1.0 if few else 0.98)
+    assert logs.std() == pytest.approx(np.pi / 2 / replications**0.5, rel=0.15)
+    scale = np.sqrt(np.mean(errors**2)) / logs.std()
+    assert 0.9 < scale < (1.8 if few else 1.25)
+
+
+def test_a_median_passes_over_failed_fits_and_zeros():
+    whole = middle([1.0, 2.0, 4.0, 8.0, 16.0])
+    assert middle([np.nan, 1.0, 2.0, 4.0, 8.0, 16.0]) == whole
+    assert np.exp(whole.log) == pytest.approx(4.0)
+    assert whole.freedom == 4
+    few = middle([0.0, 2.0, 4.0, 8.0, 16.0])
+    assert few.log == whole.log
+    assert few.error > whole.error
+    assert np.isnan(middle([0.0, 0.0, 1.0]).log)
+    assert np.isnan(middle([1.0]).log)

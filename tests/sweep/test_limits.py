@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_cmoe.study.losses import loss_at
+from bayes_cmoe.study.losses import losses_at
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.bounds import bounds_of
 from bayes_cmoe.sweep.cells import cells_of, measured_of
@@ -23,7 +23,7 @@ LEVELS = (0.5, 0.8, 0.9)
 
 def a_loss(errors):
     """Twice one error plus another's square."""
-    return 2.0 * np.abs(errors["lam"]) + np.abs(errors["expert"]) ** 2
+    return (2.0 * np.abs(errors["lam"]) + np.abs(errors["expert"]) ** 2)[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,8 @@ def test_the_loss_is_the_variants():
     )
     size = np.linalg.norm(moved)
     expected = size**2 * 0.1 + share * size * 0.2
-    assert loss_at(regime, truth)({"lam": np.array(0.1), "expert": np.array(0.2)}) == pytest.approx(
-        expected
-    )
+    found = losses_at(regime, truth)({"lam": np.array(0.1), "expert": np.array(0.2)})
+    assert found == pytest.approx([expected])
 
 
 LABEL = "constant_contaminated/distinguishable"

@@ -161,6 +161,14 @@ def test_the_same_draws_whatever_else_is_asked() -> None:
     np.testing.assert_array_equal(many[1].matrix, alone.matrix)
 
 
+def test_a_truth_that_is_asked_for_again_is_found_once() -> None:
+    regime = variant_named(CONSTANT).regime("merging")
+    truths = [regime.truth(n) for n in (1e3, 1e4, 1e3)]
+    first, other, again = information_along(CONSTANT, regime, truths, draws=2**14)
+    assert again is first
+    assert not np.array_equal(other.matrix, first.matrix)
+
+
 SAME = {"a": [1.0], "b": 0.3, "nu": 1.0}
 SAME_CLASSES = {"a": [[1.5, 0.0], [0.0, 1.5]], "b": [0.5, 0.0]}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import InputError, variant_named
-from bayes_cmoe.theory.profiles import profile, split_pair
+from bayes_cmoe.theory.profiles import half_splits, profile, split_pair
 from tests.experts.parts import VARIANT, Named, log_density
 
 NAME = "softmax_gaussian_moe"
@@ -74,3 +74,26 @@ def test_what_has_no_split_is_refused() -> None:
     with pytest.raises(InputError, match="has 1 entries"):
         profile(NAME, "soft-3", "a", [0.1], entry=1)
     assert split_pair(variant_named(NAME).regime("plane-5")) == (0, 1)
+
+
+def test_unseen_splits_are_those_whose_profile_is_so_far() -> None:
+    """Of two atoms' intercepts H ~ s^4: four times the rows narrow the split by 2^(1/4)."""
+    wanted = np.array([2e-4, 1e-4, 1e-3])
+    found = half_splits(NAME, "soft-3", "b", wanted, draws=DRAWS)
+    assert found[0] / found[1] == pytest.approx(2**0.25, abs=0.02)
+    order = np.argsort(found)
+    own = profile(NAME, "soft-3", "b", found[order], draws=DRAWS)
+    np.testing.assert_allclose(own.hellinger.values, wanted[order], rtol=0.05)
+
+
+@pytest.mark.slow
+def test_a_split_that_no_data_of_a_size_can_see_is_infinite() -> None:
+    """Where the gate is steep one of two atoms can lose its rows, whatever its slope."""
+    found = half_splits(NAME, "over-3", "beta", [1e-4, 2e-2], draws=DRAWS)
+    assert np.isfinite(found[0])
+    assert found[1] == np.inf
+
+
+def test_no_distance_is_refused() -> None:
+    with pytest.raises(InputError, match="has to be positive"):
+        half_splits(NAME, "soft-3", "b", [0.0])

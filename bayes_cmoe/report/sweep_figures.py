@@ -52,6 +52,8 @@ SAID = {
     "nuts": ("posterior's expected loss", "its limit"),
 }
 """Method -> what is measured, what theory says of it."""
+MEDIANS = {"map": "median error of the MAP", "nuts": "median of the posterior's loss"}
+"""What is measured where the fit has more experts than the truth."""
 NOT_LOCAL_SAID = "theory not local"
 LINES: dict[str, dict[str, Any]] = {
     "bound": {"color": "C0", "linestyle": "C0"},
@@ -145,6 +147,8 @@ def _errors(comparison: Comparison, setting: Setting, name: str, limits: Span) -
             visuals=_visuals(look, first), **frame,
         )  # fmt: skip
         measured, limit = SAID[method]
+        if setting.study.over_specified:
+            measured = MEDIANS[method]
         said = {"error": measured, "bound": limit, "modulus": "modulus", "local": NOT_LOCAL_SAID}
         said |= {"exponent": _rate(comparison, setting, name)} if first else {}
         key |= _artists(drawn, said, path_of(setting.label), name)

@@ -33,6 +33,7 @@ from bayes_cmoe.sweep.verdicts import WORDS
 
 __all__ = ["sweep_page"]
 
+NO_THEORY = WORDS[-1]
 MARKS = dict(zip(WORDS, ("●", "✕", "◐", "○", "–"), strict=True))
 """Verdicts by sign, so that colour is not needed to tell them apart."""
 SHOWN_FAILURES = 300
@@ -135,7 +136,7 @@ def _variant(comparison: Comparison, name: str, known: list[dict[str, Any]]) -> 
             mark = sources.index(source) + 1 if source else 0
             greek = {"formula": _greek(formula), "moves": "alpha" in formula or "gamma" in formula}
             lower = _lower(rate["exponent_lower"]) if source else ""
-            rows[label].append({**rate, **greek, "source": mark, "lower": lower})
+            rows[label].append({**rate, **greek, **_beside(rate), "source": mark, "lower": lower})
     methods = [method for method in comparison.design.plans if _has(rows, method)]
     return {
         "name": name,
@@ -179,6 +180,17 @@ def _glance(rows: dict[str, list[dict[str, Any]]], method: str) -> dict[str, Any
     return {
         "method": method,
         "lines": [(name, [own.get(name) for own in chosen.values()]) for name in parameters],
+    }
+
+
+def _beside(rate: dict[str, Any]) -> dict[str, Any]:
+    """What a rate is set beside at a glance: the bound, or else the modulus and the exponent."""
+    if rate["verdict"] != NO_THEORY:
+        return {"word": rate["verdict"], "words": rate["says"], "beside": rate["bound_slope"]}
+    return {
+        "word": rate["exponent_verdict"],
+        "words": rate["exponent_says"],
+        "beside": rate["modulus_slope"],
     }
 
 

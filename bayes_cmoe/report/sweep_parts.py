@@ -12,7 +12,6 @@ import pandas as pd
 import xarray as xr
 
 from bayes_cmoe.report.numbers import vector
-from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.setting import Setting
@@ -28,15 +27,18 @@ BESIDE = ("pytensor", "jaxlib", "numba", "dask", "distributed")
 def kind_of(setting: Setting) -> str:
     """Whether a regime is distinguishable: its rates do not depend on how the prompt merges.
 
+    No fit with more experts than the truth is: many parameters have the same density.
+
     Examples
     --------
     >>> kind_of(Setting("constant_contaminated", "merging"))
     'non-distinguishable'
     """
-    rates = variant_named(setting.variant).regime(setting.regime).published
+    rates = setting.study.published
     if not rates:
         return KINDS[2]
-    return KINDS[1] if any(rate.upper.gamma for rate in rates) else KINDS[0]
+    moves = any(rate.upper.gamma for rate in rates)
+    return KINDS[1] if moves or setting.study.over_specified else KINDS[0]
 
 
 def progress(design: Design, table: xr.Dataset, waiting: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
     sizes = sorted({n for plan in design.plans.values() for n in plan.sizes})
     found = []
     for setting in design.settings:
-        regime = variant_named(setting.variant).regime(setting.regime)
+        regime = setting.study
         alpha, gamma = setting.powers
         here, there = (
             _truth_lines(regime.truth(n, setting.alpha, setting.gamma))
@@ -70,6 +72,7 @@ def regimes(design: Design) -> list[dict[str, Any]]:
                 "variant": setting.variant,
                 "name": setting.name,
                 "kind": kind_of(setting),
+                "over_specified": regime.over_specified,
                 "summary": regime.summary,
                 "expert": regime.expert,
                 "prompts": regime.prompts,

@@ -9,9 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.study.losses import loss_names, losses_at
-from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT
-from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.limits import Limit
 from bayes_cmoe.sweep.measured import LEVEL, Measured
@@ -39,11 +37,6 @@ class Cell:
         """The setting's label."""
         return self.setting.label
 
-    @cached_property
-    def study(self) -> Regime:
-        """The regime itself."""
-        return variant_named(self.setting.variant).regime(self.setting.regime)
-
     @property
     def statistic(self) -> str:
         """How fits are averaged: by medians where the fit has more experts than the truth.
@@ -51,7 +44,7 @@ class Cell:
         What is proved there is in probability, and an estimate that lies far off in one data set
         of many would be all that is seen of a mean.
         """
-        return "median" if self.study.over_specified else MEASURES[self.method][1]
+        return "median" if self.setting.study.over_specified else MEASURES[self.method][1]
 
     @property
     def is_controlled(self) -> bool:
@@ -110,13 +103,13 @@ class Cell:
 
     def _limiting(self, n: int, fits: xr.Dataset, linear: NDArray) -> xr.Dataset:
         own = self.theory.sel(n=n)
-        truth = self.study.truth(n, self.setting.alpha, self.setting.gamma)
+        truth = self.setting.study.truth(n, self.setting.alpha, self.setting.gamma)
         entries = own["entries"].to_numpy().astype(bool)
         limit = Limit(
             tuple(own["target"].to_numpy()),
             entries[entries.any(axis=1)],
             own["spread"].to_numpy(),
-            losses_at(self.study, truth),
+            losses_at(self.setting.study, truth),
         )
         coords = {"target": own["target"], "level": fits["level"]}
         sizes = (("fit", "target"), limit.distances(linear))
@@ -206,7 +199,7 @@ def entries_of(cell: Cell) -> list[str]:
     names = list(cell.theory["target"].to_numpy())
     vectors = {name.partition("[")[0] for name in names if "[" in name}
     share, parameter = (cell.theory.attrs[name] for name in ("share", "share_parameter"))
-    others = {*vectors, EXPERT, *loss_names(cell.study)} | (
+    others = {*vectors, EXPERT, *loss_names(cell.setting.study)} | (
         {share} if share != parameter else set()
     )
     names = [name for name in names if name not in others]

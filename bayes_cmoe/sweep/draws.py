@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.lazy import xr
-from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.plans import NutsPlan
 from bayes_cmoe.sweep.setting import Setting
@@ -110,7 +109,7 @@ def kept_draws(
 def _groups(
     setting: Setting, n: int, posterior: xr.Dataset
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
-    regime = variant_named(setting.variant).regime(setting.regime)
+    regime = setting.study
     values = regime.truth(n, setting.alpha, setting.gamma)
     dims = {str(name): own.dims[len(FRONT) :] for name, own in posterior.data_vars.items()}
     coords = {dim: posterior[dim] for own in dims.values() for dim in own}

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from bayes_cmoe.study.losses import loss_names
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT, Targets
-from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.theory.modulus import modulus
@@ -50,7 +49,7 @@ def moduli(
     sizes = np.array(sorted({n for plan in design.plans.values() for n in plan.sizes}))
     far = ~(resolution >= RESOLVED)
     found = np.where(far, np.nan, bound)
-    regime = variant_named(setting.variant).regime(setting.regime)
+    regime = setting.study
     if regime.over_specified:
         for name, values in _spreads(setting, regime, sizes).items():
             found[len(targets.names) + loss_names(regime).index(name)] = values

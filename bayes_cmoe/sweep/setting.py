@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from bayes_cmoe.errors import InputError, choose
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import variant_named
 
 __all__ = ["Setting"]
@@ -44,9 +45,14 @@ class Setting:
         return self.label.removeprefix(f"{self.variant}/")
 
     @property
+    def study(self) -> Regime:
+        """The regime itself."""
+        return variant_named(self.variant).regime(self.regime)
+
+    @property
     def powers(self) -> tuple[Fraction, Fraction]:
         """alpha and gamma along the truth path: its own, or the regime's."""
-        path = variant_named(self.variant).regime(self.regime).path
+        path = self.study.path
         return (
             path.alpha if self.alpha is None else self.alpha,
             path.gamma if self.gamma is None else self.gamma,

@@ -1,12 +1,14 @@
 """What a sweep found, in plain sentences."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayes_cmoe.report.comparison import Comparison
-from bayes_cmoe.report.sweep_parts import KINDS, kind_of
+from bayes_cmoe.report.sweep_parts import KINDS, PLACES, kind_of, leading
+from bayes_cmoe.study.losses import LOSS
 from bayes_cmoe.sweep.verdicts import MOST, two_digits
 
 __all__ = ["finding"]
@@ -14,10 +16,12 @@ __all__ = ["finding"]
 FEW = 10
 """Data sets from which intervals are still rough."""
 NAMES = {"map": "the MAP's error", "nuts": "the posterior's expected loss"}
+SUBJECTS = {False: "the prompt's share", True: "the loss between mixing measures"}
+"""What is led with, of prompts beside a frozen expert and of experts alone."""
 
 
 def finding(comparison: Comparison) -> list[str]:
-    """What a sweep found: how fast the share is learned, and how its rates stand to the bound.
+    """What a sweep found: how fast share or loss fall, and how its rates stand to the bound.
 
     Parameters
     ----------
@@ -30,7 +34,8 @@ def finding(comparison: Comparison) -> list[str]:
     """
     if comparison.rates.empty:
         return []
-    return [*_share(comparison), *_verdicts(comparison), *_few(comparison)]
+    leads = [sentence for alone in SUBJECTS for sentence in _leading(comparison, alone)]
+    return [*leads, *_verdicts(comparison), *_few(comparison)]
 
 
 def _few(comparison: Comparison) -> list[str]:
@@ -82,8 +87,10 @@ def _would_decide(needed: float) -> str:
     return f" (about {two_digits(needed):,.0f} data sets of each size would decide half of them)"
 
 
-def _share(comparison: Comparison) -> list[str]:
+def _leading(comparison: Comparison, alone: bool) -> list[str]:
     """How fast the share is learned in regimes of each kind, by the first method that has both.
+
+    The loss, of experts `alone`.
 
     Where theory is local, if both kinds have such sizes: elsewhere a few fits at an edge of the box
     make an error as large as one likes.
@@ -91,44 +98,49 @@ def _share(comparison: Comparison) -> list[str]:
     places = {"local_slope": ", at the sizes at which theory is local", "slope": ""}
     for method in comparison.design.plans:
         for slope, where in places.items():
-            easy, hard = (_slopes(comparison, method, kind, slope) for kind in KINDS[:2])
+            easy, hard = (_slopes(comparison, alone, method, kind, slope) for kind in KINDS[:2])
             if easy and hard:
+                here, there = PLACES[alone]
                 return [
-                    f"In the prompt's share {NAMES[method]} falls as {_power(easy)} where prompt "
-                    f"and frozen expert are distinguishable, and as {_power(hard)} where they are "
-                    f"not{where}{_ratio(comparison, method)}."
+                    f"In {SUBJECTS[alone]} {NAMES[method]} falls as {_power(easy)} {here}, and as "
+                    f"{_power(hard)} {there}{where}{_ratio(comparison, alone, method)}."
                 ]
     return []
 
 
-def _slopes(comparison: Comparison, method: str, kind: str, slope: str) -> list[float]:
-    """Slopes of the share's error in the regimes of a kind."""
-    slopes = [float(row[slope]) for row in _rows(comparison, method, kind)]
+def _slopes(comparison: Comparison, alone: bool, method: str, kind: str, slope: str) -> list[float]:
+    """Slopes of what is led with in the regimes of a kind."""
+    slopes = [float(row[slope]) for row in _rows(comparison, alone, method, kind)]
     return [slope for slope in slopes if np.isfinite(slope)]
 
 
-def _rows(comparison: Comparison, method: str, kind: str) -> list[dict[str, float]]:
+def _rows(comparison: Comparison, alone: bool, method: str, kind: str) -> list[dict[str, Any]]:
     rates = comparison.rates
     found = []
     for setting in comparison.design.settings:
         if setting.label not in comparison.bounds or kind_of(setting) != kind:
             continue
-        share = comparison.bounds[setting.label].attrs["share"]
+        lead = leading(setting, comparison.bounds[setting.label])
+        if (lead == LOSS) != alone:
+            continue
         own = rates[
             (rates["regime"] == setting.label)
             & (rates["method"] == method)
-            & (rates["parameter"] == share)
+            & (rates["parameter"] == lead)
         ]
-        found += own.to_dict("records")
+        found += [
+            {str(name): value for name, value in row.items()} for row in own.to_dict("records")
+        ]
     return found
 
 
-def _ratio(comparison: Comparison, method: str) -> str:
+def _ratio(comparison: Comparison, alone: bool, method: str) -> str:
     """How many times as large the merging error is at the largest size, for one pair of regimes."""
-    labels = [[row["regime"] for row in _rows(comparison, method, kind)] for kind in KINDS[:2]]
-    if [len(own) for own in labels] != [1, 1]:
+    rows = [_rows(comparison, alone, method, kind) for kind in KINDS[:2]]
+    # Losses of different fits are no multiples of one another.
+    if alone or [len(own) for own in rows] != [1, 1]:
         return ""
-    last = [_last(comparison.errors, str(own[0]), method, comparison) for own in labels]
+    last = [_last(comparison.errors, str(own[0]["regime"]), method, comparison) for own in rows]
     if not all(np.isfinite(last)) or not last[0] > 0:
         return ""
     n = int(comparison.design.plans[method].sizes[-1])

@@ -101,7 +101,7 @@ def sweep_figures(comparison: Comparison) -> dict[str, Figure]:
 
 def _errors_of(comparison: Comparison, settings: Sequence[Setting]) -> dict[str, Figure]:
     """A variant's errors, a parameter's on the same scale in all regimes."""
-    known = {one: parameters_of(comparison.bounds[one.label]) for one in settings}
+    known = {one: parameters_of(one, comparison.bounds[one.label]) for one in settings}
     found = {}
     for name in dict.fromkeys(name for own in known.values() for name in own):
         limits = _limits(comparison, settings, name)
@@ -197,7 +197,7 @@ def _powers(setting: Setting) -> list[str]:
 
 def _efficiency(comparison: Comparison, setting: Setting) -> Figure | None:
     """Bound over error of the MAP, every parameter in one panel."""
-    names = parameters_of(comparison.bounds[setting.label])
+    names = parameters_of(setting, comparison.bounds[setting.label])
     stats = averages_of(comparison, setting.label, "map", names)
     known = [name for name in names if name in stats and stats[name].notnull().any()]
     tree = tree_of(comparison, setting.label, "map")

@@ -17,15 +17,18 @@ from bayes_cmoe.report.posterior_tables import UNMIXED
 from bayes_cmoe.report.sweep_figures import picture_name
 from bayes_cmoe.report.sweep_parts import (
     KINDS,
+    PLACES,
     environment,
     failed_fits,
     kind_of,
+    leading,
     progress,
     regimes,
     status_table,
 )
 from bayes_cmoe.report.sweep_trees import by_variant, parameters_of
 from bayes_cmoe.study.concentration import LEVELS
+from bayes_cmoe.study.losses import LOSS
 from bayes_cmoe.study.variant import variant_named
 from bayes_cmoe.sweep.presets import toml_of
 from bayes_cmoe.sweep.setting import Setting
@@ -156,8 +159,8 @@ def _variant(comparison: Comparison, name: str, known: list[dict[str, Any]]) -> 
 def _panels(comparison: Comparison, own: list[dict[str, Any]]) -> dict[str, Any]:
     """Names of a variant's pictures: of each parameter's errors, and of the efficiencies."""
     settings = [Setting.parse(regime["label"]) for regime in own]
-    theories = [comparison.bounds[setting.label] for setting in settings]
-    known = dict.fromkeys(name for theory in theories for name in parameters_of(theory))
+    drawn = [parameters_of(setting, comparison.bounds[setting.label]) for setting in settings]
+    known = dict.fromkeys(name for own in drawn for name in own)
     return {
         "panels": {
             name: [picture_name("errors", setting, name) for setting in settings] for name in known
@@ -247,7 +250,7 @@ def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _lead(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[str, Any]:
-    """The figure at the top: the share's, where it is learned fast beside where it is not.
+    """The figure at the top: of share or loss, where it is learned fast beside where it is not.
 
     Of the first variant that has both, or else of the first regimes of each kind there is.
     """
@@ -255,12 +258,14 @@ def _lead(comparison: Comparison, pictures: Mapping[str, Picture]) -> dict[str, 
     groups = [*variants, [setting for settings in variants for setting in settings]]
     pairs = [_first_of_each(settings) for settings in groups]
     chosen = next((pair for pair in pairs if len(pair) > 1), pairs[-1])
-    shares = [comparison.bounds[setting.label].attrs["share"] for setting in chosen]
-    names = [picture_name("errors", *own) for own in zip(chosen, shares, strict=True)]
+    led = [leading(setting, comparison.bounds[setting.label]) for setting in chosen]
+    names = [picture_name("errors", *own) for own in zip(chosen, led, strict=True)]
+    here, there = PLACES[LOSS in led]
     return {
         "names": [name for name in names if name in pictures],
-        "parameter": " and ".join(dict.fromkeys(shares)),
-        "both": len(chosen) > 1,
+        "parameter": " and ".join(dict.fromkeys(led)),
+        "alone": LOSS in led,
+        "places": f"{here}, and {there}" if len(chosen) > 1 else "",
     }
 
 

@@ -12,14 +12,30 @@ import pandas as pd
 import xarray as xr
 
 from bayes_cmoe.report.numbers import vector
+from bayes_cmoe.study.losses import LOSS
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.rows import FAILURES
 from bayes_cmoe.sweep.setting import Setting
 
-__all__ = ["KINDS", "environment", "failed_fits", "kind_of", "progress", "regimes", "status_table"]
+__all__ = [
+    "KINDS",
+    "PLACES",
+    "environment",
+    "failed_fits",
+    "kind_of",
+    "leading",
+    "progress",
+    "regimes",
+    "status_table",
+]
 
 KINDS = ("distinguishable", "non-distinguishable", "no published rate")
 """What the theory says of a regime, in the order in which a page shows them."""
+PLACES = {
+    False: ("where prompt and frozen expert are distinguishable", "where they are not"),
+    True: ("where the fit has as many experts as the truth", "where it has more"),
+}
+"""What the first two kinds are, of prompts beside a frozen expert and of experts alone."""
 BESIDE = ("pytensor", "jaxlib", "numba", "dask", "distributed")
 """Packages that matter beside the direct dependencies, where they are installed."""
 
@@ -39,6 +55,18 @@ def kind_of(setting: Setting) -> str:
         return KINDS[2]
     moves = any(rate.upper.gamma for rate in rates)
     return KINDS[1] if moves or setting.study.over_specified else KINDS[0]
+
+
+def leading(setting: Setting, theory: xr.Dataset) -> str:
+    """The target that a page begins with: the prompt's share, or the loss that a regime declares.
+
+    Parameters
+    ----------
+    setting : Setting
+    theory : Dataset
+        Its bounds.
+    """
+    return LOSS if setting.study.loss is not None else str(theory.attrs["share"])
 
 
 def progress(design: Design, table: xr.Dataset, waiting: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import xarray as xr
 from bayes_cmoe.plots.averages import PARTS
 from bayes_cmoe.plots.fits import OF_THEORY, path_of
 from bayes_cmoe.report.comparison import Comparison
-from bayes_cmoe.report.sweep_parts import KINDS, kind_of
+from bayes_cmoe.report.sweep_parts import KINDS, kind_of, leading
+from bayes_cmoe.study.losses import LOSS, loss_names
 from bayes_cmoe.sweep.cells import MEASURES
 from bayes_cmoe.sweep.setting import Setting
 
@@ -19,16 +20,23 @@ COLUMNS = ("rmse", "low", "high")
 """Of the table of errors, in the order of `PARTS`."""
 
 
-def parameters_of(theory: xr.Dataset) -> list[str]:
+def parameters_of(setting: Setting, theory: xr.Dataset) -> list[str]:
     """The targets that are drawn: the share, whole parameters and the expert's joint norm.
 
-    The loss is in no parameter's units and its weights move with n, so it stays in the tables; a
-    parameter whose function is the share is left out beside it, for which rates are published.
+    A loss made of published rates is in no parameter's units and its weights move with n, so it
+    stays in the tables; one that the regime declares comes first, and alone with the further ones
+    where the fit has more experts than the truth. A parameter whose function is the share is left
+    out beside it, for which rates are published.
     """
     names = [str(name) for name in theory["target"].to_numpy() if "[" not in str(name)]
-    share = theory.attrs["share"]
-    dropped = {"loss", theory.attrs["share_parameter"], share}
-    return [*([share] if share in names else []), *(name for name in names if name not in dropped)]
+    if setting.study.over_specified:
+        return [name for name in names if name in loss_names(setting.study)]
+    first = [leading(setting, theory), theory.attrs["share"]]
+    dropped = {LOSS, theory.attrs["share_parameter"], *first}
+    return [
+        *(name for name in dict.fromkeys(first) if name in names),
+        *(name for name in names if name not in dropped),
+    ]
 
 
 def by_variant(comparison: Comparison) -> dict[str, list[Setting]]:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from bayes_cmoe.estimate.bridge import bridged
+from bayes_cmoe.estimate.bridge import FREEDOM, _Kernels, bridged
 
 COVER = np.array([[2.0, 0.6], [0.6, 0.5]])
 
@@ -66,3 +66,30 @@ def test_values_that_are_no_number_have_no_mass() -> None:
 
     found = bridged(half, draws, rng)
     assert found.log == pytest.approx(np.log(0.5), abs=5 * found.error)
+
+
+def test_the_proposal_is_drawn_from_its_density() -> None:
+    """Kernels about points that are far apart: each is a t law of the points' own shape."""
+    rng = np.random.default_rng(4)
+    points = rng.multivariate_normal([0.0, 0.0], COVER, 50)
+    kernels = _Kernels(points)
+    drawn = kernels.draw(rng, 200_000)
+    shape = kernels.root @ kernels.root.T
+    np.testing.assert_allclose(shape, np.cov(points.T) * shape[0, 0] / np.cov(points.T)[0, 0])
+    own = stats.multivariate_t(shape=shape, df=FREEDOM)
+    at = rng.normal(size=(5, 2))
+    mixed = [np.mean(own.pdf(one - points)) for one in at]
+    np.testing.assert_allclose(np.exp(kernels.log_density(at)), mixed, rtol=1e-10)
+    spread = np.cov(points.T, bias=True) + shape * FREEDOM / (FREEDOM - 2.0)
+    np.testing.assert_allclose(np.cov(drawn.T), spread, rtol=0.03)
+
+
+def test_the_error_is_that_of_the_mean_of_the_two_halves() -> None:
+    """It says what is seen over repetitions, within what few rounds can tell."""
+    rng = np.random.default_rng(5)
+    found = [
+        bridged(normal, rng.multivariate_normal([1.0, -1.0], COVER, 200), rng) for _ in range(60)
+    ]
+    off = np.array([(one.log - 3.7) / one.error for one in found])
+    # Of each half, which is more than of both: on the safe side by less than two.
+    assert 0.5 < np.sqrt(np.mean(off**2)) < 1.15

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.energy import Field
-from bayes_cmoe.estimate.tempering import temper
+from bayes_cmoe.estimate.tempering import _next_degree, temper
 
 MIDDLE = np.array([1.0, -2.0, 0.5])
 PRECISION = np.array([[40.0, 12.0, 0.0], [12.0, 9.0, -1.0], [0.0, -1.0, 4000.0]])
@@ -104,3 +104,11 @@ def test_draws_without_mass_are_left() -> None:
             [1.0],
             np.random.default_rng(0),
         )
+
+
+def test_a_degree_leaves_nine_tenths_of_the_particles_effective() -> None:
+    """Of energies ~ N(m, s²) a share exp(-d² s²) is effective after a step of d."""
+    energy = 3.0 + 5.0 * np.random.default_rng(2).standard_normal(200_000)
+    expected = np.sqrt(-np.log(0.9)) / 5.0
+    assert _next_degree(energy, 0.4, 1.0) - 0.4 == pytest.approx(expected, rel=0.02)
+    assert _next_degree(energy, 0.4, 0.41) == 0.41

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import InputError, variant_named
-from bayes_cmoe.theory.learning import learning_coefficient
+from bayes_cmoe.theory.learning import _distance_row, learning_coefficient
 
 MOE = variant_named("softmax_gaussian_moe")
 OVERLAPPING = MOE.regime("soft-3")
@@ -19,6 +19,19 @@ BOX = {
     "nu": (0.1, 4.0),
 }
 """So narrow that no expert can vanish."""
+
+
+def test_a_node_counts_by_its_part_of_the_distance() -> None:
+    """-w (sqrt p - sqrt q)² / 2; its slope in log p by differences, the curvature where p is q."""
+    weight, truth = np.array([0.5, 2.0, 1.0]), np.array([-1.0, 0.3, -2.0])
+    logp = truth + np.array([1e-9, 0.7, -3.0])
+    value, slope, bend = (np.asarray(own) for own in _distance_row(logp, (weight, truth)))
+    expected = -0.5 * weight * (np.exp(logp / 2) - np.exp(truth / 2)) ** 2
+    np.testing.assert_allclose(value[1:], expected[1:], rtol=1e-12)
+    assert value[0] == pytest.approx(-0.125 * 0.5 * np.exp(-1.0) * 1e-18, rel=1e-6)
+    ends = [np.asarray(_distance_row(logp + s, (weight, truth))[0]) for s in (1e-5, -1e-5)]
+    np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-5, rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(bend[0], 0.25 * 0.5 * np.exp(-1.0), rtol=1e-6)
 
 
 def moe(copies: tuple[int, ...]):

@@ -1,6 +1,8 @@
 """Criteria for the number of experts, against regression by closed forms and quadrature."""
 
+from importlib import import_module
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from bayes_cmoe import Data, InputError, simulate, variant_named
 from bayes_cmoe.front.number_of_experts import CRITERIA, number_of_experts
 from tests.experts.parts import log_density
 
+# Its function has the module's name in the package.
+experts = import_module("bayes_cmoe.front.number_of_experts")
 MOE = variant_named("softmax_gaussian_moe")
 ROWS = 80
 
@@ -131,6 +135,37 @@ def test_the_dendrogram_is_of_the_merged_fit(found: xr.Dataset) -> None:
     mean = found.loglik.values[1] / ROWS
     height = -value(found, "dendrogram", 2) - np.log(ROWS) * mean
     assert 0.0 < height < 10.0
+
+
+def test_a_level_of_the_dendrogram_is_height_and_likelihood(data: Data) -> None:
+    """Two atoms of known places: their distance over 1/w + 1/w', and log n times the mean."""
+    named = {
+        "beta": np.array([[0.4]]), "tau": np.array([0.3]), "a": np.array([[-0.5], [0.8]]),
+        "b": np.array([-0.6, 0.5]), "nu": np.array([0.7, 0.4]),
+    }  # fmt: skip
+    own = experts._in_own_units(data)
+    compiled = [experts._compiled(MOE, "linear", 1, k) for k in (1, 2)]
+    theta = compiled[1].posterior.layout.ravel(named)
+    found = experts._dendrogram(compiled, own, SimpleNamespace(theta=theta), MOE.losses)
+    weight = np.exp([0.3, 0.0]) / np.exp([0.3, 0.0]).sum()
+    apart = 1.1**2 + np.linalg.norm([0.4, 1.3, 0.3])
+    mean = log_density(named, own.x, own.y).mean()
+    expected = apart / np.sum(1.0 / weight) + np.log(ROWS) * mean
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(-expected, rel=1e-10)
+
+
+def test_bridge_sampling_counts_the_orders_of_experts(data: Data, monkeypatch) -> None:
+    """What it finds is the mass of one order; each of the two has as much."""
+    monkeypatch.setattr(experts, "bridged", lambda *args, **others: experts.Evidence(-5.0, 0.1))
+    own = experts._in_own_units(data)
+    for k, orders in ((1, 1.0), (2, 2.0)):
+        energies = experts._compiled(MOE, "linear", 1, k)
+        points = np.random.default_rng(0).normal(size=(4, energies.posterior.layout.size))
+        rows = experts._rows(energies, own)
+        found = experts._bridge(energies, rows, points, np.random.default_rng(1))
+        assert found.log == pytest.approx(-5.0 + np.log(orders))
+        assert found.error == 0.1
 
 
 def test_merging_has_every_draw(found: xr.Dataset) -> None:

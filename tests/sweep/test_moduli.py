@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bayes_cmoe.sweep import moduli as lines
 from bayes_cmoe.sweep.bounds import bounds_of
 from bayes_cmoe.sweep.design import Design, MapPlan
 from bayes_cmoe.sweep.moduli import RESOLVED
@@ -51,3 +52,24 @@ def test_other_targets_and_designs_say_nothing(found):
     silent = bounds_of(design, SETTING, draws=2**15)["modulus"]
     assert np.isnan(silent.sel(n=SIZES[0])).all()
     assert np.isfinite(silent.sel(n=SIZES[1], target="lam"))
+
+
+def test_a_spreads_line_is_half_of_how_far_atoms_may_part(monkeypatch):
+    """Within two standard errors, sqrt(2 / (4 n)) in Hellinger distance; nothing is said of inf."""
+    asked = {}
+
+    def half_splits(variant, regime, parameter, distances):
+        asked[parameter] = distances
+        return np.where(distances > 0.01, np.inf, distances ** (1 / 4))
+
+    monkeypatch.setattr(lines, "half_splits", half_splits)
+    setting = Setting.parse("softmax_gaussian_moe/over-3")
+    sizes = np.array([100, 10_000])
+    found = lines._spreads(setting, setting.study, sizes)
+    assert list(found) == ["beta-spread", "a-spread", "b-spread", "nu-spread"]
+    radius = np.sqrt(0.5 / sizes)
+    np.testing.assert_allclose(asked["b"], radius)
+    assert np.isnan(found["b-spread"][0])
+    assert found["b-spread"][1] == pytest.approx(radius[1] ** (1 / 4) / 2.0)
+    tilted = Setting.parse("softmax_gaussian_moe/tilt-4")
+    assert lines._spreads(tilted, tilted.study, sizes) == {}

@@ -56,5 +56,6 @@ def test_kept_executables_give_the_same_bits(tmp_path: Path) -> None:
     without = rows(XDG_CACHE_HOME=str(tmp_path / "none"))
     cold = rows(XDG_CACHE_HOME=str(tmp_path))
     (folder,) = [each for each in (tmp_path / "bayes_cmoe").iterdir() if each.is_dir()]
-    assert len(list(folder.iterdir())) > 5
+    # How many depends on the machine: what compiles in no time is not kept.
+    assert any(folder.iterdir())
     assert without == cold == rows(XDG_CACHE_HOME=str(tmp_path))

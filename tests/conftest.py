@@ -38,9 +38,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, _FLAGS))
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _figures_are_closed() -> Iterator[None]:
-    """What a file's tests leave open does not count for the next, which a warning would fail."""
+    """What a test leaves open does not count for the next, which a warning would fail."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")

@@ -95,7 +95,8 @@ def plot_contraction(
     layers.add(line_xy, "bound", points(sizes, bound), color="C0", linestyle="C1")
     if method == "map":
         modulus = _log10(theory_of(tree, "modulus", fits))
-        apart = points(sizes, modulus.where(abs(modulus - bound).max("n") > 0.0))
+        # Where it is the bound at all sizes it is not drawn again.
+        apart = points(sizes, modulus.where(~(abs(modulus - bound).max("n") == 0.0)))
         layers.add(line_xy, "modulus", apart, color="C0", linestyle="C3")
     published = _through_the_last(theory_of(tree, "exponent", fits), value, sizes)
     layers.add(line_xy, "exponent", points(sizes, published), color="gray", linestyle="C2")

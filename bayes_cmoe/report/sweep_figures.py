@@ -33,6 +33,8 @@ from bayes_cmoe.report.figure_style import (
 from bayes_cmoe.report.numbers import fraction
 from bayes_cmoe.report.sweep_parts import kind_of
 from bayes_cmoe.report.sweep_trees import averages_of, by_variant, parameters_of, tree_of
+from bayes_cmoe.study.losses import LOSS
+from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.sweep.setting import Setting
 
 __all__ = ["picture_name", "sweep_figures"]
@@ -100,16 +102,20 @@ def sweep_figures(comparison: Comparison) -> dict[str, Figure]:
 
 
 def _errors_of(comparison: Comparison, settings: Sequence[Setting]) -> dict[str, Figure]:
-    """A variant's errors, a parameter's on the same scale in all regimes."""
+    """A variant's errors, a parameter's on the same scale in all regimes that measure the same."""
     known = {one: parameters_of(one, comparison.bounds[one.label]) for one in settings}
     found = {}
-    for name in dict.fromkeys(name for own in known.values() for name in own):
-        limits = _limits(comparison, settings, name)
-        if limits is None:
-            continue
-        for setting in (one for one in settings if name in known[one]):
-            figure = _errors(comparison, setting, name, limits)
-            found[picture_name("errors", setting, name)] = figure
+    # Losses of fits with more experts than the truth are no two on one scale.
+    alone = [[one] for one in settings if one.study.over_specified]
+    groups = [[one for one in settings if not one.study.over_specified], *alone]
+    for group in groups:
+        for name in dict.fromkeys(name for one in group for name in known[one]):
+            limits = _limits(comparison, group, name)
+            if limits is None:
+                continue
+            for setting in (one for one in group if name in known[one]):
+                figure = _errors(comparison, setting, name, limits)
+                found[picture_name("errors", setting, name)] = figure
     return found
 
 
@@ -183,11 +189,21 @@ def _visuals(look: Mapping[str, Any], first: bool) -> dict[str, Any]:
 
 
 def _rate(comparison: Comparison, setting: Setting, name: str) -> str:
-    """The published rate, named minimax where its lower bound is the same."""
+    """The rate, named minimax where its lower bound is the same, else published or derived."""
     theory = comparison.bounds[setting.label].sel(target=name)
     upper, lower = float(theory["exponent"]), float(theory["lower"])
-    kind = "minimax rate" if upper == lower else "published rate"
-    return f"{kind} n^({fraction(upper)})"
+    kind = "minimax" if upper == lower else _mark(setting.study, name)
+    return f"{kind} rate n^({fraction(upper)})"
+
+
+def _mark(regime: Regime, name: str) -> str:
+    """Whether a rate is published or derived; the own loss has the first of no other name."""
+    own = [
+        rate.mark
+        for rate in regime.published
+        if rate.parameter == name or (name == LOSS and rate.parameter not in regime.further)
+    ]
+    return own[0] if own else "published"
 
 
 def _powers(setting: Setting) -> list[str]:

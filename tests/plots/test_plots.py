@@ -162,6 +162,11 @@ def test_the_modulus_is_drawn_where_it_leaves_the_bound(tree):
     assert holds(panel_of(found, "lam", regime="one/hard"), np.column_stack([x, y]))
     same = np.column_stack([x, np.log10(2.0) - 0.25 * x])
     assert not holds(panel_of(found, "a", regime="one/hard"), same)
+    # With more experts than the truth has there is a modulus, and no bound.
+    unbounded = tree.copy(deep=True)
+    unbounded["one/hard/bound"] = np.nan * unbounded["one/hard/bound"]
+    found = plot_contraction(unbounded, backend="matplotlib")
+    assert holds(panel_of(found, "a", regime="one/hard"), same)
 
 
 def test_efficiency_is_bound_over_error_and_spread_over_bound(tree):

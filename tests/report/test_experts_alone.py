@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from bayes_cmoe.report.finding import finding
+from bayes_cmoe.report.sweep_figures import _mark
 from bayes_cmoe.report.sweep_parts import kind_of, leading
 from bayes_cmoe.report.sweep_trees import parameters_of
 from bayes_cmoe.sweep.design import Design, MapPlan
@@ -53,3 +54,12 @@ def test_the_finding_sets_fits_with_more_experts_beside_those_with_as_many(order
         "In the loss between mixing measures the MAP's error falls as n^-0.51 where the fit has as "
         "many experts as the truth, and as n^-0.37 where it has more."
     )
+
+
+def test_a_rate_is_said_to_be_derived_where_it_is() -> None:
+    tilt = Setting("softmax_gaussian_moe", "tilt-4").study
+    assert _mark(OVER.study, "loss") == "published"
+    assert _mark(OVER.study, "b-spread") == "derived"
+    assert _mark(tilt, "loss") == "derived"
+    assert _mark(tilt, "D2") == "published"
+    assert _mark(EXACT.study, "beta") == "published"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import InputError, variant_named
-from bayes_cmoe.theory.learning import _distance_row, learning_coefficient
+from bayes_cmoe.theory.learning import _distance_row, learning_coefficient, population_draws
 
 MOE = variant_named("softmax_gaussian_moe")
 OVERLAPPING = MOE.regime("soft-3")
@@ -55,6 +55,19 @@ def test_a_regular_model_has_half_its_parameters() -> None:
     # The volume falls with that power.
     steps = np.diff(found.log_volume.values) / np.diff(np.log(found.m.values))
     assert -steps[-1] == pytest.approx(2.0, abs=0.2)
+
+
+def test_the_interval_is_students_over_the_runs() -> None:
+    asked = {"precisions": [10.0], "particles": 32, "runs": 3, "nodes": 2**8, "seed": 3}
+    found = learning_coefficient("constant_contaminated", "distinguishable", **asked).isel(m=0)
+    draws = population_draws("constant_contaminated", "distinguishable", **asked).isel(m=0)
+    values = 10.0 * draws["squared"].to_numpy().mean(axis=1)
+    assert values.shape == (3,)
+    # Student's quantile of two degrees of freedom is 4.302653.
+    half = 4.302653 * values.std(ddof=1) / 3**0.5
+    assert found["coefficient"].item() == pytest.approx(values.mean(), rel=1e-12)
+    assert found["upper"].item() - values.mean() == pytest.approx(half, rel=1e-6)
+    assert values.mean() - found["lower"].item() == pytest.approx(half, rel=1e-6)
 
 
 def test_without_a_prompt_it_is_one_half() -> None:

@@ -199,9 +199,9 @@ def entries_of(cell: Cell) -> list[str]:
     names = list(cell.theory["target"].to_numpy())
     vectors = {name.partition("[")[0] for name in names if "[" in name}
     share, parameter = (cell.theory.attrs[name] for name in ("share", "share_parameter"))
-    others = {*vectors, EXPERT, *loss_names(cell.setting.study)} | (
-        {share} if share != parameter else set()
-    )
+    others = {*vectors, EXPERT, *loss_names(cell.setting.study)}
+    if share != parameter:
+        others.add(share)
     names = [name for name in names if name not in others]
     # A function of an entry of several prompts' gates is no entry of its own.
     return [name for name in names if share == parameter or not name.startswith(f"{share}[")]

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.study.losses import loss_names
-from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.targets import EXPERT, Targets
 from bayes_cmoe.sweep.design import Design
 from bayes_cmoe.sweep.setting import Setting
@@ -51,7 +50,7 @@ def moduli(
     found = np.where(far, np.nan, bound)
     regime = setting.study
     if regime.over_specified:
-        for name, values in _spreads(setting, regime, sizes).items():
+        for name, values in _spreads(setting, sizes).items():
             found[len(targets.names) + loss_names(regime).index(name)] = values
     if not design.modulus or not far.any() or not np.isfinite(bound).all():
         return found
@@ -66,15 +65,15 @@ def moduli(
     return found
 
 
-def _spreads(setting: Setting, regime: Regime, sizes: NDArray) -> dict[str, NDArray]:
+def _spreads(setting: Setting, sizes: NDArray) -> dict[str, NDArray]:
     """Half of how far two atoms of even shares may part, by the loss's name, (size,) each, or NaN.
 
     Of the parameters whose rate is known: where a tilt is open others may part for nothing.
     """
-    rated = [rate.parameter for rate in regime.published if rate.parameter.endswith(SPREAD)]
-    found = {}
-    for name in rated:
-        parameter, distances = name.removesuffix(SPREAD), 2.0 * LOCAL / sizes**0.5
+    rated = [rate.parameter for rate in setting.study.published]
+    distances, found = 2.0 * LOCAL / sizes**0.5, {}
+    for name in (name for name in rated if name.endswith(SPREAD)):
+        parameter = name.removesuffix(SPREAD)
         own = half_splits(setting.variant, setting.regime, parameter, distances)
         found[name] = np.where(np.isfinite(own), own / 2.0, np.nan)
     return found

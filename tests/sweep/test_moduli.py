@@ -65,11 +65,11 @@ def test_a_spreads_line_is_half_of_how_far_atoms_may_part(monkeypatch):
     monkeypatch.setattr(lines, "half_splits", half_splits)
     setting = Setting.parse("softmax_gaussian_moe/over-3")
     sizes = np.array([100, 10_000])
-    found = lines._spreads(setting, setting.study, sizes)
+    found = lines._spreads(setting, sizes)
     assert list(found) == ["beta-spread", "a-spread", "b-spread", "nu-spread"]
     radius = np.sqrt(0.5 / sizes)
     np.testing.assert_allclose(asked["b"], radius)
     assert np.isnan(found["b-spread"][0])
     assert found["b-spread"][1] == pytest.approx(radius[1] ** (1 / 4) / 2.0)
     tilted = Setting.parse("softmax_gaussian_moe/tilt-4")
-    assert lines._spreads(tilted, tilted.study, sizes) == {}
+    assert lines._spreads(tilted, sizes) == {}

@@ -11,6 +11,8 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.front.left_out import leave_one_out
 from bayes_cmoe.front.origin import Origin
 from bayes_cmoe.theory.absence import TIED
 
@@ -20,6 +22,7 @@ __all__ = [
     "apart_in_words",
     "better",
     "difference",
+    "doubt",
     "gain",
     "left_out",
     "presence",
@@ -33,6 +36,8 @@ LEVEL = 0.05
 SENSITIVE = 0.05
 """Power-scaling index from which on a posterior moves with its prior (arXiv:2107.14054)."""
 TENTH = 0.1
+REFITTED = 4000
+"""Rows up to which each is left out of the fit itself where importance weights fail: a minute."""
 CONSTANT = 1e-9
 """Range of the shares below which a gate says of every row the same."""
 
@@ -53,13 +58,14 @@ def answers_of_one(
     diagnosis: xr.Dataset,
     absence: xr.Dataset,
     sensitivity: pd.DataFrame,
+    compiled: Posterior,
 ) -> tuple[Answer, ...]:
     """The answers, from what `bayes_cmoe.front.explanation.Explanation` holds."""
     return (
         Answer("Is there anything new at all?", presence(absence)),
         Answer("How much of the data is new, and where?", _share(rows, posterior, origin)),
         Answer("What does the prompt do that the frozen model does not?", difference(rows, model)),
-        Answer("Does it predict better than the frozen model?", gain(posterior, rows)),
+        Answer("Does it predict better than the frozen model?", gain(posterior, rows, compiled)),
         Answer("How sure is that, and what cannot be told apart?", _certainty(diagnosis)),
         Answer("How many rows would halve the error?", _needed(diagnosis)),
         Answer("Does the prior matter?", prior_matters(sensitivity)),
@@ -180,19 +186,41 @@ def _class_difference(rows: xr.Dataset, model: pm.Model, weight: NDArray) -> str
     )
 
 
-def gain(posterior: xr.DataTree, rows: xr.Dataset) -> str:
-    """Whether rows left out are better predicted than by the frozen model alone."""
-    each, doubt = left_out(posterior)
-    found = better(each - rows["frozen_log_score"].to_numpy(), "the frozen model alone")
-    return f"Leaving out one row at a time, prediction is {found}{doubt}."
+def gain(posterior: xr.DataTree, rows: xr.Dataset, compiled: Posterior) -> str:
+    """Whether rows left out are better predicted than by the frozen model alone.
+
+    Parameters
+    ----------
+    posterior : DataTree
+    rows : Dataset
+        Predictions at its rows.
+    compiled : Posterior
+        Its model, compiled: each row is left out of the fit itself where importance weights fail.
+    """
+    each, khat = left_out(posterior)
+    frozen = rows["frozen_log_score"].to_numpy()
+    if khat is None or len(each) > REFITTED:
+        found = better(each - frozen, "the frozen model alone")
+        return f"Leaving out one row at a time, prediction is {found}{doubt(khat)}."
+    each = leave_one_out(posterior, posterior=compiled)["log_score"].to_numpy()
+    found = better(each - frozen, "the frozen model alone")
+    return (
+        "Leaving out one row at a time, and estimating anew from all others, prediction is "
+        f"{found}. (Importance weights of the posterior, which spare that, fail here: a Pareto k "
+        f"of {khat:.2f}.)"
+    )
 
 
-def left_out(posterior: xr.DataTree) -> tuple[NDArray, str]:
-    """Log-scores of the rows, each left out in turn, shape (n,), and whether to doubt them."""
+def left_out(posterior: xr.DataTree) -> tuple[NDArray, float | None]:
+    """Log-scores of the rows, each left out in turn, shape (n,), and the Pareto k if too large."""
     loo = az.loo(posterior, pointwise=True)
-    bad = float(loo.pareto_k.max())
-    doubt = f" (not to be relied on: a Pareto k of {bad:.2f})" if bad > loo.good_k else ""
-    return loo.elpd_i.to_numpy().ravel(), doubt
+    khat = float(loo.pareto_k.max())
+    return loo.elpd_i.to_numpy().ravel(), khat if khat > loo.good_k else None
+
+
+def doubt(khat: float | None) -> str:
+    """What is to be said of scores by importance weights with such a tail."""
+    return "" if khat is None else f" (not to be relied on: a Pareto k of {khat:.2f})"
 
 
 def better(each: NDArray, other: str) -> str:

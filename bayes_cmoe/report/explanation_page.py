@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import arviz as az
@@ -33,7 +34,12 @@ FILES = (
 
 
 def explain(
-    tree: xr.DataTree, folder: str | Path | None = None, *, draws: int = DRAWN, seed: int = 0
+    tree: xr.DataTree,
+    folder: str | Path | None = None,
+    *,
+    draws: int = DRAWN,
+    seed: int = 0,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Explanation:
     """Say what a fit learned, and write it as a page where a folder is given.
 
@@ -46,6 +52,8 @@ def explain(
     draws : int
         Data sets drawn from the frozen expert alone, to test whether there is a prompt.
     seed : int
+    on_stage : callable
+        Told what is being computed, in a few words, before each stage.
 
     Returns
     -------
@@ -58,8 +66,9 @@ def explain(
         When the fit does not say how it was made, is not beside a frozen model, or the folder
         cannot be written to.
     """
-    found = explanation(tree, draws=draws, seed=seed)
+    found = explanation(tree, draws=draws, seed=seed, on_stage=on_stage)
     if folder is not None:
+        on_stage("the page")
         write_explanation(found, Path(folder))
     return found
 

@@ -90,7 +90,9 @@ def _without(
     def minus_log_density(w: NDArray) -> tuple[NDArray, NDArray]:
         theta = working.natural(w)
         value, gradient = lanes.value_and_gradient(theta, rows)
-        return -value, -working.gradient(theta, gradient)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A step may go so far that a logged variance has no number; it is not taken then.
+            return -value, -working.gradient(theta, gradient)
 
     bounds = working.lower, working.upper
     starts = np.repeat(start[None], len(few), axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import arviz as az
@@ -36,6 +37,12 @@ LEVEL = 0.05
 SENSITIVE = 0.05
 """Power-scaling index from which on a posterior moves with its prior (arXiv:2107.14054)."""
 TENTH = 0.1
+FEW = 4
+"""Entries or pairs that are named; of more it is said how many."""
+STANDINGS = {
+    "spike": "too few rows for its parameters", "empty": "no prompt shows",
+    "edge": "an estimate at the edge of its box",
+}  # fmt: skip
 REFITTED = 4000
 """Rows up to which each is left out of the fit itself where importance weights fail: a minute."""
 CONSTANT = 1e-9
@@ -213,7 +220,10 @@ def gain(posterior: xr.DataTree, rows: xr.Dataset, compiled: Posterior) -> str:
 
 def left_out(posterior: xr.DataTree) -> tuple[NDArray, float | None]:
     """Log-scores of the rows, each left out in turn, shape (n,), and the Pareto k if too large."""
-    loo = az.loo(posterior, pointwise=True)
+    with warnings.catch_warnings():
+        # What it warns of is part of the answer.
+        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
+        loo = az.loo(posterior, pointwise=True)
     khat = float(loo.pareto_k.max())
     return loo.elpd_i.to_numpy().ravel(), khat if khat > loo.good_k else None
 
@@ -235,9 +245,11 @@ def better(each: NDArray, other: str) -> str:
 def _certainty(diagnosis: xr.Dataset) -> str:
     confused = diagnosis.attrs["confused"]
     said = f"{titled(diagnosis.attrs['advice'])}."
-    if len(confused):
-        return f"{said} The data hardly tell apart {'; '.join(confused)}."
-    return said
+    if not len(confused):
+        return said
+    more = f"; and {len(confused) - FEW} more pairs" if len(confused) > FEW + 1 else ""
+    named = confused[:FEW] if more else confused
+    return f"{said} The data hardly tell apart {'; '.join(named)}{more}."
 
 
 def titled(words: str) -> str:
@@ -246,10 +258,11 @@ def titled(words: str) -> str:
 
 
 def _needed(diagnosis: xr.Dataset) -> str:
-    if diagnosis.attrs["standing"] != "local":
+    standing = str(diagnosis.attrs["standing"])
+    if standing != "local":
         return (
             "No promise can be made: theory is local only where the prompt is well resolved, and "
-            f"here it is not ({diagnosis.attrs['standing']})."
+            f"here it is not ({STANDINGS.get(standing, standing)})."
         )
     return f"{4 * int(diagnosis.attrs['n'])}, four times as many: the errors fall as n^-1/2 here."
 
@@ -262,8 +275,24 @@ def prior_matters(sensitivity: pd.DataFrame) -> str:
             "Hardly: a prior half or twice as strong moves no parameter noticeably (power scaling, "
             f"every index below {SENSITIVE})."
         )
-    listed = ", ".join(f"{name} ({float(row['prior']):.2f})" for name, row in moved.iterrows())
     return (
-        f"Yes, for {listed}: a prior a little stronger or weaker moves the posterior (power "
-        f"scaling, index above {SENSITIVE}). State a prior that you mean, or take more rows."
+        f"Yes, for {_moved(sensitivity, moved)}: a prior a little stronger or weaker moves the "
+        f"posterior (power scaling, index above {SENSITIVE}). State a prior that you mean, or take "
+        "more rows."
     )
+
+
+def _moved(sensitivity: pd.DataFrame, moved: pd.DataFrame) -> str:
+    """The entries that move with their index; of a parameter of many how many, and the largest."""
+    owner = sensitivity.index.to_series().map(lambda name: str(name).partition("[")[0])
+    said = []
+    for name, own in moved.groupby(owner[moved.index], sort=False):
+        index = own["prior"].astype(float)
+        if len(own) <= FEW:
+            said += [f"{entry} ({value:.2f})" for entry, value in index.items()]
+        else:
+            said.append(
+                f"{len(own)} of the {int((owner == name).sum())} entries of {name} (up to "
+                f"{index.max():.2f})"
+            )
+    return ", ".join(said)

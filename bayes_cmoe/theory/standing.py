@@ -94,10 +94,10 @@ def standing_of(evidence: Evidence) -> Standing:
     if spike and not own.has_scale:
         return Standing(
             "spike",
-            f"the prompt has more parameters than its rows can bear: about {own.prompt_rows:.1f} "
-            f"rows for {own.prompt_parameters} parameters ({without}), so that no error of a "
-            "parameter can be promised; predictions are to be judged on rows left out: use fewer "
-            "inputs, a prior that you mean, or more rows",
+            "the prompt has more parameters than its rows can bear: at the point estimate about "
+            f"{own.prompt_rows:.1f} rows for {own.prompt_parameters} parameters ({without}), so "
+            "that no error of a parameter can be promised, and predictions are to be judged on "
+            "rows left out: use fewer inputs, a prior that you mean, or more rows",
         )
     if spike:
         return Standing(

@@ -92,7 +92,7 @@ def test_of_a_constant_share_it_is_what_refits_by_hand_find():
     prior = {"lam": "beta(2, 2)", "a": "normal(0, 3)", "b": "normal(0, 3)", "nu": "halfnormal(2)"}
     variant = variant_named("constant_contaminated")
     model = variant.build(Data(x, y), frozen=f0, expert="linear", prior=prior)
-    tree = fit_map(model)
+    tree = fit_map(model, near={"lam": 0.4, "a": [-1.0], "b": 1.0, "nu": 0.1})
 
     def rows(v):
         lam, a, b, nu = expit(v[0]), v[1], v[2], np.exp(v[3])

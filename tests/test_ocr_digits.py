@@ -99,16 +99,20 @@ def test_the_prompt_takes_the_sevens(tmp_path):
     main = runpy.run_path(str(ANALYSES / "ocr_digits.py"))["main"]
     fits = main(["-o", str(tmp_path)])
     labels = pd.read_csv(ANALYSES / "data" / "ocr_digits.csv")["digit"].to_numpy()[1::2]
-    found = fits["softmax gate"].found
+    found = fits["pixels, softmax gate"].found
     gain = (found["log_score"] - found["frozen_log_score"]).to_numpy()
     by_digit = [gain[labels == digit].mean() for digit in range(10)]
     assert int(np.argmax(by_digit)) == 7
     assert by_digit[7] > 0.1
     assert float(found["responsibility"].to_numpy()[labels == 7].mean()) > 0.4
-    around = fits["softmax gate, log f0 + Ax"].found
+    around = fits["pixels, softmax gate, log f0 + Ax"].found
     gain = (around["log_score"] - around["frozen_log_score"]).to_numpy()
     assert gain.mean() > 3.0 * gain.std() / np.sqrt(len(gain))
     assert gain[labels == 7].mean() > 0.3
     right = around["probability"].to_numpy().argmax(axis=1) == labels
     assert right.mean() > 0.98
+    # A prompt that does not know the network gains more on the network's features than on pixels.
+    within = fits["features, softmax gate"].found
+    more = (within["log_score"] - found["log_score"]).to_numpy()
+    assert more.mean() > 2.0 * more.std() / np.sqrt(len(more))
     assert (tmp_path / "gains.png").stat().st_size > 10_000

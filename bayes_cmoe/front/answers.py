@@ -291,8 +291,7 @@ def _moved(sensitivity: pd.DataFrame, moved: pd.DataFrame) -> str:
         if len(own) <= FEW:
             said += [f"{entry} ({value:.2f})" for entry, value in index.items()]
         else:
-            said.append(
-                f"{len(own)} of the {int((owner == name).sum())} entries of {name} (up to "
-                f"{index.max():.2f})"
-            )
+            every = int((owner == name).sum())
+            count = "all" if len(own) == every else f"{len(own)} of the"
+            said.append(f"{count} {every} entries of {name} (up to {index.max():.2f})")
     return ", ".join(said)

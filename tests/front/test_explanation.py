@@ -91,7 +91,7 @@ def test_where_importance_weights_fail_rows_are_left_out_of_the_fit(
     assert f"standard error {np.sqrt(240) * gained.to_numpy().std(ddof=1):.1f}" in said
     assert "a Pareto k of 1.25" in said
     # Both ways of leaving out judge the same rows: they agree to a few nats of some two hundred.
-    weighted = float(az.loo(number_posterior).elpd)
+    weighted = float(az.loo(found.posterior).elpd)
     assert float(refitted["log_score"].sum()) == pytest.approx(weighted, abs=6.0)
     # Of too many rows the weights' answer stands, with its doubt.
     monkeypatch.setattr(answers, "REFITTED", 239)

@@ -22,14 +22,16 @@ def tree():
     tau = rng.normal(size=(2, 300))
     dims = ("free_class", "feature")
     point = xr.Dataset({"a": (dims, mean + 100.0), "tau": 0.1}, coords)
-    return xr.DataTree.from_dict({
+    found = xr.DataTree.from_dict({
         "posterior": xr.Dataset(
             {"a": (("chain", "draw", *dims), drawn), "tau": (("chain", "draw"), tau)}, coords
         ),
         "sample_stats": xr.Dataset({"lp": (("chain", "draw"), tau)}),
         "point_estimate": point,
         "standard_error": xr.Dataset({"a": (dims, np.full_like(mean, 60.0)), "tau": 1.0}, coords),
-    }).assign_attrs(variant="any"), drawn  # fmt: skip
+    })  # fmt: skip
+    found.attrs["variant"] = "any"
+    return found, drawn
 
 
 def test_a_grid_has_the_means_and_says_which_signs_are_sure(tree):

@@ -42,6 +42,7 @@ FEW = 4
 STANDINGS = {
     "spike": "too few rows for its parameters", "empty": "no prompt shows",
     "edge": "an estimate at the edge of its box",
+    "unresolved": "too near the frozen model, or its share too near zero",
 }  # fmt: skip
 REFITTED = 4000
 """Rows up to which each is left out of the fit itself where importance weights fail: a minute."""

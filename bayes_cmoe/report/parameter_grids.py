@@ -3,6 +3,7 @@
 A line for each entry is a table of a hundred lines; a grid shows where the large ones are.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +80,16 @@ def grid_of(tree: xr.DataTree, name: str) -> Grid:
         name,
         rows,
         tuple(str(own) for own in point[last].to_numpy()),
-        ", ".join(str(dim).replace("_", " ") for dim in lead),
-        str(last).replace("_", " "),
+        ", ".join(_worded(dim) for dim in lead),
+        _worded(last),
         value.reshape(table),
         ((low > 0) | (high < 0)).reshape(table),
     )
+
+
+def _worded(dim: Hashable) -> str:
+    """A dim as a reader knows it: the free classes are classes."""
+    return str(dim).removeprefix("free_").replace("_", " ")
 
 
 def draw_grid(panel: Axes, grid: Grid) -> None:

@@ -43,7 +43,7 @@ def test_a_grid_has_the_means_and_says_which_signs_are_sure(tree):
     assert [tuple(place) for place in np.argwhere(grid.sure)] == [(2, 4), (3, 0)]
     assert grid.rows == tuple("abcde")
     assert grid.columns[4] == "x4"
-    assert (grid.row_dims, grid.column_dim) == ("free class", "feature")
+    assert (grid.row_dims, grid.column_dim) == ("class", "feature")
 
 
 def test_without_draws_it_is_of_the_estimate_and_its_error(tree):

@@ -4,8 +4,8 @@
 # scripts; the new task is scikit-learn's 1,797 hand-written digits, each shown to it as a line of
 # one character (`data/ocr_digits.py` rebuilds the table that is read here). It is right in 95.7 %
 # of them without having seen one. What does it not know, where, and can a small adapter learn it?
-# Takes two to four minutes on one processor; figures go to out/ocr_digits. With `--explain` also the
-# page of `bayes-cmoe explain`, which takes two more: what the prompt learned, in words.
+# Takes two to four minutes on one processor; figures go to out/ocr_digits. With `--explain` also
+# the page of `bayes-cmoe explain`, which takes two more: what the prompt learned, in words.
 #
 # Half of the digits are fitted to, the other half is held out. The prompt is a multinomial logistic
 # regression on eight principal components, of the pixels or of the network's own features (what its
@@ -18,25 +18,28 @@
 # - The network's features know more than its ten probabilities say. Alone, a logistic regression on
 #   eight components of them is right in 98.1 % and gains .046 +- .014 nats a digit on the network;
 #   on eight of the pixels it is right in 88.6 % and loses .219 +- .027.
-# - A prompt that does not know the network gains little on pixels (softmax gate .017 +- .012, constant
-#   gate .007 +- .006), less than ten numbers of recalibration (.025 +- .011); on the features it gains
-#   .060 +- .015. A prompt about the network gains .060 +- .016 on pixels and .064 +- .015 on the
-#   features, half of the network's whole loss, 96.2 to 98.6 and 97.9 % right: where the prompt holds
-#   the network, its inputs hardly matter.
+# - A prompt that does not know the network gains little on pixels (softmax gate .017 +- .012,
+#   constant gate .007 +- .006), less than ten numbers of recalibration (.025 +- .011); on the
+#   features it gains .060 +- .015. A prompt about the network gains .060 +- .016 on pixels and .064
+#   +- .015 on the features, half of the network's whole loss, 96.2 to 98.6 and 97.9 % right: where
+#   the prompt holds the network, its inputs hardly matter.
 # - It mends the sevens, which many writers cross and the network doubts (mean log-score -0.42 to
 #   -0.02), the ones, the nines and the eights, and costs the threes (-0.03 to -0.15). It needs few
 #   labels: on features, fitted to 225 digits it is at -0.072, where the network alone is at -0.115
 #   and the adapter alone at -0.144.
-# - Rows left out of the fits say the same as those held out: every gain by leaving one out is within
-#   1.5 standard errors of the gain held out. They are left out by refits, a tenth of a fit's time:
-#   PSIS-LOO, which needs none, fails with so many parameters. Of 1,000 draws by NUTS its k is above .7
-#   in 18 % of the rows of the softmax gate on pixels, and about the network in 74 %, up to 3.9.
+# - Rows left out of the fits say the same as those held out: every gain by leaving one out is
+#   within 1.5 standard errors of the gain held out. They are left out by refits, which take
+#   seconds.
+# - PSIS-LOO, of 1,000 draws by NUTS (`fit(..., method="nuts", log_likelihood=True)`), scores the
+#   posterior, not its maximum. On pixels it fails with so many parameters: k is above .67 in 18 %
+#   of the rows under the softmax gate, and about the network in 74 %, up to 3.9. Under the constant
+#   gate it holds (k .42 at most), and the posterior all but shuts the prompt: -.002 +- .0003.
 #
 # What is not found is whose a digit is. A prompt that holds the network takes nine tenths of the
-# rows, and the plan says why: to know its nine logits to one it would take millions of digits, since
-# a network that is nearly always sure leaves almost nothing to see. On pixels the two fits that do
-# not know the network have the status `spike`, too many parameters for the digits that they rest on:
-# what they predict of digits held out may be trusted, their parameters may not.
+# rows, and the plan says why: to know its nine logits to one it would take millions of digits,
+# since a network that is nearly always sure leaves almost nothing to see. On pixels the two fits
+# that do not know the network have the status `spike`, too many parameters for the digits that they
+# rest on: what they predict of digits held out may be trusted, their parameters may not.
 
 # %%
 import argparse

@@ -17,7 +17,8 @@ from tests.front.conftest import STATED
 
 @pytest.fixture(scope="module")
 def told(number_posterior, tmp_path_factory):
-    folder, stages = tmp_path_factory.mktemp("explained") / "page", []
+    folder = tmp_path_factory.mktemp("explained") / "page"
+    stages: list[str] = []
     return explain(number_posterior, folder, draws=39, on_stage=stages.append), folder, stages
 
 

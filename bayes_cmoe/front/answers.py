@@ -45,7 +45,9 @@ STANDINGS = {
     "unresolved": "too near the frozen model, or its share too near zero",
 }  # fmt: skip
 REFITTED = 4000
-"""Rows up to which each is left out of the fit itself where importance weights fail: a minute."""
+"""Rows up to which each is left out of the fit itself where importance weights fail: two minutes
+
+at ninety parameters."""
 CONSTANT = 1e-9
 """Range of the shares below which a gate says of every row the same."""
 

@@ -26,7 +26,8 @@ def leave_one_out(tree: xr.DataTree, *, posterior: Posterior | None = None) -> x
     ----------
     tree : DataTree
         Of `bayes_cmoe.fit` or ``bayes-cmoe fit -o``, by any method. The time is that of about
-        10 n gradients over n rows: seconds at 1,000 rows, a quarter of an hour at 10,000.
+        10 n gradients over n rows: at 90 parameters and 900 rows six seconds, at ten times the
+        rows a hundred times as long.
     posterior : Posterior, optional
         The fit's model compiled already.
 

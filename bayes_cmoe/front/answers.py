@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -13,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.front.left_out import leave_one_out
+from bayes_cmoe.front.gained import gain
 from bayes_cmoe.front.origin import Origin
 from bayes_cmoe.theory.absence import TIED
 
@@ -21,11 +19,7 @@ __all__ = [
     "Answer",
     "answers_of_one",
     "apart_in_words",
-    "better",
     "difference",
-    "doubt",
-    "gain",
-    "left_out",
     "presence",
     "prior_matters",
     "share_in_words",
@@ -44,10 +38,6 @@ STANDINGS = {
     "edge": "an estimate at the edge of its box",
     "unresolved": "too near the frozen model, or its share too near zero",
 }  # fmt: skip
-REFITTED = 4000
-"""Rows up to which each is left out of the fit itself where importance weights fail: two minutes
-
-at ninety parameters."""
 CONSTANT = 1e-9
 """Range of the shares below which a gate says of every row the same."""
 
@@ -194,55 +184,6 @@ def _class_difference(rows: xr.Dataset, model: pm.Model, weight: NDArray) -> str
         f"{own[most] - change[most]:.2f}, and {labels[least]} less, {own[least]:.2f} in place of "
         f"{own[least] - change[least]:.2f}."
     )
-
-
-def gain(posterior: xr.DataTree, rows: xr.Dataset, compiled: Posterior) -> str:
-    """Whether rows left out are better predicted than by the frozen model alone.
-
-    Parameters
-    ----------
-    posterior : DataTree
-    rows : Dataset
-        Predictions at its rows.
-    compiled : Posterior
-        Its model, compiled: each row is left out of the fit itself where importance weights fail.
-    """
-    each, khat = left_out(posterior)
-    frozen = rows["frozen_log_score"].to_numpy()
-    if khat is None or len(each) > REFITTED:
-        found = better(each - frozen, "the frozen model alone")
-        return f"Leaving out one row at a time, prediction is {found}{doubt(khat)}."
-    each = leave_one_out(posterior, posterior=compiled)["log_score"].to_numpy()
-    found = better(each - frozen, "the frozen model alone")
-    return (
-        "Leaving out one row at a time, and estimating anew from all others, prediction is "
-        f"{found}. (Importance weights of the posterior, which spare that, fail here: a Pareto k "
-        f"of {khat:.2f}.)"
-    )
-
-
-def left_out(posterior: xr.DataTree) -> tuple[NDArray, float | None]:
-    """Log-scores of the rows, each left out in turn, shape (n,), and the Pareto k if too large."""
-    with warnings.catch_warnings():
-        # What it warns of is part of the answer.
-        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-        loo = az.loo(posterior, pointwise=True)
-    khat = float(loo.pareto_k.max())
-    return loo.elpd_i.to_numpy().ravel(), khat if khat > loo.good_k else None
-
-
-def doubt(khat: float | None) -> str:
-    """What is to be said of scores by importance weights with such a tail."""
-    return "" if khat is None else f" (not to be relied on: a Pareto k of {khat:.2f})"
-
-
-def better(each: NDArray, other: str) -> str:
-    """A gain in log-score over another prediction, from its value at each row."""
-    n, total = len(each), float(each.sum())
-    error = float(np.sqrt(n) * each.std(ddof=1)) if n > 1 else np.nan
-    word = "better" if total > 0 else "worse"
-    sure = "" if abs(total) > 2 * error else ", which is within its error"
-    return f"{abs(total):.1f} nats {word} in all than {other}, standard error {error:.1f}{sure}"
 
 
 def _certainty(diagnosis: xr.Dataset) -> str:

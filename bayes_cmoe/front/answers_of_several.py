@@ -19,16 +19,13 @@ from bayes_cmoe.estimate.draws import thinned_draws
 from bayes_cmoe.front.answers import (
     Answer,
     apart_in_words,
-    better,
     difference,
-    doubt,
-    gain,
-    left_out,
     presence,
     prior_matters,
     share_in_words,
     titled,
 )
+from bayes_cmoe.front.gained import better, doubt, gain, left_out
 from bayes_cmoe.theory.standing import LOCAL_SHARE
 
 __all__ = ["answers_of_several"]

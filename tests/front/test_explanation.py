@@ -10,7 +10,7 @@ import pytest
 from bayes_cmoe import explain, fit, leave_one_out
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.front import answers, estimated, explanation
+from bayes_cmoe.front import answers, estimated, explanation, gained
 from bayes_cmoe.front.origin import model_of
 from tests.front.conftest import STATED
 
@@ -81,22 +81,22 @@ def test_where_importance_weights_fail_rows_are_left_out_of_the_fit(
 ):
     found, *_ = told
     compiled = Posterior(model_of(number_posterior))
-    monkeypatch.setattr(answers, "left_out", lambda tree: (np.zeros(240), 1.25))
-    said = answers.gain(number_posterior, found.rows, compiled)
+    monkeypatch.setattr(gained, "left_out", lambda tree: (np.zeros(240), 1.25))
+    said = gained.gain(number_posterior, found.rows, compiled)
     refitted = leave_one_out(number_posterior, posterior=compiled)
-    gained = refitted["log_score"] - refitted["frozen_log_score"]
+    more = refitted["log_score"] - refitted["frozen_log_score"]
     np.testing.assert_allclose(
         refitted["frozen_log_score"], found.rows["frozen_log_score"], atol=1e-10
     )
-    assert f"{float(gained.sum()):.1f} nats better in all" in said
-    assert f"standard error {np.sqrt(240) * gained.to_numpy().std(ddof=1):.1f}" in said
+    assert f"{float(more.sum()):.1f} nats better in all" in said
+    assert f"standard error {np.sqrt(240) * more.to_numpy().std(ddof=1):.1f}" in said
     assert "a Pareto k of 1.25" in said
     # Both ways of leaving out judge the same rows: they agree to a few nats of some two hundred.
     weighted = float(az.loo(found.posterior).elpd)
     assert float(refitted["log_score"].sum()) == pytest.approx(weighted, abs=6.0)
     # Of too many rows the weights' answer stands, with its doubt.
-    monkeypatch.setattr(answers, "REFITTED", 239)
-    doubted = answers.gain(number_posterior, found.rows, compiled)
+    monkeypatch.setattr(gained, "REFITTED", 239)
+    doubted = gained.gain(number_posterior, found.rows, compiled)
     assert "not to be relied on: a Pareto k of 1.25" in doubted
 
 

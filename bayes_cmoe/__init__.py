@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bayes_cmoe.estimate.predictive import posterior_predictive, prior_predictive
     from bayes_cmoe.front.advise import advise
     from bayes_cmoe.front.fit import fit
+    from bayes_cmoe.front.left_out import leave_one_out
     from bayes_cmoe.front.next_rows import next_rows
     from bayes_cmoe.front.number_of_experts import number_of_experts
     from bayes_cmoe.front.predict import predict
@@ -74,6 +75,7 @@ __all__ = [
     "frozen_predictions",
     "frozen_probabilities",
     "intervals",
+    "leave_one_out",
     "load_plugin",
     "low_rank_expert",
     "next_rows",
@@ -109,6 +111,7 @@ _HOMES = {
     ),
     "front.advise": ("advise",),
     "front.fit": ("fit",),
+    "front.left_out": ("leave_one_out",),
     "front.next_rows": ("next_rows",),
     "front.number_of_experts": ("number_of_experts",),
     "front.predict": ("predict",),

@@ -35,8 +35,8 @@ VALUES = [
 
 
 def test_a_sweep_an_interval_and_a_comparison_say_what_they_are():
-    assert "map='n = 3000, 30000, 300000; 20 data sets'" in repr(SWEEP)
-    assert f"fits=152, hash={SWEEP.hash}" in repr(SWEEP)
+    assert "map='n = 10000, 50000, 250000; 40 data sets'" in repr(SWEEP)
+    assert f"fits=256, hash={SWEEP.hash}" in repr(SWEEP)
     assert repr(INTERVAL) == (
         "ConfidenceInterval(name=lam, estimate=0.3123, "
         "interval='0, where the range ends to 0.5', level=0.9, method=drawn)"

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
+from bayes_cmoe.commands.complaints import complaint
 from bayes_cmoe.commands.words import check_words, take_plugin_words
 from bayes_cmoe.errors import InputError, shortened
 from bayes_cmoe.parts.outside import load_plugin
@@ -126,12 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
         except CycloptsError as error:
-            error.verbose = False
-            # What a converter of ours says of a word needs no preface.
-            said = error.__cause__
-            print(
-                _one_line("error", said if isinstance(said, InputError) else error), file=sys.stderr
-            )
+            print(_one_line("error", complaint(error)), file=sys.stderr)
             return BAD_INPUT
         except InputError as error:
             print(_one_line("error", error), file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 
 from bayes_cmoe.commands.tabular import check_data_sets, check_seed
 from bayes_cmoe.commands.words import Place, Whole
@@ -48,8 +49,9 @@ def explain(
     from bayes_cmoe.report.explanation_page import explain as explained
 
     # Whatever a library prints while it works is not the result.
-    with contextlib.redirect_stdout(sys.stderr):
-        found = explained(tree, output, draws=draws, seed=seed)
+    said = Console(stderr=True)
+    with contextlib.redirect_stdout(sys.stderr), said.status("reading") as shown:
+        found = explained(tree, output, draws=draws, seed=seed, on_stage=shown.update)
     print(found)
     print(f"\nwrote {output / 'explanation.html'}", file=sys.stderr)
     return 0

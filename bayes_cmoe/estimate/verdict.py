@@ -36,8 +36,9 @@ REMEDIES = {
     "that a better one may have been missed: allow more starts, or use fewer parameters",
     Status.UNIDENTIFIED: "the data leave a direction of the parameters open: use the weak prior, "
     "fewer parameters or more rows",
-    Status.SPIKE: "an expert rests on a handful of rows, where the likelihood has no upper bound "
-    "as its variance shrinks: use the weak prior, or conclude that there is no such expert",
+    Status.SPIKE: "an expert rests on a handful of rows for its parameters, where the likelihood "
+    "hardly bounds it (its variance shrinks, its logits grow): use the weak prior, fewer "
+    "parameters or more rows, or conclude that there is no such expert",
     Status.EDGE: "the estimate lies at the edge of the box, so the data do not bound it: look at "
     "the data, or use the weak prior",
     Status.STALLED: "no point was found at which the gradient is zero: allow more starts, or use "

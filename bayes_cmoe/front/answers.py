@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.front.gained import gain
 from bayes_cmoe.front.origin import Origin
 from bayes_cmoe.theory.absence import TIED
 
@@ -18,10 +19,7 @@ __all__ = [
     "Answer",
     "answers_of_one",
     "apart_in_words",
-    "better",
     "difference",
-    "gain",
-    "left_out",
     "presence",
     "prior_matters",
     "share_in_words",
@@ -33,6 +31,13 @@ LEVEL = 0.05
 SENSITIVE = 0.05
 """Power-scaling index from which on a posterior moves with its prior (arXiv:2107.14054)."""
 TENTH = 0.1
+FEW = 4
+"""Entries or pairs that are named; of more it is said how many."""
+STANDINGS = {
+    "spike": "too few rows for its parameters", "empty": "no prompt shows",
+    "edge": "an estimate at the edge of its box",
+    "unresolved": "too near the frozen model, or its share too near zero",
+}  # fmt: skip
 CONSTANT = 1e-9
 """Range of the shares below which a gate says of every row the same."""
 
@@ -53,13 +58,14 @@ def answers_of_one(
     diagnosis: xr.Dataset,
     absence: xr.Dataset,
     sensitivity: pd.DataFrame,
+    compiled: Posterior,
 ) -> tuple[Answer, ...]:
     """The answers, from what `bayes_cmoe.front.explanation.Explanation` holds."""
     return (
         Answer("Is there anything new at all?", presence(absence)),
         Answer("How much of the data is new, and where?", _share(rows, posterior, origin)),
         Answer("What does the prompt do that the frozen model does not?", difference(rows, model)),
-        Answer("Does it predict better than the frozen model?", gain(posterior, rows)),
+        Answer("Does it predict better than the frozen model?", gain(posterior, rows, compiled)),
         Answer("How sure is that, and what cannot be told apart?", _certainty(diagnosis)),
         Answer("How many rows would halve the error?", _needed(diagnosis)),
         Answer("Does the prior matter?", prior_matters(sensitivity)),
@@ -180,36 +186,14 @@ def _class_difference(rows: xr.Dataset, model: pm.Model, weight: NDArray) -> str
     )
 
 
-def gain(posterior: xr.DataTree, rows: xr.Dataset) -> str:
-    """Whether rows left out are better predicted than by the frozen model alone."""
-    each, doubt = left_out(posterior)
-    found = better(each - rows["frozen_log_score"].to_numpy(), "the frozen model alone")
-    return f"Leaving out one row at a time, prediction is {found}{doubt}."
-
-
-def left_out(posterior: xr.DataTree) -> tuple[NDArray, str]:
-    """Log-scores of the rows, each left out in turn, shape (n,), and whether to doubt them."""
-    loo = az.loo(posterior, pointwise=True)
-    bad = float(loo.pareto_k.max())
-    doubt = f" (not to be relied on: a Pareto k of {bad:.2f})" if bad > loo.good_k else ""
-    return loo.elpd_i.to_numpy().ravel(), doubt
-
-
-def better(each: NDArray, other: str) -> str:
-    """A gain in log-score over another prediction, from its value at each row."""
-    n, total = len(each), float(each.sum())
-    error = float(np.sqrt(n) * each.std(ddof=1)) if n > 1 else np.nan
-    word = "better" if total > 0 else "worse"
-    sure = "" if abs(total) > 2 * error else ", which is within its error"
-    return f"{abs(total):.1f} nats {word} in all than {other}, standard error {error:.1f}{sure}"
-
-
 def _certainty(diagnosis: xr.Dataset) -> str:
     confused = diagnosis.attrs["confused"]
     said = f"{titled(diagnosis.attrs['advice'])}."
-    if len(confused):
-        return f"{said} The data hardly tell apart {'; '.join(confused)}."
-    return said
+    if not len(confused):
+        return said
+    more = f"; and {len(confused) - FEW} more pairs" if len(confused) > FEW + 1 else ""
+    named = confused[:FEW] if more else confused
+    return f"{said} The data hardly tell apart {'; '.join(named)}{more}."
 
 
 def titled(words: str) -> str:
@@ -218,10 +202,11 @@ def titled(words: str) -> str:
 
 
 def _needed(diagnosis: xr.Dataset) -> str:
-    if diagnosis.attrs["standing"] != "local":
+    standing = str(diagnosis.attrs["standing"])
+    if standing != "local":
         return (
             "No promise can be made: theory is local only where the prompt is well resolved, and "
-            f"here it is not ({diagnosis.attrs['standing']})."
+            f"here it is not ({STANDINGS.get(standing, standing)})."
         )
     return f"{4 * int(diagnosis.attrs['n'])}, four times as many: the errors fall as n^-1/2 here."
 
@@ -234,8 +219,23 @@ def prior_matters(sensitivity: pd.DataFrame) -> str:
             "Hardly: a prior half or twice as strong moves no parameter noticeably (power scaling, "
             f"every index below {SENSITIVE})."
         )
-    listed = ", ".join(f"{name} ({float(row['prior']):.2f})" for name, row in moved.iterrows())
     return (
-        f"Yes, for {listed}: a prior a little stronger or weaker moves the posterior (power "
-        f"scaling, index above {SENSITIVE}). State a prior that you mean, or take more rows."
+        f"Yes, for {_moved(sensitivity, moved)}: a prior a little stronger or weaker moves the "
+        f"posterior (power scaling, index above {SENSITIVE}). State a prior that you mean, or take "
+        "more rows."
     )
+
+
+def _moved(sensitivity: pd.DataFrame, moved: pd.DataFrame) -> str:
+    """The entries that move with their index; of a parameter of many how many, and the largest."""
+    owner = sensitivity.index.to_series().map(lambda name: str(name).partition("[")[0])
+    said = []
+    for name, own in moved.groupby(owner[moved.index], sort=False):
+        index = own["prior"].astype(float)
+        if len(own) <= FEW:
+            said += [f"{entry} ({value:.2f})" for entry, value in index.items()]
+        else:
+            every = int((owner == name).sum())
+            count = "all" if len(own) == every else f"{len(own)} of the"
+            said.append(f"{count} {every} entries of {name} (up to {index.max():.2f})")
+    return ", ".join(said)

@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.likelihood import layout_of
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.draws import thinned_draws
 from bayes_cmoe.front.answers import (
     Answer,
     apart_in_words,
-    better,
     difference,
-    gain,
-    left_out,
     presence,
     prior_matters,
     share_in_words,
     titled,
 )
+from bayes_cmoe.front.gained import better, doubt, gain, left_out
 from bayes_cmoe.theory.standing import LOCAL_SHARE
 
 __all__ = ["answers_of_several"]
@@ -45,6 +44,7 @@ def answers_of_several(
     model: pm.Model,
     absence: xr.Dataset,
     sensitivity: pd.DataFrame,
+    compiled: Posterior,
 ) -> tuple[Answer, ...]:
     """The answers to the same questions, each prompt's by itself.
 
@@ -55,6 +55,8 @@ def answers_of_several(
     fewer : DataTree
         A posterior with one prompt less.
     features : tuple of str
+    compiled : Posterior
+        The model, compiled.
     """
     layout = layout_of(model)
     drawn = thinned_draws(layout, posterior, DRAWS)
@@ -65,7 +67,7 @@ def answers_of_several(
         Answer("Are all prompts needed?", _needed_prompts(posterior, fewer)),
         Answer("How much of the data is new, and where?", _shares(rows, x, features)),
         Answer("What do the prompts do that the frozen model does not?", _differences(rows, model)),
-        Answer("Do they predict better than the frozen model?", gain(posterior, rows)),
+        Answer("Do they predict better than the frozen model?", gain(posterior, rows, compiled)),
         Answer(
             "How sure is that, and what cannot be told apart?",
             _certainty(resolution, drawn, list(layout.labels)),
@@ -86,12 +88,12 @@ def _resolution(model: pm.Model, drawn: NDArray) -> NDArray:
 
 
 def _needed_prompts(posterior: xr.DataTree, fewer: xr.DataTree) -> str:
-    (each, doubt), (other, doubted) = left_out(posterior), left_out(fewer)
+    (each, khat), (other, khat_of_fewer) = left_out(posterior), left_out(fewer)
     gained = each - other
     error = float(np.sqrt(len(gained)) * gained.std(ddof=1))
     said = "Yes" if gained.sum() > 2 * error else "Not by these data"
-    found = better(gained, "with one prompt less")
-    return f"{said}. Leaving out one row at a time, prediction is {found}{doubt or doubted}."
+    found = f"{better(gained, 'with one prompt less')}{doubt(khat or khat_of_fewer)}"
+    return f"{said}. Leaving out one row at a time, prediction is {found}."
 
 
 def _shares(rows: xr.Dataset, x: NDArray, features: tuple[str, ...]) -> str:

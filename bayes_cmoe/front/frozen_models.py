@@ -194,6 +194,12 @@ def _one_a_row(values: Any, rows: int) -> NDArray:
             f"the frozen model's predictions have shape {mean.shape} and the table {rows} rows: "
             "one prediction a row is needed"
         )
+    if not np.isfinite(mean).all():
+        row = int(np.argmin(np.isfinite(mean)))
+        raise InputError(
+            f"the frozen model's prediction of row {row} (counting from 0) is {mean[row]:g}: leave "
+            "the row out, or mend its inputs"
+        )
     return mean
 
 

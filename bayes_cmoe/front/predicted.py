@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import xarray as xr
+from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -23,8 +25,10 @@ from bayes_cmoe.parts.mixture import Mixture, mixture_of
 
 __all__ = ["as_columns", "predicted_at"]
 
+CELLS = 2**23
+"""Rows times draws of which the parts are in memory at a time: 64 bytes each, or more."""
 BLOCK = 4096
-"""Rows of which all draws are in memory at a time."""
+"""Rows of which all responses that are drawn are in memory at a time."""
 
 
 def predicted_at(
@@ -42,33 +46,55 @@ def predicted_at(
     level : float
     draws, seed : int
     """
-    layout, columns = layout_of(model), columns_of(model)
-    theta = thinned_draws(layout, tree, draws)
-    components = Components(model)
-    rows = Rows.of(columns, components.columns)
+    theta, columns = thinned_draws(layout_of(model), tree, draws), columns_of(model)
+    components, rng = Components(model), np.random.default_rng(seed)
+    drawable = "class" not in model.coords and "frozen_logp" not in columns
+    simulator = Simulator(model) if drawable else None
+    tails, size = [(1.0 - level) / 2.0, (1.0 + level) / 2.0], max(1, CELLS // len(theta))
+    parts = []
+    for part in _in_parts(columns, size):
+        found = _of_rows(components, theta, part, known, tails)
+        if simulator is not None:
+            ends = _ends(simulator, theta, part, tails, draws, rng)
+            found |= {"lower": ("obs", ends[0]), "upper": ("obs", ends[1])}
+        parts.append(xr.Dataset(found))
+    coords: dict[str, Any] = {"obs": np.arange(len(columns["x"]))}
+    if _several(components):
+        coords["component"] = components.names
+    return xr.concat(parts, "obs").assign_coords(coords).assign_attrs(level=level)
+
+
+def _several(components: Components) -> bool:
+    """Whether there is more to say than of one prompt beside a frozen expert."""
+    return components.count > 2 or not components.frozen
+
+
+def _in_parts(columns: dict[str, NDArray], size: int) -> Iterator[dict[str, NDArray]]:
+    for start in range(0, len(columns["x"]), size):
+        yield {name: column[start : start + size] for name, column in columns.items()}
+
+
+def _of_rows(
+    components: Components,
+    theta: NDArray,
+    columns: dict[str, NDArray],
+    known: bool,
+    tails: list[float],
+) -> dict[str, Any]:
+    """What is said of some rows by all draws together."""
+    model, rows = components.model, Rows.of(columns, components.columns)
     each = [components.at(one, rows) for one in theta]
-    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
-    several = components.count > 2 or not components.frozen
     found: dict[str, Any] = {}
     if components.frozen:
         found |= _with_ends("share", ("obs",), np.array([parts.share for parts in each]), tails)
-    if several:
+    if _several(components):
         shares = np.array([parts.shares for parts in each])
         found |= _with_ends("shares", ("obs", "component"), shares, tails)
     if known:
-        found |= _scores(each, frozen=components.frozen, several=several)
-    coords: dict[str, Any] = {"obs": np.arange(rows.n)}
-    if several:
-        coords["component"] = components.names
-    count = len(model.coords["class"]) if "class" in model.coords else None
-    if count is not None:
-        found |= _probabilities(components, theta, columns, count)
-    else:
-        found |= _expected(model, layout, theta, columns, each)
-        if "frozen_logp" not in columns:
-            ends = _ends(model, theta, columns, tails, draws, seed)
-            found |= {"lower": ("obs", ends[0]), "upper": ("obs", ends[1])}
-    return xr.Dataset(found, coords, {"level": level})
+        found |= _scores(each, frozen=components.frozen, several=_several(components))
+    if "class" in model.coords:
+        return found | _probabilities(components, theta, columns, len(model.coords["class"]))
+    return found | _expected(model, components.layout, theta, columns, each)
 
 
 def as_columns(found: xr.Dataset) -> dict[str, NDArray]:
@@ -199,20 +225,16 @@ def _frozen_mean(family: Family, columns: dict[str, NDArray]) -> NDArray | None:
 
 
 def _ends(
-    model: pm.Model,
+    simulator: Simulator,
     theta: NDArray,
     columns: dict[str, NDArray],
     tails: list[float],
     draws: int,
-    seed: int,
+    rng: Generator,
 ) -> NDArray:
     """Equal-tailed ends of the predictive law, (2, obs), from responses drawn at every draw."""
-    simulator, rng = Simulator(model), np.random.default_rng(seed)
-    times = -(-draws // len(theta))
-    count = len(columns["x"])
-    found = []
-    for start in range(0, count, BLOCK):
-        part = {name: column[start : start + BLOCK] for name, column in columns.items()}
+    times, found = -(-draws // len(theta)), []
+    for part in _in_parts(columns, BLOCK):
         drawn = [simulator.draw(one, part, rng) for one in theta for _ in range(times)]
         found.append(np.quantile(drawn, tails, axis=0))
     return np.concatenate(found, axis=1)

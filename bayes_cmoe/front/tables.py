@@ -25,7 +25,7 @@ def frame_of(data: Any) -> pd.DataFrame:
     Raises
     ------
     InputError
-        When it is none of these, has no row, or has two columns of one name.
+        When it is none of these, has no row, or has columns without a name or two of one name.
 
     Examples
     --------
@@ -33,6 +33,12 @@ def frame_of(data: Any) -> pd.DataFrame:
     ['x1', 'x2']
     """
     frame = _frame(data)
+    nameless = [name for name in frame.columns if not isinstance(name, str)]
+    if nameless:
+        raise InputError(
+            f"the table has a column {nameless[0]!r}, whose name is no text: rename it "
+            "(add_prefix('x') makes texts of numbers)"
+        )
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"the table has several columns {twice!r}: rename all but one")
@@ -52,7 +58,13 @@ def _frame(data: Any) -> pd.DataFrame:
             )
         return data.to_dataframe().reset_index(drop=True)
     if hasattr(data, "__arrow_c_stream__"):
-        return pa.table(data).to_pandas()
+        try:
+            return pa.table(data).to_pandas()
+        except pa.ArrowInvalid:
+            raise InputError(
+                f"the table is a {type(data).__name__}, a column by itself: give a DataFrame "
+                "(to_frame makes one of it)"
+            ) from None
     if isinstance(data, Mapping):
         return pd.DataFrame(dict(data))
     array = np.asarray(data)

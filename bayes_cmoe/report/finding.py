@@ -77,14 +77,17 @@ def _counted(rates: pd.DataFrame, over: str, margin: float) -> str:
         parts.append(f"{differ} differ{'s' if differ == 1 else ''} from it")
     if open_:
         needed = np.nanmedian(rates.loc[verdicts == "undecided", f"{over}needed"])
-        parts.append(f"{open_} {'is' if open_ == 1 else 'are'} undecided{_would_decide(needed)}")
+        parts.append(
+            f"{open_} {'is' if open_ == 1 else 'are'} undecided{_would_decide(needed, open_)}"
+        )
     return f"{agree + differ + open_} measured rates {_listed(parts)}"
 
 
-def _would_decide(needed: float) -> str:
+def _would_decide(needed: float, rates: int) -> str:
     if not needed <= MOST:
         return ""
-    return f" (about {two_digits(needed):,.0f} data sets of each size would decide half of them)"
+    which = "it" if rates == 1 else "half of them"
+    return f" (about {two_digits(needed):,.0f} data sets of each size would decide {which})"
 
 
 def _leading(comparison: Comparison, alone: bool) -> list[str]:

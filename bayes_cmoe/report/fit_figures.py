@@ -9,6 +9,7 @@ from bayes_cmoe.parts.families import family_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.report.expert_figures import data_with_experts, shares_at
 from bayes_cmoe.report.fit_summary import INTERVAL, is_sampled, labelled
+from bayes_cmoe.report.parameter_grids import draw_grid, grid_of, is_grid
 
 __all__ = ["estimates_figure", "fit_figures"]
 
@@ -90,6 +91,8 @@ def _intervals(tree: xr.DataTree, name: str) -> tuple[np.ndarray, np.ndarray]:
 def estimates_figure(tree: xr.DataTree, width: float = 7.0) -> Figure:
     """Estimates with their intervals; one panel a parameter, because their units differ.
 
+    A parameter of very many entries is a grid of colours.
+
     Parameters
     ----------
     tree : DataTree
@@ -97,20 +100,27 @@ def estimates_figure(tree: xr.DataTree, width: float = 7.0) -> Figure:
         Inches.
     """
     point = tree["point_estimate"].to_dataset()
-    rows = [labelled(variable) for variable in point.data_vars.values()]
-    heights = [len(entries) + 1 for entries in rows]
+    rows = {str(name): labelled(variable) for name, variable in point.data_vars.items()}
+    grids = {name: grid_of(tree, name) for name in rows if is_grid(point[name])}
+    # A grid has its rows, and below it the labels of its columns.
+    heights = [len(grids[name].rows) + 3 if name in grids else len(rows[name]) + 1 for name in rows]
     figure = Figure(figsize=(width, 1.2 + 0.3 * sum(heights)), layout="constrained")
     panels = figure.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     sampled = is_sampled(tree)
-    for panel, name, entries in zip(panels, point.data_vars, rows, strict=True):
+    for panel, (name, entries) in zip(panels, rows.items(), strict=True):
+        if name in grids:
+            draw_grid(panel, grids[name])
+            continue
         places = np.arange(len(entries))[::-1]
-        low, high = _intervals(tree, str(name))
+        low, high = _intervals(tree, name)
         panel.hlines(places, low, high, color="tab:blue")
         panel.plot([value for _, value in entries], places, "o", color="black", markersize=4)
         panel.set_yticks(places, [label for label, _ in entries], parse_math=False)
         panel.set_ylim(-0.7, len(entries) - 0.3)
         panel.margins(x=0.1)
-    panels[-1].set_xlabel("parameter, natural scale")
+    lines = [panel for panel, name in zip(panels, rows, strict=True) if name not in grids]
+    if lines:
+        lines[-1].set_xlabel("parameter, natural scale")
     kind = "90% equal-tailed posterior interval" if sampled else "90% interval (± 1.645 se)"
     line = " " if width > 5 else "\n"
     figure.suptitle(f"{tree.attrs['variant']}:{line}MAP (dot) and {kind}", fontsize="medium")

@@ -7,18 +7,21 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import CHUNK
+from bayes_cmoe.compiled.blocks import CHUNK, blocked_sum
 from bayes_cmoe.compiled.components import Components
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.compiled.replicas import Replicas
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.estimate.map import fit_map
+from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.study.targets import EXPERT, combination, targets_of
 from bayes_cmoe.theory.fisher import Information
 from bayes_cmoe.theory.fitted import fitted_moduli
 from bayes_cmoe.theory.nodes import Columns
-from bayes_cmoe.theory.null_law import null_law
+from bayes_cmoe.theory.null_law import NullLaw, null_law
 from bayes_cmoe.theory.scores import Scores, stacked_root
 from bayes_cmoe.theory.standing import Evidence, modulus_words, standing_of
 
@@ -34,6 +37,7 @@ def diagnose(
     *,
     seed: int = 0,
     posterior: Posterior | None = None,
+    null: NullLaw | None = None,
 ) -> xr.Dataset:
     """What the data of a fitted contaminated model can and cannot tell.
 
@@ -47,6 +51,8 @@ def diagnose(
         Of the fit and of all draws.
     posterior : Posterior, optional
         The model compiled already.
+    null : NullLaw, optional
+        A test of no prompt on these data that was made already.
 
     Returns
     -------
@@ -104,14 +110,18 @@ def diagnose(
     def frozen(known: Columns, rng: np.random.Generator) -> Columns:
         return {**known, engine.response: engine.simulator.draw(theta, known, rng, 0)}
 
+    if null is None:
+        replicas = Replicas(compiled, components)
+        null = null_law(replicas, columns, frozen if drawable else None, seed)
     evidence = Evidence(
         status=str(search["status"].item()),
         at_edge=str(search.attrs.get("at_edge", "")),
         singular=singular,
         gain=float(np.sign(log_gain) * np.sqrt(2.0 * abs(log_gain))),
-        null=null_law(Replicas(compiled, components), columns, frozen if drawable else None, seed),
+        null=null,
         prompt_rows=float(np.sum(parts.responsibility)),
         prompt_parameters=len(measured.expert_entries),
+        has_scale=bool(measured.mixture.names(Role.SCALE)),
         distance=hellinger / error if error > 0 else np.nan,
         resolution=_resolution(components, compiled, theta, covariance),
     )
@@ -242,18 +252,21 @@ def _hellinger(
     known[engine.response] = engine.simulator.draw(theta, known, rng, 0)
     rows = engine.likelihood.rows(known)
 
-    def distance(at: NDArray) -> float:
-        parts = components.at(at, rows)
-        ratio = np.exp(0.5 * (parts.prompt - parts.frozen))
-        return float(np.sqrt(0.5 * np.mean((ratio - 1.0) ** 2)))
+    def square(at: Array, drawn: list[Array], weights: Array) -> Array:
+        parts = components.block(at, drawn)
+        # Where the prompt has no density its ratio is zero, and so is its slope.
+        has = (weights > 0) & jnp.isfinite(parts.prompt)
+        ratio = jnp.where(has, jnp.exp(0.5 * jnp.where(has, parts.prompt - parts.frozen, 0.0)), 0.0)
+        return jnp.sum(jnp.where(weights > 0, 0.5 * (ratio - 1.0) ** 2, 0.0))
 
-    here = distance(theta)
-    if not here > 0:
+    # By derivatives, not differences: a prompt of many logits has a hundred entries.
+    total = blocked_sum(jax.value_and_grad(square), lambda: None)
+    squared, slope = (np.asarray(part) / DRAWS for part in total(theta, rows))
+    if not squared > 0:
         return 0.0, 0.0
-    gradient = np.zeros(len(theta))
-    for i in engine.targets.expert_entries:
-        step = 1e-5 * max(abs(theta[i]), 1e-3) * np.eye(len(theta))[i]
-        gradient[i] = (distance(theta + step) - distance(theta - step)) / (2.0 * step[i])
+    here = float(np.sqrt(squared))
+    entries = np.isin(np.arange(len(theta)), engine.targets.expert_entries)
+    gradient = np.where(entries, slope, 0.0) / (2.0 * here)
     return here, float(np.sqrt(gradient @ covariance @ gradient))
 
 

@@ -10,21 +10,17 @@ all s: H² is its value on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
 import xarray as xr
 from numpy.random import Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
 
 from bayes_cmoe.errors import InputError, choose
 from bayes_cmoe.parts.parameter import Role
 from bayes_cmoe.study.regime import Regime
 from bayes_cmoe.study.variant import Variant, variant_named
-from bayes_cmoe.theory.hellinger import Hellinger, Sample
+from bayes_cmoe.theory.hellinger import Hellinger
+from bayes_cmoe.theory.least_hellinger import Frame, least, squares_of
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores, scores_of
 
@@ -35,8 +31,6 @@ FIRST, STEP, STEPS = 1e-3, 2.0, 40
 """Half-splits are sought from this share of the box on, by this factor, so many times at most."""
 BETWEEN = 1.5
 """Half-splits between which others are interpolated are apart by this factor."""
-STARTS = 3
-"""Searches at each s beside the one from the split itself and from the s before."""
 
 
 def split_pair(regime: Regime) -> tuple[int, int]:
@@ -54,42 +48,6 @@ def split_pair(regime: Regime) -> tuple[int, int]:
     twice = next(own for own in regime.copies if regime.copies.count(own) > 1)
     first, second, *_ = (i for i, own in enumerate(regime.copies) if own == twice)
     return first, second
-
-
-@dataclass(frozen=True, eq=False)
-class _Constrained:
-    """theta from the entries that are free: one follows another at a distance, shares are even.
-
-    Parameters
-    ----------
-    truth : array, shape (parameter,)
-    tied : tuple of (int, int)
-        Entries (i, j) with theta_j = theta_i - gap: of the split coordinate, and of the shares.
-    lower, upper : array, shape (parameter,)
-    """
-
-    truth: NDArray
-    tied: tuple[tuple[int, int], ...]
-    lower: NDArray
-    upper: NDArray
-
-    @property
-    def free(self) -> NDArray:
-        return np.setdiff1d(np.arange(len(self.truth)), [j for _, j in self.tied])
-
-    def full(self, values: NDArray, gaps: tuple[float, ...]) -> NDArray:
-        theta = np.empty_like(self.truth)
-        theta[self.free] = values
-        for (i, j), gap in zip(self.tied, gaps, strict=True):
-            theta[j] = theta[i] - gap
-        return theta
-
-    def slopes(self, jacobian: NDArray) -> NDArray:
-        """Derivatives by the free entries, from those by all; (row, free)."""
-        moved = jacobian.copy()
-        for i, j in self.tied:
-            moved[:, i] += jacobian[:, j]
-        return moved[:, self.free]
 
 
 def profile(
@@ -147,7 +105,7 @@ def profile(
         layout.ravel({name: np.full(shape, setting.box[name][i]) for name, shape in shapes.items()})
         for i in (0, 1)
     )
-    frame = _Constrained(truth, tied, lower, upper)
+    frame = Frame(truth, tied, lower, upper)
 
     def inputs(rng: Generator, count: int) -> Columns:
         x = setting.draw_inputs(rng, count)
@@ -159,11 +117,11 @@ def profile(
     apart[tied[0][0]] += split[-1]
     apart[tied[0][1]] -= split[-1]
     sample = hellinger.sample(truth, [np.clip(apart, lower, upper)], draws, first)
-    squares = _squares(hellinger, truth, sample)
+    squares = squares_of(hellinger, truth, sample)
     rng, found, points = np.random.default_rng(later), [], []
     last = truth
     for s in split:
-        value, last = _least(frame, squares, last, float(s), rng)
+        value, last = least(frame, squares, last, float(s), rng)
         found.append(value)
         points.append(last)
     distances = np.sqrt(np.array(found))
@@ -255,73 +213,3 @@ def _tied(
         (places.start + pair[0] * width + entry, places.start + pair[1] * width + entry),
         (level.start + pair[0], level.start + pair[1]),
     )
-
-
-class _Squares(NamedTuple):
-    """theta -> roots of the rows' parts of H², (row,), and their derivatives, (row, parameter)."""
-
-    values: Callable[[NDArray], NDArray]
-    slopes: Callable[[NDArray], NDArray]
-
-
-def _squares(hellinger: Hellinger, truth: NDArray, sample: Sample) -> _Squares:
-    likelihood = hellinger.likelihood
-    log_truth = likelihood.logp(truth, sample.model_rows)
-    scale = np.exp(0.5 * (log_truth - sample.log_proposal)) / np.sqrt(2.0 * len(log_truth))
-
-    def apart(theta: NDArray) -> NDArray:
-        half = 0.5 * (likelihood.logp(theta, sample.model_rows) - log_truth)
-        return np.clip(half, -300.0, 300.0)
-
-    def values(theta: NDArray) -> NDArray:
-        return scale * np.expm1(apart(theta))
-
-    def slopes(theta: NDArray) -> NDArray:
-        scores = likelihood.scores(theta, sample.model_rows)
-        return (0.5 * scale * np.exp(apart(theta)))[:, None] * scores
-
-    return _Squares(values, slopes)
-
-
-def _least(
-    frame: _Constrained,
-    squares: _Squares,
-    last: NDArray,
-    s: float,
-    rng: Generator,
-) -> tuple[float, NDArray]:
-    """The least H² at a half-split, and where; the shares of both atoms are even."""
-    gaps = (2.0 * s, 0.0)
-    (i, _), *_ = frame.tied
-
-    def starts() -> list[NDArray]:
-        even = frame.truth.copy()
-        even[i] += s
-        middle = (last[frame.tied[0][0]] + last[frame.tied[0][1]]) / 2.0
-        before = last.copy()
-        before[i] = middle + s
-        near = [even, before]
-        for _ in range(STARTS):
-            near.append(
-                even + 0.3 * s * rng.standard_normal(len(even)) * (1.0 - np.eye(len(even))[i])
-            )
-        return near
-
-    best, at = np.inf, last
-    margin = 1e-9 * (frame.upper - frame.lower)
-    low, high = (frame.lower + margin)[frame.free], (frame.upper - margin)[frame.free]
-    for start in starts():
-        found = least_squares(
-            lambda v: squares.values(frame.full(v, gaps)),
-            np.clip(start[frame.free], low, high),
-            jac=lambda v: frame.slopes(squares.slopes(frame.full(v, gaps))),
-            bounds=(low, high),
-            x_scale="jac",
-            xtol=1e-12,
-            ftol=1e-12,
-            gtol=1e-15,
-            max_nfev=200,
-        )
-        if 2.0 * found.cost < best:
-            best, at = 2.0 * float(found.cost), frame.full(found.x, gaps)
-    return best, at

@@ -49,6 +49,8 @@ class Evidence:
     prompt_rows : float
         Sum over the rows of the probability to come from the prompt.
     prompt_parameters : int
+    has_scale : bool
+        Whether the prompt has a variance, so that one that fits a few rows is as good as no bound.
     distance, resolution : float
         Of prompt and frozen expert, and of the share and zero, in standard errors; a distance that
         cannot be computed is NaN and replaced by the gain.
@@ -61,6 +63,7 @@ class Evidence:
     null: NullLaw
     prompt_rows: float
     prompt_parameters: int
+    has_scale: bool
     distance: float
     resolution: float
 
@@ -87,7 +90,16 @@ def standing_of(evidence: Evidence) -> Standing:
         f"high with probability {own.null.pvalue:.2g}"
     )
     few = own.prompt_rows < ROWS_PER_PARAMETER * own.prompt_parameters
-    if own.prompt_rows > 1.0 and (few or own.status == "spike"):
+    spike = own.prompt_rows > 1.0 and (few or own.status == "spike")
+    if spike and not own.has_scale:
+        return Standing(
+            "spike",
+            "the prompt has more parameters than its rows can bear: at the point estimate about "
+            f"{own.prompt_rows:.1f} rows for {own.prompt_parameters} parameters ({without}), so "
+            "that no error of a parameter can be promised, and predictions are to be judged on "
+            "rows left out: use fewer inputs, a prior that you mean, or more rows",
+        )
+    if spike:
         return Standing(
             "spike",
             f"the prompt is a spike: it rests on about {own.prompt_rows:.1f} rows for "

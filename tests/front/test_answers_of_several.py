@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_cmoe.front.answers import better, share_in_words
+from bayes_cmoe.front.answers import share_in_words
 from bayes_cmoe.front.answers_of_several import (
     _certainty,
     _differences,
     _needed_rows,
     _shares,
 )
+from bayes_cmoe.front.gained import better
 
 NAMES = ["frozen", "prompt 0", "prompt 1"]
 

@@ -2,24 +2,36 @@
 
 import json
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_cmoe import explain, fit
+from bayes_cmoe import explain, fit, leave_one_out
+from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.front import estimated
+from bayes_cmoe.front import answers, estimated, explanation, gained
+from bayes_cmoe.front.origin import model_of
 from tests.front.conftest import STATED
 
 
 @pytest.fixture(scope="module")
 def told(number_posterior, tmp_path_factory):
     folder = tmp_path_factory.mktemp("explained") / "page"
-    return explain(number_posterior, folder, draws=39), folder
+    stages: list[str] = []
+    return explain(number_posterior, folder, draws=39, on_stage=stages.append), folder, stages
+
+
+def test_every_stage_is_announced_once(told):
+    *_, stages = told
+    assert stages == [
+        "the posterior", "what it says of its rows", "data without a prompt",
+        "what the data tell apart", "rows left out, one at a time", "the page",
+    ]  # fmt: skip
 
 
 def test_a_clear_prompt_is_told(told, measured):
-    found, _ = told
+    found, *_ = told
     answers = {own.question: own.answer for own in found.answers}
     assert answers["Is there anything new at all?"].startswith("Yes. ")
     where = answers["How much of the data is new, and where?"]
@@ -41,7 +53,7 @@ def test_a_clear_prompt_is_told(told, measured):
 
 
 def test_the_page_is_whole_and_needs_no_other_file(told):
-    found, folder = told
+    found, folder, _ = told
     names = {file.name for file in folder.iterdir()}
     assert {"explanation.html", "answers.json", "rows.csv", "feature-1.png", "feature-2.png",
             "estimates.png"} <= names  # fmt: skip
@@ -51,12 +63,61 @@ def test_the_page_is_whole_and_needs_no_other_file(told):
     assert [own["answer"] for own in written] == [own.answer for own in found.answers]
     rows = pd.read_csv(folder / "rows.csv")
     np.testing.assert_allclose(rows["responsibility"], found.rows["responsibility"], atol=1e-12)
+    table = pd.read_csv(folder / "parameters.csv", index_col="parameter")
+    drawn = found.posterior["posterior"].to_dataset()["a"].sel(feature="q").to_numpy()
+    assert table.loc["a[q]", "mean"] == pytest.approx(drawn.mean(), rel=1e-9)
+    ends = table.loc["a[q]"].iloc[-2:].to_numpy(dtype=float)
+    np.testing.assert_allclose(ends, np.quantile(drawn, [0.05, 0.95]), atol=0.05 * drawn.std())
 
 
 def test_an_explanation_shows_itself(told):
-    found, _ = told
+    found, *_ = told
     assert str(found).startswith("Is there anything new at all?\nYes.")
     assert "<dt><b>Is there anything new at all?</b></dt>" in found._repr_html_()
+
+
+def test_where_importance_weights_fail_rows_are_left_out_of_the_fit(
+    told, number_posterior, monkeypatch
+):
+    found, *_ = told
+    compiled = Posterior(model_of(number_posterior))
+    monkeypatch.setattr(gained, "left_out", lambda tree: (np.zeros(240), 1.25))
+    said = gained.gain(number_posterior, found.rows, compiled)
+    refitted = leave_one_out(number_posterior, posterior=compiled)
+    more = refitted["log_score"] - refitted["frozen_log_score"]
+    np.testing.assert_allclose(
+        refitted["frozen_log_score"], found.rows["frozen_log_score"], atol=1e-10
+    )
+    assert f"{float(more.sum()):.1f} nats better in all" in said
+    assert f"standard error {np.sqrt(240) * more.to_numpy().std(ddof=1):.1f}" in said
+    assert "a Pareto k of 1.25" in said
+    # Both ways of leaving out judge the same rows: they agree to a few nats of some two hundred.
+    weighted = float(az.loo(found.posterior).elpd)
+    assert float(refitted["log_score"].sum()) == pytest.approx(weighted, abs=6.0)
+    # Of too many rows the weights' answer stands, with its doubt.
+    monkeypatch.setattr(gained, "REFITTED", 239)
+    doubted = gained.gain(number_posterior, found.rows, compiled)
+    assert "not to be relied on: a Pareto k of 1.25" in doubted
+
+
+def test_a_prior_that_matters_to_many_entries_is_no_list_of_them():
+    names = [f"a[{j}, p]" for j in range(7)] + ["tau", "b[0]", "b[1]"]
+    index = [0.1] * 5 + [0.32, 0.01] + [0.2, 0.06, 0.0]
+    said = answers.prior_matters(pd.DataFrame({"prior": index}, index=names))
+    assert "6 of the 7 entries of a (up to 0.32)" in said
+    assert "tau (0.20), b[0] (0.06)" in said
+    assert "b[1]" not in said
+    assert "all 7 entries of a" in answers.prior_matters(
+        pd.DataFrame({"prior": [0.1] * 7}, index=names[:7])
+    )
+
+
+@pytest.mark.slow
+def test_of_many_parameters_the_posterior_is_by_nuts(number_fit, tmp_path, monkeypatch):
+    monkeypatch.setattr(explanation, "MANY", 3)
+    found = explain(number_fit, tmp_path / "page", draws=39)
+    assert found.posterior.attrs["engine"] == "nuts"
+    assert "by NUTS: 4 chains x 500 draws" in (tmp_path / "page" / "explanation.html").read_text()
 
 
 @pytest.mark.slow

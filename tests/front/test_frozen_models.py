@@ -107,3 +107,9 @@ def test_a_feature_that_the_frozen_model_needs_is_named():
     model = LinearRegression().fit(TABLE, Y)
     with pytest.raises(InputError, match="'q', which the table lacks"):
         state(model, TABLE[["p"]], TABLE[["p"]], Y)
+
+
+def test_a_prediction_that_is_no_number_is_named_by_its_row():
+    table = pd.DataFrame({"p": np.arange(6.0)})
+    with pytest.raises(InputError, match=r"prediction of row 3 \(counting from 0\) is nan"):
+        state(lambda rows: np.where(rows["p"] == 3, np.nan, rows["p"]), table, table, table["p"])

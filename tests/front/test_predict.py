@@ -9,6 +9,7 @@ from scipy.special import expit, logsumexp, softmax
 
 from bayes_cmoe import predict
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.front import predicted
 from bayes_cmoe.front.conformal import conformal_quantile
 
 NEW = slice(0, 60)
@@ -53,6 +54,37 @@ def test_a_point_estimate_predicts_by_its_own_mixture(measured, number_fit):
             # Twenty thousand draws: the level of their quantile is known to .0015.
             assert below(end) == pytest.approx(level, abs=6 * np.sqrt(level * (1 - level) / 20_000))
             assert abs(end - brentq(lambda y, level=level: below(y) - level, -20.0, 20.0)) < 0.3
+
+
+@pytest.mark.parametrize("kind", ["number", "class"])
+def test_many_rows_are_predicted_in_parts(kind, request, monkeypatch):
+    """Parts of seven rows, whose draws are all in memory at a time, say what the whole says."""
+    if kind == "number":
+        tree, table = (
+            request.getfixturevalue("number_posterior"),
+            request.getfixturevalue("measured"),
+        )
+        given = {}
+    else:
+        table, model = request.getfixturevalue("sorted_animals")
+        tree, given = request.getfixturevalue("class_fit"), {"frozen": model}
+    draws, rows = 12, 7
+    monkeypatch.setattr(predicted, "BLOCK", rows)
+    whole = predict(tree, table.iloc[:40], draws=draws, **given)
+    most = []
+
+    class Watched(predicted.Components):
+        def at(self, theta, rows=None):
+            most.append(rows.n)
+            return super().at(theta, rows)
+
+    monkeypatch.setattr(predicted, "Components", Watched)
+    used = len(tree["posterior"].to_dataset().stack(s=("chain", "draw"))["s"])
+    monkeypatch.setattr(predicted, "CELLS", rows * min(draws, used))
+    xr.testing.assert_allclose(
+        predict(tree, table.iloc[:40], draws=draws, **given), whole, rtol=1e-12
+    )
+    assert set(most) == {rows, 40 % rows}
 
 
 def test_a_posterior_is_averaged(measured, number_posterior):

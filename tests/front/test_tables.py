@@ -57,6 +57,8 @@ def test_an_array_has_numbered_columns():
         (pd.DataFrame({"p": []}), "no rows"),
         (xr.Dataset({"p": (("i", "j"), np.eye(2))}), "dimensions i, j"),
         (object(), "is a object: give a DataFrame"),
+        (pd.Series([1.0, 2.0], name="p"), "is a Series, a column by itself: give a DataFrame"),
+        (pd.DataFrame({"p": [1.0], 2: [3.0]}), "a column 2, whose name is no text: rename it"),
     ],
 )
 def test_what_is_no_table_is_refused(table, words):

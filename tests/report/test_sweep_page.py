@@ -264,6 +264,22 @@ def test_without_local_sizes_what_is_found_is_found_over_all():
     assert finding(a_comparison(rates=same))[1].startswith("Of 8 measured rates 8 agree")
 
 
+@pytest.mark.parametrize(("open_", "words"), [(1, "1 is undecided"), (3, "3 are undecided")])
+def test_what_would_decide_is_said_of_one_rate_or_of_half_of_several(open_, words):
+    every = frames()["rates"].assign(local_verdict="")
+    some = np.arange(len(every)) < open_
+    verdicts = np.where(some, "undecided", every["verdict"])
+    rates = every.assign(verdict=verdicts, needed=np.where(some, 120.0, 1.0))
+    which = "it" if open_ == 1 else "half of them"
+    counted = finding(a_comparison(rates=rates))[1]
+    assert f"{words} (about 120 data sets of each size would decide {which})" in counted
+
+
+def test_a_method_of_one_size_has_no_range(page):
+    assert "n = 250 <small>1 size, 1 data set of each" in page
+    assert "… 31\u202f623 <small>2 sizes" in page
+
+
 def test_numbers_stand_as_they_should(page):
     assert page.count("−0.432") == 2 * 8  # side by side, and in full
     assert "−3/8" in page

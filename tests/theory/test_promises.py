@@ -21,7 +21,7 @@ from bayes_cmoe.theory.standing import Evidence, standing_of
 
 CONSTANT = "constant_contaminated"
 OTHERS = ("unconfirmed", "unidentified", "local", "stalled")
-LOCAL = Evidence("converged", "", "", 20.0, NullLaw(9.0, 2.8, 0.001), 900.0, 3, 9.0, 8.0)
+LOCAL = Evidence("converged", "", "", 20.0, NullLaw(9.0, 2.8, 0.001), 900.0, 3, True, 9.0, 8.0)
 
 
 def without_prompt(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,6 +74,18 @@ def test_each_objection_by_itself(change: dict, name: str) -> None:
     assert standing.name == name
     assert "0.71" not in standing.advice
     assert "\n" not in standing.advice
+
+
+@pytest.mark.parametrize("change", [{"status": "spike"}, {"prompt_rows": 14.0}])
+def test_a_prompt_without_a_variance_is_no_spike_on_repeated_responses(change: dict) -> None:
+    """Of classes: too many parameters for the rows, which says nothing of a single response."""
+    of_classes = standing_of(replace(LOCAL, has_scale=False, **change))
+    assert of_classes.name == "spike"
+    assert "more parameters than its rows can bear" in of_classes.advice
+    assert "repeat" not in of_classes.advice
+    assert "repeat" in standing_of(replace(LOCAL, **change)).advice
+    assert standing_of(replace(LOCAL, has_scale=False)).name == "local"
+    assert "\n" not in of_classes.advice
 
 
 @pytest.mark.parametrize("change", [{"distance": 4.0}, {"resolution": 5.0}, {"prompt_rows": 15.0}])

@@ -5,7 +5,7 @@
 # the gates is multiplied by 2 cosh(delta x), which cancels: another fit for every delta, the same
 # density. The published loss D2 sees a difference where there is none; the tilt-free loss does
 # not. Ten seconds; then, as the data grow, which tilt maximum likelihood, a penalised fit and the
-# posterior settle on: XX minutes on one core, --quick one; goes on where it stopped.
+# posterior settle on: about 25 minutes on one core, --quick one; goes on where it stopped.
 # Usage: python analyses/not_identifiable.py [-o FOLDER] [--quick], default out/.
 
 # %%
@@ -177,6 +177,13 @@ def losses_figure() -> Figure:
 # - **A fit begun at the truth** ends in a maximum near it, and says nothing about tilts elsewhere.
 #
 # The tilt is measured by how much the shares within cells change over x; above .2 it is called one.
+#
+# Found, in 20 data sets of the overlapping experts: of the fits .80, .55, .45, .25 and .45 are
+# tilted at 100, 316, 1,000, 3,162 and 10,000 rows, and the best tilted one lacks a median of 0, 0,
+# .4, 2.3 and .8 nats to the best of all, which gains 13 to 15 on the truth. D2's median is 11, 12,
+# 3.6, .57 and 1.6, its upper quartile 48, 69, 402, 2.2 and 3.5; the tilt-free loss falls as
+# n^-.63 ± .15. Of the posterior's draws .30, .22 and .13 are tilted at 100, 316 and 1,000 rows
+# (eight data sets), and D2's median falls as n^-1.03 ± .32.
 
 
 # %%
@@ -348,7 +355,7 @@ def slope(part: pd.DataFrame) -> tuple[float, float]:
 def growth_figure(table: pd.DataFrame) -> Figure:
     """Medians over data sets of every loss against n, with quartiles, a design a row."""
     page, grid = plt.subplots(
-        len(WAYS), len(LOSS_NAMES), figsize=(12.5, 7.4), layout="constrained", sharex=True
+        len(WAYS), len(LOSS_NAMES), figsize=(12.5, 9.0), layout="constrained", sharex=True
     )
     titles = {"D2": "D2 (published)", "tilt-free": "tilt-free loss", "tilt": "tilt"}
     for (design, ways), line in zip(WAYS.items(), grid, strict=True):
@@ -365,9 +372,13 @@ def growth_figure(table: pd.DataFrame) -> Figure:
                     label=f"{way}: {value:.2f} ± {half:.2f}",
                 )  # fmt: skip
             axes.set(xscale="log", yscale="log", title=f"{titles[name]}, {design} experts")
-            axes.legend(frameon=False, fontsize="small", title="slope of log loss on log n")
-    for axes in grid[-1]:
-        axes.set_xlabel("rows n")
+            axes.legend(
+                frameon=False, fontsize="small", title="slope of log loss on log n",
+                loc="upper center", bbox_to_anchor=(0.5, -0.12),
+            )  # fmt: skip
+    for axes in grid[0]:
+        axes.tick_params(labelbottom=True)
+    page.supxlabel("rows n")
     page.suptitle("Four experts fitted to two: medians and quartiles over data sets")
     return page
 

@@ -165,7 +165,8 @@ def test_not_identifiable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found["tilt-free"].max() < 1e-7
     words = ["-o", str(tmp_path), "--quick"]
     grew = analysis["main"](words)
-    assert np.isfinite(grew.value).all()
+    # Where no fit is tilted a tilt costs more than any number.
+    assert np.isfinite(grew[grew.loss != "cost"].value).all()
     # Every way has its data sets at both sizes, and a fit gains on the truth, where others began.
     assert grew[grew.loss == "D2"].groupby(["design", "way"]).size().tolist() == [6, 6, 6, 6, 2]
     assert grew[(grew.loss == "gain") & (grew.way != "Normal gates")].value.min() > 0.0
@@ -177,7 +178,7 @@ def test_not_identifiable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     )
     # What the file has is not made again, and a lost fit alone is.
     lines = first.splitlines(keepends=True)
-    (tmp_path / "tilts.csv").write_text("".join(lines[:1] + lines[5:]))
+    (tmp_path / "tilts.csv").write_text("".join(lines[:1] + lines[7:]))
     analysis["main"](words)
     assert sorted((tmp_path / "tilts.csv").read_text().splitlines()) == sorted(first.splitlines())
     assert "slope" in capsys.readouterr().out

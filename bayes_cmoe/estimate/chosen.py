@@ -24,7 +24,7 @@ def fit_by(
     tune: int,
     chains: int,
     seed: int,
-    start: xr.DataTree,
+    start: xr.DataTree | None,
     posterior: Posterior,
     cores: int | None = None,
     checked: bool = True,

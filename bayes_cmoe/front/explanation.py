@@ -15,14 +15,15 @@ import xarray as xr
 
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.estimate.chosen import fit_by
 from bayes_cmoe.estimate.diagnostics import SamplingWarning
 from bayes_cmoe.estimate.nested import fit_nested
-from bayes_cmoe.estimate.nuts import fit_nuts
 from bayes_cmoe.front.answers import Answer, answers_of_one
 from bayes_cmoe.front.answers_of_several import answers_of_several
 from bayes_cmoe.front.origin import model_of, origin_of
 from bayes_cmoe.front.predict import predict
 from bayes_cmoe.parts.rebuilt import with_fewer_prompts, with_one_prompt
+from bayes_cmoe.quiet import quiet
 from bayes_cmoe.theory.absence import absence_test
 from bayes_cmoe.theory.diagnosis import diagnose
 from bayes_cmoe.theory.null_law import NullLaw
@@ -35,8 +36,7 @@ MANY = 40
 """Parameters above which draws about Laplace approximations are not tried: the share of them that
 
 counts falls with every parameter, and where none counts they cost more than NUTS."""
-DRAWS = 500
-"""Of each of NUTS' chains then."""
+DRAWS, TUNE, CHAINS = 500, 300, 4
 ABSENCE, LEFT_OUT = "data without a prompt", "rows left out, one at a time"
 
 
@@ -52,7 +52,7 @@ class Explanation:
         Its predictions at its own rows; see `bayes_cmoe.predict`.
     posterior : DataTree
         The posterior that the answers rest on: the fit's own, or where the fit is a point nested
-        Laplace's, of more than `MANY` parameters NUTS'.
+        Laplace's; NUTS' where that does not trust itself, or of more than `MANY` parameters.
     diagnosis : Dataset, optional
         Of `bayes_cmoe.theory.diagnose`, which speaks of one prompt; None of several.
     absence : Dataset
@@ -126,7 +126,9 @@ def explanation(
     posterior = _posterior(tree, model, compiled, seed)
     on_stage("what it says of its rows")
     rows = predict(posterior, seed=seed)
-    sensitivity = az.psense_summary(posterior)
+    # It logs where to read about what the answers say.
+    with quiet("arviz_stats.psense"):
+        sensitivity = az.psense_summary(posterior)
     if origin.prompts > 1:
         less = with_fewer_prompts(model)
         if less is None:
@@ -171,15 +173,13 @@ def _posterior(tree: xr.DataTree, model: pm.Model, compiled: Posterior, seed: in
     ] > 1:
         return tree
     start = tree if "starts" in tree.children else None
-    if compiled.layout.size > MANY:
-        with warnings.catch_warnings():
-            # What it warns of is said on the page.
-            warnings.simplefilter("ignore", SamplingWarning)
-            found = fit_nuts(
-                model, draws=DRAWS, seed=seed, log_likelihood=True, start=start, posterior=compiled,
-                checked=False,
-            )  # fmt: skip
-    else:
-        found = fit_nested(model, seed=seed, log_likelihood=True, start=start, posterior=compiled)
+    engine = "nuts" if compiled.layout.size > MANY else "nested"
+    with warnings.catch_warnings():
+        # What it warns of is said on the page.
+        warnings.simplefilter("ignore", SamplingWarning)
+        found = fit_by(
+            engine, model, draws=DRAWS, tune=TUNE, chains=CHAINS, seed=seed, start=start,
+            posterior=compiled, checked=False, log_likelihood=True,
+        )  # fmt: skip
     found.attrs = {**tree.attrs, **found.attrs}
     return found

@@ -1,6 +1,5 @@
 """Calls on the workers of a Dask cluster, and what is said when it is not as it should be."""
 
-import logging
 import queue
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.parts.outside import plugins
+from bayes_cmoe.quiet import quiet
 from bayes_cmoe.sweep.processes import with_plugins
 from bayes_cmoe.sweep.provenance import difference, versions
 
@@ -61,7 +61,7 @@ def connected(address: str, prepare: Callable[[], None]) -> Iterator[Any]:
     if not _ADDRESS.fullmatch(address):
         # Dask would take twenty seconds and a traceback to say so.
         raise InputError(f"{address!r} is no Dask scheduler's address: write tcp://host:8786")
-    with _quiet():
+    with quiet(*_LOGGERS):
         try:
             # Not as the default client: xarray would then ask the cluster for leave to write.
             client = Client(address, timeout=CONNECTION_SECONDS, set_as_default=False)
@@ -76,20 +76,6 @@ def connected(address: str, prepare: Callable[[], None]) -> Iterator[Any]:
             yield client
         finally:
             client.close(timeout=1)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Dask logs tracebacks of what we say in one line."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _check_workers(client: Any, address: str, prepare: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bayes_cmoe import explain, fit, leave_one_out
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
+from bayes_cmoe.estimate import nested
 from bayes_cmoe.front import answers, estimated, explanation, gained
 from bayes_cmoe.front.origin import model_of
 from tests.front.conftest import STATED
@@ -113,8 +114,12 @@ def test_a_prior_that_matters_to_many_entries_is_no_list_of_them():
 
 
 @pytest.mark.slow
-def test_of_many_parameters_the_posterior_is_by_nuts(number_fit, tmp_path, monkeypatch):
-    monkeypatch.setattr(explanation, "MANY", 3)
+@pytest.mark.parametrize("reason", ["many parameters", "weights that are not to be trusted"])
+def test_the_posterior_is_by_nuts_where_there_are(reason, number_fit, tmp_path, monkeypatch):
+    if reason == "many parameters":
+        monkeypatch.setattr(explanation, "MANY", 3)
+    else:
+        monkeypatch.setattr(nested, "FEWEST", 10**6)
     found = explain(number_fit, tmp_path / "page", draws=39)
     assert found.posterior.attrs["engine"] == "nuts"
     assert "by NUTS: 4 chains x 500 draws" in (tmp_path / "page" / "explanation.html").read_text()

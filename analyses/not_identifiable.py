@@ -347,8 +347,9 @@ def growth(
 
 def slope(part: pd.DataFrame) -> tuple[float, float]:
     """Mean over data sets of the slope of log loss on log n, and half its 95 % interval."""
-    table = np.log(part.pivot(index="number", columns="n", values="value").clip(lower=1e-12))
-    own = np.polyfit(np.log(table.columns.to_numpy(float)), table.to_numpy().T, 1)[0]
+    table = part.pivot(index="number", columns="n", values="value").clip(lower=1e-12)
+    logs = np.log(table.to_numpy(float))
+    own = np.polyfit(np.log(table.columns.to_numpy(float)), logs.T, 1)[0]
     if len(own) == 1:
         return float(own[0]), float("inf")
     error = own.std(ddof=1) / len(own) ** 0.5

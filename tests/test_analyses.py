@@ -12,6 +12,10 @@ from PIL import Image
 from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
 
+from bayes_cmoe import variant_named
+from bayes_cmoe.compiled.energy import Energies
+from bayes_cmoe.estimate.tempering import prior_points
+
 ANALYSES = Path(__file__).parents[1] / "analyses"
 
 
@@ -19,9 +23,10 @@ def script(name: str) -> dict[str, Any]:
     return runpy.run_path(str(ANALYSES / name), run_name="analysis")
 
 
-def check_figures(folder: Path, names: set[str]) -> None:
-    assert {path.name for path in folder.iterdir()} == names
-    for path in folder.iterdir():
+def check_figures(folder: Path, names: set[str], beside: frozenset[str] = frozenset()) -> None:
+    assert {path.name for path in folder.iterdir()} == names | beside
+    for name in names:
+        path = folder / name
         pixels = np.asarray(Image.open(path).convert("L"))
         assert min(pixels.shape) > 300
         assert len(np.unique(pixels)) > 50
@@ -152,12 +157,100 @@ def test_is_there_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.slow
-def test_not_identifiable() -> None:
+def test_not_identifiable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     analysis = script("not_identifiable.py")
     found = analysis["table"]((0.5, 3.0, 10.0))
     assert found["difference"].max() < 1e-10
     assert found["D2"].min() > 0.01
     assert found["tilt-free"].max() < 1e-7
+    words = ["-o", str(tmp_path), "--quick"]
+    grew = analysis["main"](words)
+    # Where no fit is tilted a tilt costs more than any number.
+    assert np.isfinite(grew[grew.loss != "cost"].value).all()
+    # Every way has its data sets at both sizes, and a fit gains on the truth, where others began.
+    assert grew[grew.loss == "D2"].groupby(["design", "way"]).size().tolist() == [6, 6, 6, 6, 2]
+    assert grew[(grew.loss == "gain") & (grew.way != "Normal gates")].value.min() > 0.0
+    first = (tmp_path / "tilts.csv").read_text()
+    check_figures(
+        tmp_path,
+        {"tilted_gates.png", "tilted_losses.png", "tilts.png"},
+        beside=frozenset({"tilts.csv"}),
+    )
+    # What the file has is not made again, and a lost fit alone is.
+    lines = first.splitlines(keepends=True)
+    (tmp_path / "tilts.csv").write_text("".join(lines[:1] + lines[7:]))
+    analysis["main"](words)
+    assert sorted((tmp_path / "tilts.csv").read_text().splitlines()) == sorted(first.splitlines())
+    assert "slope" in capsys.readouterr().out
+
+
+def test_tilted_fits_have_even_shares_where_they_should_and_the_truths_density() -> None:
+    analysis = script("not_identifiable.py")
+    grid = np.linspace(-1.0, 1.0, 7)
+    for design in ("overlapping", "authors'"):
+        truth = variant_named("softmax_gaussian_moe").regime(analysis["DESIGNS"][design]).measure(1)
+        theta = analysis["tilted"](3.0, 0.25, truth)
+        middle = analysis["shares"](theta, np.array([0.25]))[:, 0]
+        np.testing.assert_allclose(middle[[0, 2]], middle[[1, 3]], rtol=1e-12)
+        named = {name: np.repeat(truth[name], 2, axis=0) for name in ("a", "b", "nu")}
+        for name, value in named.items():
+            np.testing.assert_array_equal(theta[name], value)
+        score = np.vstack([truth["beta"] * grid + truth["tau"][:, None], np.zeros(len(grid))])
+        two = np.exp(score) / np.exp(score).sum(axis=0)
+        four = analysis["shares"](theta, grid)
+        np.testing.assert_allclose(four[::2] + four[1::2], two, rtol=1e-12)
+        np.testing.assert_allclose(four[0] / four[1], np.exp(6.0 * (grid - 0.25)), rtol=1e-9)
+
+
+def test_sway_of_the_shares_by_quadrature() -> None:
+    analysis = script("not_identifiable.py")
+    truth = variant_named("softmax_gaussian_moe").regime("soft-3").measure(1)
+    assert analysis["sway"]("overlapping", analysis["tilted"](0.0, 0.0, truth)) < 1e-12
+    x = (np.arange(4000) + 0.5) / 2000 - 1.0
+    for offset, middle in ((1.0, 0.0), (4.0, 0.5), (50.0, 0.0)):
+        first = 1.0 / (1.0 + np.exp(-truth["beta"][0, 0] * x - truth["tau"][0]))
+        within = 0.5 * (1.0 + np.tanh(offset * (x - middle)))
+        total = 0.0
+        for cell in (first, 1.0 - first):
+            mean = np.mean(cell * within) / np.mean(cell)
+            total += 2.0 * np.mean(cell * (within - mean) ** 2)
+        found = analysis["sway"]("overlapping", analysis["tilted"](offset, middle, truth))
+        # Five hundred inputs drawn: the root of a mean of squares, to four standard errors or so.
+        np.testing.assert_allclose(found, np.sqrt(total), rtol=0.15)
+
+
+def test_slopes_of_losses_over_data_sets() -> None:
+    slope = script("not_identifiable.py")["slope"]
+    sizes = np.array([100, 1000, 10_000])
+    powers = np.array([-0.4, -0.5, -0.7])
+    rows = [(r, n, (2.0 + r) * n**p) for r, p in enumerate(powers) for n in sizes]
+    part = pd.DataFrame(rows, columns=["number", "n", "value"])
+    value, half = slope(part)
+    np.testing.assert_allclose(value, powers.mean())
+    # Student's quantile with two degrees of freedom is 4.3027.
+    np.testing.assert_allclose(half, 4.302653 * powers.std(ddof=1) / 3**0.5, rtol=1e-6)
+
+
+def test_rows_turned_on_after_others_end_at_the_posterior_of_all() -> None:
+    analysis = script("not_identifiable.py")
+    own = Energies(analysis["compiled"]("overlapping", "posterior"))
+    whole = analysis["columns"]("overlapping", 0)
+    few, more = (
+        own.posterior.likelihood.rows({name: value[:n] for name, value in whole.items()})
+        for n in (40, 90)
+    )
+    u = prior_points(own, 3, np.random.default_rng(1))
+    all_rows, seen = own.field(u, more), own.field(u, few)
+    found = analysis["turned_on"](own, [few, more])(u)
+    np.testing.assert_allclose(found.prior, seen.prior + seen.energy, rtol=1e-12)
+    np.testing.assert_allclose(found.prior + found.energy, all_rows.prior + all_rows.energy)
+    np.testing.assert_allclose(
+        found.prior_slope + found.slope, all_rows.prior_slope + all_rows.slope, rtol=1e-9
+    )
+    # The metric is of the further rows' scores: positive semi-definite.
+    least = np.linalg.eigvalsh(found.metric)
+    assert (least[:, 0] > -1e-9 * least[:, -1]).all()
+    np.testing.assert_allclose(found.metric, all_rows.metric - seen.metric, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.slow

@@ -55,8 +55,9 @@ def test_a_shown_command_is_one(page, words):
             assert bound.args or bound.kwargs or own == ["variants"]
         case ["make", target]:
             assert re.search(rf"(?m)^{target}:", (ROOT / "Makefile").read_text())
-        case ["python", script]:
-            assert (ROOT / script).is_file()
+        case ["python", script, *options]:
+            source = (ROOT / script).read_text(encoding="utf-8")
+            assert all(f'add_argument("{option}"' in source for option in options)
         case ["pip", "install", "-c", "constraints.txt", "-e", what]:
             extra = what.removeprefix(".[").removesuffix("]")
             assert re.search(rf"(?m)^{extra} = \[", (ROOT / "pyproject.toml").read_text())

@@ -207,7 +207,7 @@ def figure(found: dict[tuple[str, str, str], tuple[int, int]]) -> Figure:
         panel.set_ylim(0.4, 1.0)
     panels[0, 0].set_ylabel("share of 90 % intervals that hold the truth")
     panels[0, 0].legend(loc="lower left")
-    page.suptitle("Coverage of 90 % intervals by three methods")
+    page.suptitle("Coverage of 90 % intervals by four methods")
     return page
 
 

@@ -13,7 +13,7 @@ from bayes_cmoe.estimate.diagnostics import SamplingWarning
 from bayes_cmoe.estimate.engines import ENGINES
 from tests import reference as densities
 from tests.estimate.agreement import discrepancies, limit
-from tests.estimate.references import FOLDER, KEPT, RHAT, Reference, recorded
+from tests.estimate.references import FOLDER, IN_TAILS, KEPT, RHAT, Reference, recorded
 
 RECORDED = {known.name: known for known in recorded()}
 SMALLEST = "constant-distinguishable-100"
@@ -43,7 +43,8 @@ def test_a_record_is_whole_and_its_chains_agreed(name):
         assert np.isfinite(draws).all()
     made = known.made
     assert made["rhat"] < RHAT
-    assert min(made["ess_bulk"], made["ess_tail"]) > 0.9 * KEPT
+    assert made["ess_bulk"] >= KEPT
+    assert made["ess_tail"] >= IN_TAILS
     assert made["chains"] >= 4
     assert made["divergences"] <= 1e-4 * made["chains"] * made["draws"]
 

@@ -7,7 +7,7 @@ temporaries of a block stay in the processor's cache, and a loop over chunks tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -19,7 +19,16 @@ from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.errors import InputError
 
-__all__ = ["BLOCK", "CHUNK", "FEW", "Rows", "blocked_map", "blocked_sum", "checked_columns"]
+__all__ = [
+    "BLOCK",
+    "CHUNK",
+    "FEW",
+    "Rows",
+    "blocked_map",
+    "blocked_sum",
+    "checked_columns",
+    "in_parts",
+]
 
 BLOCK = 1024
 CHUNK = 128 * BLOCK
@@ -239,3 +248,9 @@ def blocked_map(
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
     return mapped
+
+
+def in_parts(columns: Mapping[str, NDArray], size: int) -> Iterator[dict[str, NDArray]]:
+    """Columns with their rows in parts, of so many rows each but for the last."""
+    for start in range(0, len(columns["x"]), size):
+        yield {name: column[start : start + size] for name, column in columns.items()}

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.threads import one_blas_thread
 
-__all__ = ["Optimum", "Status", "approach", "descend", "polish"]
+__all__ = ["Optimum", "Status", "approach", "descend", "equilibrated", "polish"]
 
 
 class Status(StrEnum):
@@ -150,7 +150,7 @@ def approach(objective: Objective, start: NDArray, part: Objective | None = None
         return None
     free = _free(seen, start, gradient)
     hessian = seen.hessian(start, gradient, natural)
-    scale, eigenvalues, directions = _equilibrated(hessian, free)
+    scale, eigenvalues, directions = equilibrated(hessian, free)
     slope = directions.T @ (gradient[free] * scale)
     near = eigenvalues.min(initial=1.0) > SURE
     if not (near and seen.rows.n * np.sum(slope**2 / eigenvalues) / 2.0 < NEAR):
@@ -160,7 +160,7 @@ def approach(objective: Objective, start: NDArray, part: Objective | None = None
     return found if found.status in (Status.CONVERGED, Status.EDGE) else None
 
 
-def _equilibrated(hessian: NDArray, free: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def equilibrated(hessian: NDArray, free: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Scales of the free entries, eigenvalues and directions of the Hessian in these units."""
     # Equilibrated, so that damping means the same in every coordinate.
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian))[free], 1e-300))
@@ -205,7 +205,7 @@ def polish(objective: Objective, optimum: Optimum, part: Objective | None = None
         if not np.isfinite(hessian).all():
             status = Status.NON_FINITE
             break
-        scale, eigenvalues, directions = _equilibrated(hessian, free)
+        scale, eigenvalues, directions = equilibrated(hessian, free)
         slope = directions.T @ (gradient[free] * scale)
         sound = eigenvalues > 1e-13
         done = sound.all() and n * np.sum(slope**2 / eigenvalues) / 2.0 < LOSS

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import Optimum, Status, polish
+from bayes_cmoe.estimate.descent import Optimum, Status, equilibrated, polish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.objective import Objective
 
@@ -52,7 +52,8 @@ def left_out_scores(
     """
     rows = posterior.likelihood.rows(columns)
     objective = Objective(posterior, rows)
-    start, inverse = objective.working.working(theta), _inverse(objective, theta)
+    start = objective.working.working(theta)
+    inverse = _inverse(objective, start)
     found = []
     for first in range(0, len(left_out), LANES):
         few = left_out[first : first + LANES]
@@ -63,13 +64,11 @@ def left_out_scores(
     return np.array(found)
 
 
-def _inverse(objective: Objective, theta: NDArray) -> NDArray:
+def _inverse(objective: Objective, w: NDArray) -> NDArray:
     """The inverse of the information of all rows, in working coordinates."""
-    w = objective.working.working(theta)
     _, gradient, natural = objective.derivatives(w)
     information = objective.rows.n * objective.hessian(w, gradient, natural)
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-300))
-    eigenvalues, directions = np.linalg.eigh(information * np.outer(scale, scale))
+    scale, eigenvalues, directions = equilibrated(information, np.ones(len(w), dtype=bool))
     size = np.maximum(np.abs(eigenvalues), FLATTEST)
     return (directions / size) @ directions.T * np.outer(scale, scale)
 

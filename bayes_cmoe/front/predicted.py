@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.blocks import Rows, in_parts
 from bayes_cmoe.compiled.components import Components, RowParts
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
@@ -52,7 +51,7 @@ def predicted_at(
     simulator = Simulator(model) if drawable else None
     tails, size = [(1.0 - level) / 2.0, (1.0 + level) / 2.0], max(1, CELLS // len(theta))
     parts = []
-    for part in _in_parts(columns, size):
+    for part in in_parts(columns, size):
         found = _of_rows(components, theta, part, known, tails)
         if simulator is not None:
             ends = _ends(simulator, theta, part, tails, draws, rng)
@@ -67,11 +66,6 @@ def predicted_at(
 def _several(components: Components) -> bool:
     """Whether there is more to say than of one prompt beside a frozen expert."""
     return components.count > 2 or not components.frozen
-
-
-def _in_parts(columns: dict[str, NDArray], size: int) -> Iterator[dict[str, NDArray]]:
-    for start in range(0, len(columns["x"]), size):
-        yield {name: column[start : start + size] for name, column in columns.items()}
 
 
 def _of_rows(
@@ -234,7 +228,7 @@ def _ends(
 ) -> NDArray:
     """Equal-tailed ends of the predictive law, (2, obs), from responses drawn at every draw."""
     times, found = -(-draws // len(theta)), []
-    for part in _in_parts(columns, BLOCK):
+    for part in in_parts(columns, BLOCK):
         drawn = [simulator.draw(one, part, rng) for one in theta for _ in range(times)]
         found.append(np.quantile(drawn, tails, axis=0))
     return np.concatenate(found, axis=1)

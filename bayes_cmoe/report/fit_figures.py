@@ -8,12 +8,11 @@ from bayes_cmoe.parts.experts import evaluate, expert_named
 from bayes_cmoe.parts.families import family_named
 from bayes_cmoe.parts.gates import gate_named
 from bayes_cmoe.report.expert_figures import data_with_experts, shares_at
-from bayes_cmoe.report.fit_summary import INTERVAL, is_sampled, labelled
+from bayes_cmoe.report.fit_summary import INTERVAL, intervals_of, is_sampled, labelled
 from bayes_cmoe.report.parameter_grids import draw_grid, grid_of, is_grid
 
 __all__ = ["estimates_figure", "fit_figures"]
 
-Z90 = 1.6448536269514722
 MOST_MARGINALS = 24
 MOST_POINTS = 5000
 
@@ -77,17 +76,6 @@ def _data_with_lines(tree: xr.DataTree) -> Figure:
     return figure
 
 
-def _intervals(tree: xr.DataTree, name: str) -> tuple[np.ndarray, np.ndarray]:
-    if is_sampled(tree):
-        edges = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
-        draws = tree["posterior"].to_dataset()[name]
-        low, high = draws.quantile(edges, ("chain", "draw")).to_numpy()
-        return np.ravel(low), np.ravel(high)
-    center = np.ravel(tree["point_estimate"].to_dataset()[name])
-    half = Z90 * np.ravel(tree["standard_error"].to_dataset()[name])
-    return center - half, center + half
-
-
 def estimates_figure(tree: xr.DataTree, width: float = 7.0) -> Figure:
     """Estimates with their intervals; one panel a parameter, because their units differ.
 
@@ -112,7 +100,7 @@ def estimates_figure(tree: xr.DataTree, width: float = 7.0) -> Figure:
             draw_grid(panel, grids[name])
             continue
         places = np.arange(len(entries))[::-1]
-        low, high = _intervals(tree, name)
+        low, high = map(np.ravel, intervals_of(tree, name))
         panel.hlines(places, low, high, color="tab:blue")
         panel.plot([value for _, value in entries], places, "o", color="black", markersize=4)
         panel.set_yticks(places, [label for label, _ in entries], parse_math=False)

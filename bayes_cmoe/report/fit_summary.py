@@ -5,15 +5,19 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
 from bayes_cmoe.shown import html_table
 
-__all__ = ["fit_record", "fit_table", "is_sampled", "labelled", "priors_shown", "summary"]
+__all__ = [
+    "fit_record", "fit_table", "intervals_of", "is_sampled", "labelled", "priors_shown", "summary",
+]  # fmt: skip
 
 INTERVAL = 0.9
 INTERVAL_NAME = "90% equal-tailed"
+Z90 = 1.6448536269514722
 UNMIXED_RHAT = 1.1
 """Above this R-hat the chains disagree so far that the draws are no posterior."""
 FEWEST_EFFECTIVE = 20
@@ -40,6 +44,18 @@ def labelled(variable: xr.DataArray) -> list[tuple[str, float]]:
 def is_sampled(tree: xr.DataTree) -> bool:
     """Whether a fit has draws; a MAP fit's ``posterior`` is its one point."""
     return "sample_stats" in tree.children
+
+
+def intervals_of(tree: xr.DataTree, name: str) -> tuple[NDArray, NDArray]:
+    """Ends of a parameter's 90 % intervals, of its shape: of draws, or by standard errors."""
+    point = tree["point_estimate"].to_dataset()[name]
+    if is_sampled(tree):
+        edges = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+        draws = tree["posterior"].to_dataset()[name].transpose("chain", "draw", *point.dims)
+        low, high = draws.quantile(edges, ("chain", "draw")).to_numpy()
+        return low, high
+    half = Z90 * tree["standard_error"].to_dataset()[name].to_numpy()
+    return point.to_numpy() - half, point.to_numpy() + half
 
 
 def priors_shown(tree: xr.DataTree) -> dict[str, str]:

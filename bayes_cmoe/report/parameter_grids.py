@@ -11,12 +11,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from bayes_cmoe.report.fit_summary import intervals_of, is_sampled
+
 __all__ = ["Grid", "draw_grid", "grid_of", "is_grid"]
 
 MOST_LINES = 24
 """Entries up to which a parameter of two dims is listed."""
-LEVEL = 0.9
-Z90 = 1.6448536269514722
 SHADES = "RdBu_r"
 
 
@@ -59,15 +59,11 @@ def grid_of(tree: xr.DataTree, name: str) -> Grid:
     name : str
     """
     point = tree["point_estimate"].to_dataset()[name]
-    if "sample_stats" in tree.children:
+    shown = point
+    if is_sampled(tree):
         draws = tree["posterior"].to_dataset()[name].transpose("chain", "draw", *point.dims)
-        value = draws.mean(("chain", "draw")).to_numpy()
-        edges = [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0]
-        low, high = draws.quantile(edges, ("chain", "draw")).to_numpy()
-    else:
-        value = point.to_numpy()
-        half = Z90 * tree["standard_error"].to_dataset()[name].to_numpy()
-        low, high = value - half, value + half
+        shown = draws.mean(("chain", "draw"))
+    low, high = intervals_of(tree, name)
     *lead, last = point.dims
     labels = [[str(own) for own in point[dim].to_numpy()] for dim in lead]
     shape = point.shape[:-1]
@@ -82,7 +78,7 @@ def grid_of(tree: xr.DataTree, name: str) -> Grid:
         tuple(str(own) for own in point[last].to_numpy()),
         ", ".join(_worded(dim) for dim in lead),
         _worded(last),
-        value.reshape(table),
+        shown.to_numpy().reshape(table),
         ((low > 0) | (high < 0)).reshape(table),
     )
 

@@ -1,13 +1,11 @@
 """What a fit can tell: the prompt's distance from the frozen expert, and what stays confused."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import CHUNK, blocked_sum
+from bayes_cmoe.compiled.blocks import CHUNK, blocked_sum, in_parts
 from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import columns_of, layout_of
@@ -211,14 +209,9 @@ def _resolution(
 def _observed(engine: Scores, theta: NDArray, columns: Columns) -> tuple[Information | None, str]:
     """The information of the rows, or none and why it has no inverse."""
     rows = len(columns["x"])
-
-    def parts() -> Iterator[NDArray]:
-        for start in range(0, rows, CHUNK):
-            piece = {name: column[start : start + CHUNK] for name, column in columns.items()}
-            yield engine.at_rows(theta, piece)
-
+    parts = (engine.at_rows(theta, piece) for piece in in_parts(columns, CHUNK))
     scores = list(engine.layout.labels)
-    root, size = stacked_root(parts(), len(scores))
+    root, size = stacked_root(parts, len(scores))
     silent = [label for label, s in zip(scores, size, strict=True) if not (np.isfinite(s) and s)]
     if silent:
         return None, (

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.blocks import in_parts
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.theory.nodes import Columns
 from bayes_cmoe.theory.scores import Scores
@@ -83,11 +84,9 @@ def weighted_scores(
     """
     check_drawable(columns)
     known = {name: column for name, column in columns.items() if name != engine.response}
-    rows = len(known["x"])
     nodes = classes or 2 * panels * ORDER * engine.simulator.components
     each = max(1, AT_A_TIME // nodes)
-    for start in range(0, rows, each):
-        part = {name: column[start : start + each] for name, column in known.items()}
+    for part in in_parts(known, each):
         tiled, log_weight = response_nodes(engine, theta, part, classes, panels=panels)
         count = len(part["x"])
         laid = engine.likelihood.rows(tiled)

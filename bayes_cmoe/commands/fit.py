@@ -132,7 +132,7 @@ def fit(
     # Which constants are columns is for the table to say.
     header = column_names(data) if frozen.constants else ()
     tree = with_origin(tree, setting, model, y, frozen.spec(header))
-    from bayes_cmoe.estimate.descent import Status
+    from bayes_cmoe.estimate.optimum import Status
     from bayes_cmoe.estimate.verdict import REMEDIES
     from bayes_cmoe.report.fit_summary import fit_record
 

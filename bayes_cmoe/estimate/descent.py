@@ -1,79 +1,19 @@
 """From a start to an optimum: bounded quasi-Newton, then Newton steps to full precision."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from bayes_cmoe.estimate.basins import NEAR, Basins
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.threads import one_blas_thread
 
-__all__ = ["Optimum", "Status", "approach", "descend", "equilibrated", "polish"]
+__all__ = ["approach", "descend", "equilibrated", "finish", "polish"]
 
 
-class Status(StrEnum):
-    """How an optimisation ended: at most what was found.
-
-    ``converged`` a maximum that several starts agree on; ``local`` a maximum near the one start
-    that was given; ``unconfirmed`` the best maximum of a search that found it once only, or
-    so many others that more are to be expected; ``unidentified`` a maximum
-    whose information is singular to rounding, or that leaves a standard error wider than the box;
-    ``spike`` a prompt that rests on a handful of rows; ``edge`` an estimate at the box's edge;
-    ``stalled`` no maximum: nothing was gained any more, and the gradient is not zero;
-    ``non-finite`` and ``failed`` no number.
-    """
-
-    CONVERGED = "converged"
-    LOCAL = "local"
-    UNCONFIRMED = "unconfirmed"
-    UNIDENTIFIED = "unidentified"
-    SPIKE = "spike"
-    EDGE = "edge"
-    STALLED = "stalled"
-    NON_FINITE = "non-finite"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, eq=False)
-class Optimum:
-    """Where an optimisation ended.
-
-    Parameters
-    ----------
-    w : array, shape (parameter,)
-        Working coordinates.
-    value : float
-        The objective: minus the log posterior density a row.
-    gradient_norm : float
-        Largest entry of the gradient a row in w, along the directions that the edges leave free.
-    status : Status
-    iterations : int
-    curvature : array, shape (parameter, parameter), optional
-        `Objective.natural_hessian` at w, where it was evaluated there: it costs many gradients.
-    origin : str
-        What kind of start it was reached from, where that is known.
-    """
-
-    w: NDArray
-    value: float
-    gradient_norm: float
-    status: Status
-    iterations: int
-    curvature: NDArray | None = None
-    origin: str = ""
-
-    @property
-    def cost(self) -> float:
-        """The value, infinite where it is no number: what optima are put in order by."""
-        return self.value if np.isfinite(self.value) else np.inf
-
-
-NEAR, SURE = 30.0, 1e-6
-"""What a start near a maximum promises at most, in the summed log posterior; and the smallest
-
-eigenvalue of the information there, scaled to unit diagonal."""
+SURE = 1e-6
+"""Smallest eigenvalue of the information at a start near a maximum, scaled to unit diagonal."""
 SLOW = 0.1
 """Share of the last step's promise from which on steps of a part's curvature gain too little."""
 LOSS = 1e-7
@@ -84,7 +24,12 @@ EAGER = 8192
 QUASI_NEWTON_STEPS = 200
 
 
-def descend(objective: Objective, start: NDArray, part: Objective | None = None) -> Optimum:
+def descend(
+    objective: Objective,
+    start: NDArray,
+    part: Objective | None = None,
+    basins: Basins | None = None,
+) -> Optimum:
     """L-BFGS-B from a start, in coordinates scaled by the curvature there.
 
     Parameters
@@ -94,8 +39,13 @@ def descend(objective: Objective, start: NDArray, part: Objective | None = None)
         In working coordinates, inside the bounds.
     part : Objective, optional
         On a part of the rows: enough for the scales.
+    basins : Basins, optional
+        Maxima that are known: one of them is returned as soon as the descent is sure to end there.
     """
     working, seen = objective.working, objective if part is None else part
+    known = Basins(objective) if basins is None else basins
+    if known and (met := known.reached(start, objective.value_and_gradient(start)[1])):
+        return met
     value, gradient, natural = seen.derivatives(start)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         return Optimum(start, value, np.inf, Status.NON_FINITE, 0)
@@ -104,9 +54,19 @@ def descend(objective: Objective, start: NDArray, part: Objective | None = None)
     largest = diagonal.max() or 1.0
     scale = 1.0 / np.sqrt(np.where(diagonal > 1e-8 * largest, diagonal, largest))
 
+    slope, met = gradient, None
+
     def scaled(z: NDArray) -> tuple[float, NDArray]:
-        value, gradient = objective.value_and_gradient(z * scale)
-        return value, gradient * scale
+        nonlocal slope
+        value, slope = objective.value_and_gradient(z * scale)
+        return value, slope * scale
+
+    def arrived(z: NDArray) -> None:
+        # A step was taken, and what was evaluated last is where it led to.
+        nonlocal met
+        met = known.reached(z * scale, slope)
+        if met:
+            raise StopIteration
 
     with one_blas_thread():
         found = minimize(
@@ -116,13 +76,34 @@ def descend(objective: Objective, start: NDArray, part: Objective | None = None)
             method="L-BFGS-B",
             bounds=list(zip(working.lower / scale, working.upper / scale, strict=True)),
             options={"maxiter": QUASI_NEWTON_STEPS, "ftol": 1e-12, "gtol": 1e-6},
+            callback=arrived if known else None,
         )
+    if met:
+        return met
     w = np.clip(found.x * scale, working.lower, working.upper)
     if not (np.isfinite(found.fun) and np.isfinite(found.jac).all()):
         return Optimum(w, float(found.fun), np.inf, Status.NON_FINITE, int(found.nit))
     gradient = found.jac / scale
     norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
     return Optimum(w, float(found.fun), norm, Status.STALLED, int(found.nit))
+
+
+def finish(objective: Objective, start: NDArray, basins: Basins, worth: float = np.inf) -> Optimum:
+    """The maximum that a start leads to, to full precision, and known from now on.
+
+    Parameters
+    ----------
+    objective, start, basins
+        As for `descend`.
+    worth : float
+        Ends of a greater value are left as they are.
+    """
+    end = descend(objective, start, basins=basins)
+    if end.status is Status.CONVERGED or not end.value <= worth:
+        return end
+    end = polish(objective, end)
+    basins.add(end)
+    return end
 
 
 def _free(objective: Objective, w: NDArray, gradient: NDArray) -> NDArray:

@@ -36,6 +36,11 @@ class Flock:
     value: NDArray
     iterations: int
 
+    @property
+    def best_first(self) -> NDArray:
+        """Its points in the order of their values."""
+        return self.w[np.argsort(self.value, kind="stable")]
+
 
 def skipping(function: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]]) -> Function:
     """A function of many points that is evaluated only at those that moved since the last call.

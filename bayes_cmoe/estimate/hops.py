@@ -15,9 +15,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.lanes import LANES, Lanes
-from bayes_cmoe.estimate.descent import Optimum, Status, descend, polish
+from bayes_cmoe.estimate.basins import Basins
+from bayes_cmoe.estimate.descent import finish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.starts import SIGHT, Starts
 
 __all__ = ["PROMISE", "RIVAL", "TOGETHER", "hop", "sharpened"]
@@ -37,7 +39,11 @@ SMALL = 1e-3
 
 
 def hop(
-    starts: Starts, bases: Sequence[Optimum], rng: Generator, farthest: float = FARTHEST
+    starts: Starts,
+    bases: Sequence[Optimum],
+    rng: Generator,
+    basins: Basins,
+    farthest: float = FARTHEST,
 ) -> list[Optimum]:
     """Ends of LANES hops from some optima, from each in turn.
 
@@ -47,6 +53,8 @@ def hop(
     bases : sequence of Optimum
         The best first.
     rng : numpy.random.Generator
+    basins : Basins
+        Maxima that are known; those that are met are added.
     farthest : float
         Distance of the farthest hops, in standard errors at the base.
 
@@ -79,7 +87,7 @@ def hop(
     ends = []
     for w, value in zip(flock.w, flock.value, strict=True):
         worth = (value - bases[0].value) * rows < RIVAL
-        ends.append(descend(objective, w) if worth else _unfinished(w, value))
+        ends.append(finish(objective, w, basins) if worth else _unfinished(w, value))
     return ends
 
 
@@ -107,9 +115,10 @@ def sharpened(
     seed : int
     """
     starts, rng = Starts(objective, lanes, columns, None), np.random.default_rng(seed)
+    basins = Basins(objective)
+    basins.add(best)
     for _ in range(ROUNDS):
-        landed = min(hop(starts, [best], rng), key=lambda end: end.cost)
-        polished = polish(objective, landed)
+        polished = min(hop(starts, [best], rng, basins), key=lambda end: end.cost)
         gain = (best.cost - polished.cost) * objective.rows.n
         best = polished if gain > 0 else best
         if not gain > SMALL:

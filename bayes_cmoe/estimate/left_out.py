@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import Optimum, Status, equilibrated, polish
+from bayes_cmoe.estimate.descent import equilibrated, polish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum, Status
 
 __all__ = ["left_out_scores"]
 

@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.estimate.basins import Basins
 from bayes_cmoe.estimate.clusters import clustered_points
-from bayes_cmoe.estimate.descent import Optimum, Status, approach, descend, polish
+from bayes_cmoe.estimate.descent import approach, descend, finish, polish
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.parted import parted_points
 from bayes_cmoe.estimate.relabel import labels_of
 from bayes_cmoe.estimate.result import MapEstimate, map_tree
@@ -33,8 +35,8 @@ EXPLORE = 4096
 """Above this many rows the starts are compared on an evenly spaced part of them."""
 DENSEST = 16
 """One in so many rows at most, from which hops on all rows follow; on more they take minutes."""
-THIN = 8
-"""Above EXPLORE times so many rows, every so many-th row gives the curvature of steps."""
+MANY, THIN = 16_384, 8
+"""From so many rows on, every so many-th row gives the curvature of steps near a maximum."""
 CONTENDERS = 8
 """Optima of the part, at most, that are descended from on all rows."""
 DOUBT = 4.0
@@ -57,7 +59,7 @@ def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate
     objective = Objective(posterior, rows)
     given = np.atleast_2d(np.asarray(starts, dtype=float))
     points = [objective.working.working(start) for start in given]
-    part = Objective(posterior, rows.thinned(THIN)) if rows.n >= THIN * EXPLORE else None
+    part = Objective(posterior, rows.thinned(THIN)) if rows.n >= MANY else None
     ends = [replace(_end(objective, point, part), origin="given") for point in points]
     found = counted(ends, rows.n)
     best, labels = found.ends[0], labels_of(posterior)
@@ -214,8 +216,9 @@ def find_map_from_anywhere(
     found = search(starts, most, seed, split)
     ends = _contenders(exploration, found)
     if stride > 1:
-        ends = [replace(descend(objective, end.w), origin=end.origin) for end in ends]
-    polished = [polish(objective, end) for end in ends]
+        basins = Basins(objective)
+        ends = [replace(finish(objective, end.w, basins), origin=end.origin) for end in ends]
+    polished = [end if end.status is Status.CONVERGED else polish(objective, end) for end in ends]
     best = min([*polished, *floor], key=lambda end: end.cost)
     # What is best on a part of the rows need not be so on all of them.
     partial = 1 < stride <= DENSEST

@@ -13,7 +13,7 @@ from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.private import response_name
 from bayes_cmoe.estimate.attributes import described, stamped
-from bayes_cmoe.estimate.descent import Status
+from bayes_cmoe.estimate.optimum import Status
 from bayes_cmoe.estimate.search import Search
 
 __all__ = ["MapEstimate", "data_groups", "map_tree", "parameter_dataset"]

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import Optimum, approach, descend, polish
+from bayes_cmoe.estimate.basins import Basins
+from bayes_cmoe.estimate.descent import approach, finish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum
 from bayes_cmoe.estimate.search import SAME
 from bayes_cmoe.estimate.starts import Starts
 
@@ -67,19 +69,26 @@ def rival(
         few = {name: column[::stride] for name, column in columns.items()}
         part = Objective(posterior, posterior.likelihood.rows(few))
         # The fit's own maximum on the part is higher than the fit is there.
-        end, own = _maximum(part, begun), _maximum(part, fitted)
+        own, end = _both(part, fitted, begun)
         if not (own.cost - end.cost) * part.rows.n > SAME:
             return theta, 0.0
         begun = end.w
-    end = _maximum(objective, begun)
+    _, end = _both(objective, fitted, begun)
     gain = (objective.value_and_gradient(fitted)[0] - end.cost) * rows.n
     if not np.isfinite(gain) or abs(gain) <= SAME:
         return theta, 0.0
     return working.natural(end.w), float(gain)
 
 
-def _maximum(objective: Objective, start: NDArray) -> Optimum:
-    return approach(objective, start) or polish(objective, descend(objective, start))
+def _both(objective: Objective, fitted: NDArray, begun: NDArray) -> tuple[Optimum, Optimum]:
+    """Where the fit leads and where the other start does: often to the same maximum."""
+    basins = Basins(objective)
+    own = approach(objective, fitted)
+    if own is None:
+        own = finish(objective, fitted, basins)
+    else:
+        basins.add(own)
+    return own, approach(objective, begun) or finish(objective, begun, basins)
 
 
 def _best_start(

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.random import Generator, SeedSequence
 
 from bayes_cmoe.compiled.lanes import LANES
-from bayes_cmoe.estimate.descent import Optimum, descend
+from bayes_cmoe.estimate.basins import Basins
+from bayes_cmoe.estimate.descent import finish
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.hops import PROMISE, RIVAL, TOGETHER, hop
+from bayes_cmoe.estimate.optimum import Optimum
 from bayes_cmoe.estimate.starts import Starts
 
 __all__ = ["SAME", "Search", "counted", "search"]
@@ -92,21 +94,23 @@ def search(starts: Starts, most: int, seed: int, known: Sequence[Optimum] = ()) 
     seeds = SeedSequence(seed).spawn(1 + -(-most // LANES))
     first = np.random.default_rng(seeds[0])
     inverse = starts.inverse_hessian(starts.draw(first, LANES))
-    ends = list(known)
+    ends, basins = list(known), Basins(objective)
     result = Search((), 0, 0)
     for spawned in seeds[1:]:
         points = starts.round(np.random.default_rng(spawned), inverse)
         bounds = (objective.working.lower, objective.working.upper)
         enough = PROMISE / objective.rows.n
         flock = descend_together(starts.everything, points, bounds, inverse, TOGETHER, enough)
-        ends += [replace(descend(objective, w), origin="draw") for w in flock.w]
+        for w in flock.best_first:
+            worth = min((end.cost for end in ends), default=np.inf) + RIVAL / objective.rows.n
+            ends.append(replace(finish(objective, w, basins, worth), origin="draw"))
         result = counted(ends, objective.rows.n)
         if result.settled:
             break
-    return _hopped(starts, result, first)
+    return _hopped(starts, result, first, basins)
 
 
-def _hopped(starts: Starts, result: Search, rng: Generator) -> Search:
+def _hopped(starts: Starts, result: Search, rng: Generator, basins: Basins) -> Search:
     """The search with hops from its best optima, until they gain nothing any more.
 
     A hop that leads back to where it began is no start that found it again.
@@ -115,7 +119,7 @@ def _hopped(starts: Starts, result: Search, rng: Generator) -> Search:
     idle, enough = 0, IDLE if result.settled else IDLE_UNSETTLED
     for _ in range(HOPS):
         bases = _different(result, rows)[:BASES]
-        landed = hop(starts, bases, rng, farthest=0.5 * rows**0.5)
+        landed = hop(starts, bases, rng, basins, farthest=0.5 * rows**0.5)
         gained = (bases[0].cost - min(end.cost for end in landed)) * rows > SAME
         idle = 0 if gained else idle + 1
         moved = [

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import Optimum, descend
+from bayes_cmoe.estimate.descent import descend
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.hops import PROMISE, TOGETHER
+from bayes_cmoe.estimate.optimum import Optimum
 from bayes_cmoe.estimate.region import prior_region
 from bayes_cmoe.estimate.starts import LARGEST, ROWS_PER_PARAMETER, SIGHT, SMALLEST, Starts
 from bayes_cmoe.parts.mixture import Mixture, mixture_of

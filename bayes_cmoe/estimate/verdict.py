@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.components import Components
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.estimate.descent import Optimum, Status
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.region import prior_region
 from bayes_cmoe.estimate.search import Search
 from bayes_cmoe.parts.mixture import mixture_of

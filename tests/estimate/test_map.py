@@ -7,8 +7,8 @@ from bayes_cmoe import Data, frozen_predictions, variant_named
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.errors import InputError
-from bayes_cmoe.estimate.descent import Status
 from bayes_cmoe.estimate.map import find_map, fit_map
+from bayes_cmoe.estimate.optimum import Status
 from tests.estimate.studies import IDS, STUDIES, Study
 
 

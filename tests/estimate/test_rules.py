@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import ks_2samp
 
 from bayes_cmoe import Data, variant_named
-from bayes_cmoe.estimate.descent import Optimum, Status
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.map import CONTENDERS, _contenders, fit_map
 from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.search import counted
 from bayes_cmoe.estimate.starts import Starts
 from bayes_cmoe.estimate.verdict import verdict

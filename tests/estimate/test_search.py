@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bayes_cmoe.estimate import hops, search
-from bayes_cmoe.estimate.descent import Optimum, Status
+from bayes_cmoe.estimate.basins import Basins
+from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.search import counted
 
 ROWS = 100
@@ -71,7 +72,6 @@ def test_no_number_comes_last_whatever_its_place(monkeypatch: pytest.MonkeyPatch
     nan, poor, good = ends(np.nan, 2.0, 1.0)
     assert min([nan, poor, good], key=lambda end: end.cost) is good
     monkeypatch.setattr(hops, "hop", lambda *_: [nan, poor, good])
-    monkeypatch.setattr(hops, "polish", lambda _, end: end)
     lanes: Any = None
     for begun in (nan, good):
         assert hops.sharpened(OBJECTIVE, lanes, {}, begun, 0) is good
@@ -84,7 +84,7 @@ def test_a_hop_back_to_its_base_is_no_other_start_that_found_it(
     begun = counted(ends(0.0, 1.0, 2.0), ROWS)
     landings = iter([ends(0.0, 1.0, 0.0, 2.0, 0.0)] + [ends(0.0, 1.0, 2.0)] * 11)
     monkeypatch.setattr(search, "hop", lambda *_, **__: next(landings))
-    found = search._hopped(starts, begun, np.random.default_rng(0))
+    found = search._hopped(starts, begun, np.random.default_rng(0), Basins(OBJECTIVE))
     # From bases 0, 1, 2, 0, 1: two hops changed places, to 2 from 0 and to 0 from 2, one from 1.
     assert (found.found, len(found.ends)) == (3, 6)
     assert len(list(landings)) == 12 - 4, "four idle rounds, as the search had not settled"
@@ -96,7 +96,7 @@ def test_a_settled_search_hops_once_more_after_each_gain(monkeypatch: pytest.Mon
     rounds = [ends(-1.0, *[0.0] * 31), ends(*[-1.0] * 32), ends(*[-1.0] * 32)]
     landings = iter(rounds)
     monkeypatch.setattr(search, "hop", lambda *_, **__: next(landings))
-    found = search._hopped(starts, begun, np.random.default_rng(0))
+    found = search._hopped(starts, begun, np.random.default_rng(0), Basins(OBJECTIVE))
     # The second round finds the new best again from the other base, in every other hop.
     assert (found.ends[0].cost * ROWS, found.found) == (pytest.approx(-1.0), 1 + 16)
     assert len(list(landings)) == 1

@@ -9,7 +9,7 @@ from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.threads import one_blas_thread
 
-__all__ = ["approach", "descend", "equilibrated", "finish", "polish"]
+__all__ = ["approach", "descend", "equilibrated", "finish", "polish", "seek"]
 
 
 SURE = 1e-6
@@ -86,24 +86,6 @@ def descend(
     gradient = found.jac / scale
     norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
     return Optimum(w, float(found.fun), norm, Status.STALLED, int(found.nit))
-
-
-def finish(objective: Objective, start: NDArray, basins: Basins, worth: float = np.inf) -> Optimum:
-    """The maximum that a start leads to, to full precision, and known from now on.
-
-    Parameters
-    ----------
-    objective, start, basins
-        As for `descend`.
-    worth : float
-        Ends of a greater value are left as they are.
-    """
-    end = descend(objective, start, basins=basins)
-    if end.status is Status.CONVERGED or not end.value <= worth:
-        return end
-    end = polish(objective, end)
-    basins.add(end)
-    return end
 
 
 def _free(objective: Objective, w: NDArray, gradient: NDArray) -> NDArray:
@@ -224,3 +206,38 @@ def polish(objective: Objective, optimum: Optimum, part: Objective | None = None
             break
     norm = float(np.max(np.abs(gradient), where=_free(objective, w, gradient), initial=0.0))
     return Optimum(w, value, norm, status, iterations, natural, optimum.origin)
+
+
+def finish(
+    objective: Objective,
+    start: NDArray,
+    basins: Basins,
+    worth: float = np.inf,
+    part: Objective | None = None,
+) -> Optimum:
+    """The maximum that a start leads to, to full precision, and known from now on.
+
+    Parameters
+    ----------
+    objective, start, basins, part
+        As for `descend`.
+    worth : float
+        Ends of a greater value are left as they are.
+    """
+    end = descend(objective, start, part, basins)
+    if end.status is Status.CONVERGED or not end.value <= worth:
+        return end
+    end = polish(objective, end)
+    basins.add(end)
+    return end
+
+
+def seek(
+    objective: Objective, start: NDArray, basins: Basins, part: Objective | None = None
+) -> Optimum:
+    """The same from a start that may be near a maximum: by Newton's steps alone where it is."""
+    near = approach(objective, start, part)
+    if near is None:
+        return finish(objective, start, basins, part=part)
+    basins.add(near)
+    return near

@@ -14,7 +14,7 @@ from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.basins import Basins
 from bayes_cmoe.estimate.clusters import clustered_points
-from bayes_cmoe.estimate.descent import approach, descend, finish, polish
+from bayes_cmoe.estimate.descent import finish, polish, seek
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.hops import sharpened
 from bayes_cmoe.estimate.objective import Objective
@@ -60,19 +60,13 @@ def find_map(posterior: Posterior, rows: Rows, starts: ArrayLike) -> MapEstimate
     given = np.atleast_2d(np.asarray(starts, dtype=float))
     points = [objective.working.working(start) for start in given]
     part = Objective(posterior, rows.thinned(THIN)) if rows.n >= MANY else None
-    ends = [replace(_end(objective, point, part), origin="given") for point in points]
+    basins = Basins(objective)
+    ends = [replace(seek(objective, point, basins, part), origin="given") for point in points]
     found = counted(ends, rows.n)
     best, labels = found.ends[0], labels_of(posterior)
-    if best.curvature is None:
-        best = polish(objective, best)
     if labels is not None:
         best = _ordered(objective, best, lambda theta: labels.matched(theta, given[0]))
     return _estimate(objective, best, found, rows.n, begun)
-
-
-def _end(objective: Objective, start: NDArray, part: Objective | None) -> Optimum:
-    """Where Newton's steps lead from a start near a maximum, and L-BFGS-B from any other."""
-    return approach(objective, start, part) or descend(objective, start, part)
 
 
 def _ordered(objective: Objective, best: Optimum, order: Callable[[NDArray], NDArray]) -> Optimum:

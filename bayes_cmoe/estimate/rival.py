@@ -16,7 +16,7 @@ from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.basins import Basins
-from bayes_cmoe.estimate.descent import approach, finish
+from bayes_cmoe.estimate.descent import seek
 from bayes_cmoe.estimate.flock import descend_together
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
@@ -83,12 +83,7 @@ def rival(
 def _both(objective: Objective, fitted: NDArray, begun: NDArray) -> tuple[Optimum, Optimum]:
     """Where the fit leads and where the other start does: often to the same maximum."""
     basins = Basins(objective)
-    own = approach(objective, fitted)
-    if own is None:
-        own = finish(objective, fitted, basins)
-    else:
-        basins.add(own)
-    return own, approach(objective, begun) or finish(objective, begun, basins)
+    return seek(objective, fitted, basins), seek(objective, begun, basins)
 
 
 def _best_start(

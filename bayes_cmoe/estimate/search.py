@@ -25,7 +25,7 @@ __all__ = ["SAME", "Search", "counted", "search"]
 
 SAME = 0.02
 """Ends whose summed log posteriors are within this of one another are one optimum."""
-UNSEEN = 0.005
+UNSEEN = 0.0025
 AGAIN, OFTEN = 3, 40
 """How often the best optimum is to be found before the search may end; and how often is enough,
 

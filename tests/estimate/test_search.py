@@ -40,7 +40,8 @@ def test_unseen_share_is_the_posterior_mean_of_boender_and_rinnooy_kan() -> None
         ([0.0] * 32, True),
         ([0.0] * 2 + [1.0] * 30, False),  # found twice only
         ([0.0] * 3 + [1.0] * 29, False),  # 2 · 3 / (32 · 31) = .006 unseen
-        ([0.0] * 3 + [1.0] * 61, True),  # 2 · 3 / (64 · 63) = .0015
+        ([0.0] * 3 + [1.0] * 45, False),  # 2 · 3 / (48 · 47) = .0027
+        ([0.0] * 3 + [1.0] * 49, True),  # 2 · 3 / (52 · 51) = .0023
         ([0.0] * 2 + [1.0] * 62, False),  # found twice only, however little is unseen
         ([0.0] * 3 + [*np.linspace(0.1, 4.9, 29)], False),  # nearly every start another optimum
         ([0.0] * 40 + [*np.linspace(0.1, 4.9, 56)], True),  # so often that poor optima do not count

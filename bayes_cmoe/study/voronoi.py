@@ -218,19 +218,26 @@ class Voronoi:
 
 
 def _infimum(here: Atoms, there: Atoms, slow: Power, fast: Power) -> tuple[NDArray, NDArray]:
-    """The least loss over the translations, (fit,), and the cells there, (fit, atom)."""
-    count = here.weight.shape[1]
-    best, at = np.full(len(here.weight), np.inf), np.zeros((len(here.weight), count), dtype=int)
-    for i in range(count):
-        for own in there.gate:
-            cells = _nearest(here, there, here.gate[:, i : i + 1] - own)
-            power = slow(_own_count(cells, there))
-            total = _experts(here, there, cells, slow, fast)
-            total = total + _least(here.gate - there.gate[cells], here.weight, power)
-            total = total + _least_mass(here.weight, cells, there.weight)
-            at = np.where((total < best)[:, None], cells, at)
-            best = np.minimum(best, total)
-    return best, at
+    """The least loss over the translations, (fit,), and the cells there, (fit, atom).
+
+    A loss depends on the translation by its cells alone, and few pairs of atoms to shift onto one
+    another give cells of their own: each fit's are looked at once.
+    """
+    fits = np.arange(len(here.weight))
+    met = [
+        np.column_stack([fits, _nearest(here, there, here.gate[:, i : i + 1] - own)])
+        for i in range(here.weight.shape[1])
+        for own in there.gate
+    ]
+    tried = np.unique(np.concatenate(met), axis=0)
+    fit, cells = tried[:, 0], tried[:, 1:]
+    atoms = Atoms(*(part[fit] for part in here))
+    total = _experts(atoms, there, cells, slow, fast)
+    total += _least(atoms.gate - there.gate[cells], atoms.weight, slow(_own_count(cells, there)))
+    total += _least_mass(atoms.weight, cells, there.weight)
+    order = np.lexsort((total, fit))
+    least = order[np.searchsorted(fit[order], fits)]
+    return total[least], cells[least]
 
 
 def _nearest(here: Atoms, there: Atoms, shift: NDArray | None) -> NDArray:

@@ -21,7 +21,9 @@ LOSS = 1e-7
 NEWTON_STEPS = 60
 EAGER = 8192
 """Rows up to which a trial's second derivatives are taken with it: a call costs more than they."""
-QUASI_NEWTON_STEPS = 200
+QUASI_NEWTON_STEPS, MEMORY = 200, 40
+"""Steps at most, and how many of the last make the curvature: more than a few parameters ask for
+where valleys are narrow, as those of atoms that lie close."""
 
 
 def descend(
@@ -75,7 +77,7 @@ def descend(
             jac=True,
             method="L-BFGS-B",
             bounds=list(zip(working.lower / scale, working.upper / scale, strict=True)),
-            options={"maxiter": QUASI_NEWTON_STEPS, "ftol": 1e-12, "gtol": 1e-6},
+            options={"maxiter": QUASI_NEWTON_STEPS, "maxcor": MEMORY, "ftol": 1e-12, "gtol": 1e-6},
             callback=arrived if known else None,
         )
     if met:

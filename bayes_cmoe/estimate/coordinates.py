@@ -44,7 +44,9 @@ class Working:
 
     def gradient(self, theta: NDArray, gradient: NDArray) -> NDArray:
         """A gradient in theta as one in w."""
-        return gradient * self.slope(theta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Far out, where a prior falls faster than any power: no number, and no step is taken.
+            return gradient * self.slope(theta)
 
     def hessian(self, theta: NDArray, gradient: NDArray, hessian: NDArray) -> NDArray:
         """A Hessian in theta as one in w."""

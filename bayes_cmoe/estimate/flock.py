@@ -67,6 +67,8 @@ def skipping(function: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]]) ->
     return evaluated
 
 
+# Far out, where a variance is all but zero, slopes are as large as numbers get: no step is taken.
+@np.errstate(over="ignore", invalid="ignore")
 def descend_together(
     function: Function,
     start: NDArray,
@@ -128,10 +130,8 @@ def descend_together(
 
 def _updated(hessian: NDArray, step: NDArray, change: NDArray, taken: NDArray) -> NDArray:
     """The inverse Hessians after BFGS's update, where a step was taken along positive curvature."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        # Where a variance is all but zero slopes are as large as numbers get: no curvature then.
-        product = np.sum(step * change, axis=1)
-        size = np.linalg.norm(step, axis=1) * np.linalg.norm(change, axis=1)
+    product = np.sum(step * change, axis=1)
+    size = np.linalg.norm(step, axis=1) * np.linalg.norm(change, axis=1)
     use = taken & (product > 1e-10 * size)
     if not use.any():
         return hessian

@@ -174,6 +174,7 @@ class Starts:
     def _inputs(self) -> NDArray:
         """The inputs in units of their standard deviations, shape (n, feature)."""
         x = np.asarray(self.columns["x"], dtype=float)
+        x = x.reshape(len(x), -1)  # of a model of one's own it may be a vector
         spread = x.std(axis=0)
         return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 

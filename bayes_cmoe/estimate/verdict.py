@@ -43,7 +43,8 @@ REMEDIES = {
     "the data, or use the weak prior",
     Status.STALLED: "no point was found at which the gradient is zero: allow more starts, or use "
     "fewer parameters, or an expert without kinks",
-    Status.NON_FINITE: "the log-density is not finite: look at the scale of the data",
+    Status.NON_FINITE: "the log-density is no number, or has no largest value: look at the scale "
+    "of the data, and give variances a prior that vanishes at zero, such as a log-normal one",
     Status.FAILED: "the computation broke off: look at the scale of the data",
 }
 """What a status other than converged means and what to try."""

@@ -23,18 +23,21 @@ def _conversion() -> Callable[..., Any]:
     from pymc.logprob.utils import CheckParameterValue
     from pytensor.link.jax.dispatch import jax_funcify
     from pytensor.scalar import Softplus
+    from pytensor.tensor.shape import SpecifyShape
     from pytensor.tensor.special import LogAddExp
 
     from bayes_cmoe.compiled.elementary import log_add_exp, softplus
 
     def pass_through(op: Any, **kwargs: Any) -> Callable[..., Array]:
         # Under JAX a value cannot be raised on; the estimators keep parameters in their support.
+        # A shape may have been that of the model's own rows, and the function takes any rows.
         def value_unchecked(value: Array, *conditions: Array) -> Array:
             return value
 
         return value_unchecked
 
     jax_funcify.register(CheckParameterValue)(pass_through)
+    jax_funcify.register(SpecifyShape)(pass_through)
     jax_funcify.register(Softplus)(lambda op, **kwargs: softplus)
     jax_funcify.register(LogAddExp)(lambda op, **kwargs: log_add_exp)
     return jax_funcify

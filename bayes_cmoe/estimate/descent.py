@@ -11,7 +11,6 @@ from bayes_cmoe.estimate.threads import one_blas_thread
 
 __all__ = ["approach", "descend", "equilibrated", "finish", "polish", "seek"]
 
-
 SURE = 1e-6
 """Smallest eigenvalue of the information at a start near a maximum, scaled to unit diagonal."""
 SLOW = 0.1
@@ -55,7 +54,6 @@ def descend(
     diagonal = np.where(np.isfinite(diagonal), diagonal, 0.0)
     largest = diagonal.max() or 1.0
     scale = 1.0 / np.sqrt(np.where(diagonal > 1e-8 * largest, diagonal, largest))
-
     slope, met = gradient, None
 
     def scaled(z: NDArray) -> tuple[float, NDArray]:

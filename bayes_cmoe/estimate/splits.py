@@ -182,9 +182,5 @@ def finished_ends(starts: Starts, points: NDArray, origin: str) -> list[Optimum]
     bounds = (objective.working.lower, objective.working.upper)
     enough = PROMISE / objective.rows.n
     flock = descend_together(starts.function(), points, bounds, inverse, TOGETHER, enough)
-    best = np.argsort(flock.value, kind="stable")[:FINISHED]
-    return [
-        replace(descend(objective, flock.w[i]), origin=origin)
-        for i in best
-        if np.isfinite(flock.value[i])
-    ]
+    count = min(FINISHED, int(np.isfinite(flock.value).sum()))
+    return [replace(descend(objective, w), origin=origin) for w in flock.best_first[:count]]

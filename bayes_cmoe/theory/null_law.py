@@ -24,6 +24,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.blocks import in_parts
 from bayes_cmoe.compiled.replicas import Replicas
 from bayes_cmoe.theory.absence_search import Search
 from bayes_cmoe.theory.cover import ground_of
@@ -130,8 +131,7 @@ def process_law(search: Search, rng: Generator) -> tuple[float, NDArray]:
     replicas, thetas = search.replicas, search.ground.working.natural(search.points)
     n = len(search.columns[replicas.response])
     total, square = np.zeros(len(thetas)), np.zeros((len(thetas), len(thetas)))
-    for first in range(0, n, CHUNK):
-        part = {name: column[first : first + CHUNK] for name, column in search.columns.items()}
+    for part in in_parts(search.columns, CHUNK):
         response = np.asarray(part[replicas.response], dtype=float)[None]
         scores = replicas.row_scores(thetas, replicas.table(part, response))
         total += scores.sum(axis=1)

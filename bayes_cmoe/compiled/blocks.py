@@ -49,15 +49,17 @@ class Rows:
     n : int
         Number of rows.
     chunks : tuple of (columns, count)
-        For each chunk the columns, each of shape (CHUNK, ...), and how many rows are in use.
+        For each chunk the columns, each of shape (capacity, ...), and how many rows are in use.
     """
 
     n: int
     chunks: tuple[tuple[tuple[Array, ...], int], ...]
 
     @classmethod
-    def of(cls, columns: Mapping[str, NDArray], names: Sequence[str]) -> Rows:
-        """Lay out the named columns, each of shape (n, ...).
+    def of(
+        cls, columns: Mapping[str, NDArray], names: Sequence[str], capacity: int = CHUNK
+    ) -> Rows:
+        """Lay out the named columns, each of shape (n, ...), in chunks of so many rows.
 
         Raises
         ------
@@ -66,12 +68,11 @@ class Rows:
         """
         arrays = checked_columns(columns, names)
         n = len(arrays[0])
-        starts = range(0, n, CHUNK)
-        chunks = tuple(
-            (_on_device([array[start : start + CHUNK] for array in arrays]), min(CHUNK, n - start))
-            for start in starts
-        )
-        return cls(n, chunks)
+        chunks = []
+        for start in range(0, n, capacity):
+            parts = [array[start : start + capacity] for array in arrays]
+            chunks.append((_on_device(parts, capacity), len(parts[0])))
+        return cls(n, tuple(chunks))
 
     @cached_property
     def staged(self) -> list[tuple[tuple[Array, ...], Array, Array]]:
@@ -110,19 +111,19 @@ def checked_columns(columns: Mapping[str, NDArray], names: Sequence[str]) -> lis
     return arrays
 
 
-def _on_device(columns: list[NDArray]) -> tuple[Array, ...]:
-    """Each column at the head of an array of CHUNK rows; the unused pages are never touched."""
+def _on_device(columns: list[NDArray], capacity: int) -> tuple[Array, ...]:
+    """Each column at the head of a longer array; the unused pages are never touched."""
     # `jnp.asarray` would copy them, untouched pages too.
-    return tuple(jax.device_put([_chunk(column) for column in columns], may_alias=True))
+    return tuple(jax.device_put([_chunk(column, capacity) for column in columns], may_alias=True))
 
 
-def _chunk(values: NDArray) -> NDArray:
-    """`values` at the head of an array of CHUNK rows, whose other rows are not written to.
+def _chunk(values: NDArray, capacity: int) -> NDArray:
+    """`values` at the head of an array of so many rows, whose other rows are not written to.
 
     The buffer is aligned so that XLA takes it over without a copy. The last block is filled up
     with copies of the first row, which keeps the unused rows' values finite; they are masked.
     """
-    shape = (CHUNK, *values.shape[1:])
+    shape = (capacity, *values.shape[1:])
     memory = np.empty(int(np.prod(shape)) + 8)
     offset = (-memory.ctypes.data % 64) // 8
     chunk = memory[offset : offset + int(np.prod(shape))].reshape(shape)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import Rows, blocked_sum
+from bayes_cmoe.compiled.blocks import CHUNK, FEW, Rows, blocked_sum
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.compiled.types import Array
@@ -84,7 +84,9 @@ class Lanes:
         """
         count = len(columns[self.likelihood.columns[0]])
         given = np.ones((count, LANES)) if weights is None else weights
-        return self.likelihood.rows(columns, {WEIGHTS: given})
+        # Weights are wide: a whole chunk of them is more memory than is quickly had.
+        capacity = FEW if count <= FEW else CHUNK
+        return self.likelihood.rows(columns, {WEIGHTS: given}, capacity)
 
     def value_and_gradient(self, theta: NDArray, rows: Rows) -> tuple[NDArray, NDArray]:
         """Summed log posterior density, shape (point,), and gradient, shape (point, parameter).

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayes_cmoe.compiled.blocks import BLOCK, Rows, blocked_map, blocked_sum, checked_columns
+from bayes_cmoe.compiled.blocks import BLOCK, CHUNK, Rows, blocked_map, blocked_sum, checked_columns
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.graphs import Parted, parted_function, row_function
 from bayes_cmoe.compiled.layout import Layout
@@ -112,12 +112,16 @@ class Likelihood:
         self.laid = (*columns, *(f"known {i}" for i in range(self._parted.parts)))
 
     def rows(
-        self, columns: Mapping[str, ArrayLike], beside: Mapping[str, NDArray] | None = None
+        self,
+        columns: Mapping[str, ArrayLike],
+        beside: Mapping[str, NDArray] | None = None,
+        capacity: int = CHUNK,
     ) -> Rows:
         """Lay out columns (name to array with n rows) for the functions below.
 
         Behind them comes what the columns alone determine of the density, which is computed here,
         once; and behind that the columns `beside`, of shape (n, ...), for a function of one's own.
+        A function is compiled again for another capacity, the rows of a chunk.
 
         Raises
         ------
@@ -129,7 +133,7 @@ class Likelihood:
         )
         further = dict(beside or {})
         named = dict(zip(self.laid, [*own, *self._known_of(own)], strict=True))
-        return Rows.of({**named, **further}, [*self.laid, *further])
+        return Rows.of({**named, **further}, [*self.laid, *further], capacity)
 
     def _known_of(self, columns: Sequence[NDArray]) -> list[NDArray]:
         """What the columns alone determine, each of shape (n, ...)."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayes_cmoe.estimate.basins import NEAR, Basins
-from bayes_cmoe.estimate.objective import Objective
+from bayes_cmoe.estimate.objective import Derivatives, Objective
 from bayes_cmoe.estimate.optimum import Optimum, Status
 from bayes_cmoe.estimate.threads import one_blas_thread
 
@@ -30,6 +30,7 @@ def descend(
     start: NDArray,
     part: Objective | None = None,
     basins: Basins | None = None,
+    there: Derivatives | None = None,
 ) -> Optimum:
     """L-BFGS-B from a start, in coordinates scaled by the curvature there.
 
@@ -42,12 +43,17 @@ def descend(
         On a part of the rows: enough for the scales.
     basins : Basins, optional
         Maxima that are known: one of them is returned as soon as the descent is sure to end there.
+    there : Derivatives, optional
+        Of the objective, or of the part, at the start, where they are known.
     """
     working, seen = objective.working, objective if part is None else part
     known = Basins(objective) if basins is None else basins
-    if known and (met := known.reached(start, objective.value_and_gradient(start)[1])):
-        return met
-    value, gradient, natural = seen.derivatives(start)
+    if known:
+        told = None if part else there
+        slope = objective.value_and_gradient(start)[1] if told is None else told[1]
+        if met := known.reached(start, slope):
+            return met
+    value, gradient, natural = seen.derivatives(start) if there is None else there
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         return Optimum(start, value, np.inf, Status.NON_FINITE, 0)
     diagonal = np.abs(np.diag(seen.hessian(start, gradient, natural)))
@@ -95,7 +101,9 @@ def _free(objective: Objective, w: NDArray, gradient: NDArray) -> NDArray:
     return ~held
 
 
-def approach(objective: Objective, start: NDArray, part: Objective | None = None) -> Optimum | None:
+def approach(
+    objective: Objective, start: NDArray, there: Derivatives, part: Objective | None = None
+) -> Optimum | None:
     """Newton steps at once, where a start is near a maximum; None where it is not.
 
     Near is a start at which the information is positive and promises no more than `NEAR`: there
@@ -104,11 +112,11 @@ def approach(objective: Objective, start: NDArray, part: Objective | None = None
 
     Parameters
     ----------
-    objective, start, part
+    objective, start, there, part
         As for `descend`; with a part the steps are of its curvature, and the last one of all rows'.
     """
     seen = objective if part is None else part
-    value, gradient, natural = seen.derivatives(start)
+    value, gradient, natural = there
     if not (np.isfinite(value) and np.isfinite(natural).all()):
         return None
     free = _free(seen, start, gradient)
@@ -119,7 +127,7 @@ def approach(objective: Objective, start: NDArray, part: Objective | None = None
     if not (near and seen.rows.n * np.sum(slope**2 / eigenvalues) / 2.0 < NEAR):
         return None
     first = Optimum(start, value, np.inf, Status.STALLED, 0)
-    found = polish(objective, first, part)
+    found = polish(objective, first, part, there)
     return found if found.status in (Status.CONVERGED, Status.EDGE) else None
 
 
@@ -130,7 +138,12 @@ def equilibrated(hessian: NDArray, free: NDArray) -> tuple[NDArray, NDArray, NDA
     return scale, *np.linalg.eigh(hessian[np.ix_(free, free)] * np.outer(scale, scale))
 
 
-def polish(objective: Objective, optimum: Optimum, part: Objective | None = None) -> Optimum:
+def polish(
+    objective: Objective,
+    optimum: Optimum,
+    part: Objective | None = None,
+    there: Derivatives | None = None,
+) -> Optimum:
     """Newton steps, damped and kept within the bounds, until nothing is left to gain.
 
     L-BFGS-B stops on a relative change of the objective, which at large n leaves an error above
@@ -144,13 +157,15 @@ def polish(objective: Objective, optimum: Optimum, part: Objective | None = None
         Where to begin.
     part : Objective, optional
         On a part of the rows: steps are of its curvature as long as it says that they gain.
+    there : Derivatives, optional
+        Of the objective at the beginning, where they are known; with a part they are not used.
     """
     if optimum.status is Status.NON_FINITE:
         return optimum
     working, n = objective.working, objective.rows.n
     w = optimum.w
     if part is None:
-        value, gradient, natural = objective.derivatives(w)
+        value, gradient, natural = objective.derivatives(w) if there is None else there
     else:
         value, gradient = objective.value_and_gradient(w)
         natural = None
@@ -214,17 +229,18 @@ def finish(
     basins: Basins,
     worth: float = np.inf,
     part: Objective | None = None,
+    there: Derivatives | None = None,
 ) -> Optimum:
     """The maximum that a start leads to, to full precision, and known from now on.
 
     Parameters
     ----------
-    objective, start, basins, part
+    objective, start, basins, part, there
         As for `descend`.
     worth : float
         Ends of a greater value are left as they are.
     """
-    end = descend(objective, start, part, basins)
+    end = descend(objective, start, part, basins, there)
     if end.status is Status.CONVERGED or not end.value <= worth:
         return end
     end = polish(objective, end)
@@ -236,8 +252,9 @@ def seek(
     objective: Objective, start: NDArray, basins: Basins, part: Objective | None = None
 ) -> Optimum:
     """The same from a start that may be near a maximum: by Newton's steps alone where it is."""
-    near = approach(objective, start, part)
+    there = (objective if part is None else part).derivatives(start)
+    near = approach(objective, start, there, part)
     if near is None:
-        return finish(objective, start, basins, part=part)
+        return finish(objective, start, basins, part=part, there=there)
     basins.add(near)
     return near

@@ -9,7 +9,10 @@ from bayes_cmoe.compiled.blocks import Rows
 from bayes_cmoe.compiled.posterior import Posterior
 from bayes_cmoe.estimate.coordinates import Working, working_coordinates
 
-__all__ = ["Objective"]
+__all__ = ["Derivatives", "Objective"]
+
+Derivatives = tuple[float, NDArray, NDArray]
+"""Value, gradient in w and `natural_hessian` at one point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Objective:
         value, gradient = self.posterior.log_density(theta, self.rows)
         return -value / self.rows.n, -self.working.gradient(theta, gradient) / self.rows.n
 
-    def derivatives(self, w: NDArray) -> tuple[float, NDArray, NDArray]:
+    def derivatives(self, w: NDArray) -> Derivatives:
         """The objective, its gradient in w and `natural_hessian`, in one pass over the rows."""
         theta = self.working.natural(w)
         value, gradient, natural = self.posterior.derivatives(theta, self.rows)

@@ -1,12 +1,16 @@
 """What may be said of a maximum: standard errors, the rows it rests on, and its status."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.components import Components
+from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.optimum import Optimum, Status
@@ -94,18 +98,29 @@ def prompt_rows(objective: Objective, w: NDArray) -> float:
         held = np.nan_to_num(parts.responsibilities).sum(axis=0)
         return float(held[-_prompts(objective) :].min())
 
-    def logp(gate: NDArray) -> NDArray:
-        point = objective.working.natural(np.where(gating.entries, gate, w))
-        return objective.posterior.likelihood.logp(point, objective.rows)
+    gates = np.array([w, gating.shut, gating.opened])
+    points = objective.working.natural(np.where(gating.entries, gates, w))
+    held, known = _held_and_known(objective.posterior)(points, objective.rows)
+    return float(held / known * objective.rows.n) if known else np.nan
 
-    here = logp(w)
-    frozen, prompt = logp(gating.shut) - here, logp(gating.opened) - here
-    known = np.abs(frozen - prompt) > CLOSE
-    with np.errstate(over="ignore", invalid="ignore"):
-        responsibility = np.expm1(frozen[known]) / np.expm1((frozen - prompt)[known])
-    if not known.any():
-        return np.nan
-    return float(np.mean(np.clip(np.nan_to_num(responsibility), 0.0, 1.0)) * len(here))
+
+@lru_cache(maxsize=8)
+def _held_and_known(posterior: Posterior) -> Callable[[NDArray, Rows], tuple[NDArray, NDArray]]:
+    """Responsibilities summed over the rows that tell the densities apart, and how many these are.
+
+    Of the points as they are, with the gate shut and opened, shape (3, parameter).
+    """
+    likelihood = posterior.likelihood
+
+    def block(points: Array, columns: list[Array], used: Array) -> tuple[Array, Array]:
+        here, shut, opened = jax.vmap(lambda theta: likelihood.block_logp(theta, columns))(points)
+        known = (jnp.abs(shut - opened) > CLOSE) & (used > 0)
+        odds = jnp.where(known, shut - opened, 1.0)
+        share = jnp.expm1(shut - here) / jnp.expm1(odds)
+        share = jnp.clip(jnp.nan_to_num(share), 0.0, 1.0)
+        return jnp.sum(jnp.where(known, share, 0.0)), jnp.sum(known)
+
+    return blocked_sum(block, likelihood.count_compilation)
 
 
 @lru_cache(maxsize=8)

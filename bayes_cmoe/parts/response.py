@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -84,11 +84,11 @@ def mixture_response(
         )
         place = np.log(rng.random(np.shape(drawn)))
         # The last component has the lowest part of the unit interval, the first what is left.
-        below: Any = -np.inf
-        for weight, own in zip(arguments[count - 1 : 0 : -1], others[::-1], strict=True):
-            above = np.logaddexp(below, weight)
+        above = arguments[count - 1]
+        drawn = np.where(place < above, others[-1], drawn)
+        for weight, own in zip(arguments[count - 2 : 0 : -1], others[-2::-1], strict=True):
+            below, above = above, np.logaddexp(above, weight)
             drawn = np.where((place >= below) & (place < above), own, drawn)
-            below = above
         return drawn
 
     quiet_in_numba(name)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bayes_cmoe.compiled.blocks import CHUNK, FEW, Rows, blocked_sum
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
+from bayes_cmoe.compiled.single import SingleRows, single_sum
 from bayes_cmoe.compiled.types import Array
 
 __all__ = ["LANES", "Lanes", "in_turn"]
@@ -53,10 +54,14 @@ class Lanes:
     likelihood : Likelihood
     log_prior : callable
         log p(theta) of one theta; traceable by JAX.
+    single : bool
+        In single precision: for a way down whose end is finished in double precision.
     """
 
-    def __init__(self, likelihood: Likelihood, log_prior: Callable[[Array], Array]) -> None:
-        self.likelihood = likelihood
+    def __init__(
+        self, likelihood: Likelihood, log_prior: Callable[[Array], Array], single: bool = False
+    ) -> None:
+        self.likelihood, self.single = likelihood, single
 
         def block(theta: Array, columns: list[Array], used: Array) -> Any:
             *own, weights = columns
@@ -68,13 +73,16 @@ class Lanes:
 
             return jax.vmap(jax.value_and_grad(total))(theta, weights.T)
 
-        self._total = blocked_sum(
+        summed: Callable[..., Any] = single_sum if single else blocked_sum
+        self._total = summed(
             block,
             likelihood.count_compilation,
             once=jax.vmap(jax.value_and_grad(log_prior)),
         )
 
-    def rows(self, columns: Mapping[str, NDArray], weights: NDArray | None = None) -> Rows:
+    def rows(
+        self, columns: Mapping[str, NDArray], weights: NDArray | None = None
+    ) -> Rows | SingleRows:
         """Lay out columns with the weight of each row in each lane, shape (n, LANES); one if None.
 
         Raises
@@ -86,9 +94,12 @@ class Lanes:
         given = np.ones((count, LANES)) if weights is None else weights
         # Weights are wide: a whole chunk of them is more memory than is quickly had.
         capacity = FEW if count <= FEW else CHUNK
-        return self.likelihood.rows(columns, {WEIGHTS: given}, capacity)
+        rows = self.likelihood.rows(columns, {WEIGHTS: given}, capacity)
+        return SingleRows(rows) if self.single else rows
 
-    def value_and_gradient(self, theta: NDArray, rows: Rows) -> tuple[NDArray, NDArray]:
+    def value_and_gradient(
+        self, theta: NDArray, rows: Rows | SingleRows
+    ) -> tuple[NDArray, NDArray]:
         """Summed log posterior density, shape (point,), and gradient, shape (point, parameter).
 
         Point i goes by lane i, so by the weights of that lane.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.lanes import Lanes, in_turn
 from bayes_cmoe.compiled.layout import Layout
 from bayes_cmoe.compiled.likelihood import Likelihood, columns_of
+from bayes_cmoe.compiled.single import survives_rounding
 from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.compiled.unknowns import (
     forward_function,
@@ -154,6 +155,14 @@ class Posterior:
     def lanes(self) -> Lanes:
         """The log posterior density at many theta side by side."""
         return Lanes(self.likelihood, self.log_prior)
+
+    @cached_property
+    def _single_lanes(self) -> Lanes:
+        return Lanes(self.likelihood, self.log_prior, single=True)
+
+    def exploring(self, columns: Mapping[str, NDArray]) -> Lanes:
+        """The same for a search on such rows: in single precision, unless it would blur them."""
+        return self._single_lanes if survives_rounding(columns) else self.lanes
 
     def _summed(
         self, place: Callable[[Array, Any], tuple[Array, Array | float]]

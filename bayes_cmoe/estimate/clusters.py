@@ -43,7 +43,7 @@ def clustered_points(starts: Starts, alone: Posterior, rng: Generator) -> NDArra
     count = mixture.prompts
     groups = LANES // count
     own = alone.likelihood.rows(starts.columns)
-    single = Starts(Objective(alone, own), alone.lanes, starts.columns, None)
+    single = Starts(Objective(alone, own), alone.exploring(starts.columns), starts.columns, None)
     table = _table(single)
     labels = np.array([_lloyd(table, count, rng) for _ in range(groups)])
     first = single.draw(rng, LANES)

@@ -197,7 +197,7 @@ def find_map_from_anywhere(
     part = {name: column[::stride] for name, column in columns.items()}
     few = rows if stride == 1 else posterior.likelihood.rows(part)
     exploration, objective = Objective(posterior, few), Objective(posterior, rows)
-    lanes = posterior.lanes
+    lanes = posterior.exploring(part)
     starts = Starts(exploration, lanes, part, gating_of(posterior, exploration.working))
     smaller = fewer_prompts(posterior)
     split: list[Optimum] = []

@@ -95,7 +95,7 @@ def _best_start(
     few = {name: column[::stride] for name, column in columns.items()}
     seen = Objective(posterior, posterior.likelihood.rows(few))
     gating = gating_of(posterior, working)
-    starts = Starts(seen, posterior.lanes, few, gating)
+    starts = Starts(seen, posterior.exploring(few), few, gating)
     points = starts.draw(np.random.default_rng(seed), LANES)
     if gating is not None:
         points[::2] = gating.levelled(points[::2])

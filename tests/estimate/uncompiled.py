@@ -116,6 +116,9 @@ class Uncompiled:
     def lanes(self) -> HandLanes:
         return HandLanes(self)
 
+    def exploring(self, columns: Mapping[str, NDArray]) -> HandLanes:
+        return self.lanes
+
     @cached_property
     def initial(self) -> NDArray:
         return np.full(self.layout.size, np.nan)

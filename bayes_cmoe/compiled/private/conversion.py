@@ -129,8 +129,9 @@ def _converted(graph: Any) -> Callable[..., tuple[Array, ...]]:
 
     # As PyTensor's own compilation, it does not note where each new variable was made.
     quick = config.change_flags(traceback__limit=config.traceback__compile_limit)
-    # Asked for within a function that is being traced, of which the constants are no part.
-    with quick, jax.ensure_compile_time_eval():
+    # Asked for within a function that is being traced, of which the constants are no part; they are
+    # kept in double precision, whatever that function is traced in.
+    with quick, jax.enable_x64(True), jax.ensure_compile_time_eval():
         # Taken apart, logaddexp could not be given its own derivative.
         JAX.excluding("inline_ofg").optimizer.rewrite(graph)
         return _conversion()(graph)

@@ -117,8 +117,9 @@ def single_sum(
             rounded = theta.astype(np.float32)
         run = program(theta, rows.form)
         parts = [run(rounded, *chunk) for chunk in rows.chunks]
-        jax.block_until_ready(parts)
-        sums = [jax.tree.map(lambda own: np.sum(own, axis=0, dtype=float), own) for own, _ in parts]
-        return jax.tree.map(lambda *own: np.sum(own, axis=0), *sums, parts[0][1])
+        # As NumPy's arrays: its functions of JAX's are JAX's own, in JAX's precision.
+        held = [jax.tree.map(np.asarray, part) for part in jax.block_until_ready(parts)]
+        sums = [jax.tree.map(lambda own: own.sum(axis=0, dtype=float), own) for own, _ in held]
+        return jax.tree.map(lambda *own: sum(own), *sums, held[0][1])
 
     return total

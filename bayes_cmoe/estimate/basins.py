@@ -31,7 +31,8 @@ class Basins:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self._known: list[tuple[Optimum, NDArray]] = []
+        self._known: list[Optimum] = []
+        self._places = self._roots = np.empty(0)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -49,7 +50,9 @@ class Basins:
             )
         except np.linalg.LinAlgError:
             return
-        self._known.append((optimum, root))
+        self._known.append(optimum)
+        self._places = np.array([*self._places, optimum.w])
+        self._roots = np.array([*self._roots, root])
 
     def reached(self, w: NDArray, gradient: NDArray) -> Optimum | None:
         """The known maximum at which a descent from w ends; None where that is not certain.
@@ -59,13 +62,13 @@ class Basins:
         w, gradient : array, shape (parameter,)
             The gradient of the objective in w, there.
         """
-        if not np.isfinite(gradient).all():
+        if not (self._known and np.isfinite(gradient).all()):
             return None
-        for optimum, root in self._known:
-            away = root.T @ (w - optimum.w)
-            left = solve_triangular(root, gradient, lower=True, check_finite=False)
-            size = float(away @ away)
-            near = self.objective.rows.n * size / 2.0 < NEAR
-            if near and float(np.sum((left - away) ** 2)) <= ALIKE**2 * size:
-                return optimum
+        # Of all of them at once: there may be many, and a descent asks at each of its steps.
+        away = np.einsum("kji,kj->ki", self._roots, w - self._places)
+        size = np.sum(away**2, axis=1)
+        for i in np.flatnonzero(self.objective.rows.n * size / 2.0 < NEAR):
+            left = solve_triangular(self._roots[i], gradient, lower=True, check_finite=False)
+            if float(np.sum((left - away[i]) ** 2)) <= ALIKE**2 * size[i]:
+                return self._known[i]
         return None

@@ -121,9 +121,10 @@ def fit_map(
 ) -> xr.DataTree:
     """Fit a model by maximum a posteriori from as many starts as it takes.
 
-    Rounds of starts descend side by side, on a part of the rows where these are many, until the
-    best optimum was found several times and few others are to be expected (Boender and Rinnooy Kan
-    1987); the best are finished by Newton steps on all rows. The log-Jacobian of PyMC's transforms
+    Rounds of starts descend side by side, on a part of the rows where these are many and in single
+    precision unless it would blur them, until the best optimum was found several times and few
+    others are to be expected (Boender and Rinnooy Kan 1987); every end is finished in double
+    precision, the best by Newton steps on all rows. The log-Jacobian of PyMC's transforms
     is left out, so under the flat prior this is the maximum-likelihood estimate over the box.
 
     Several prompts are fitted after the fit with one less, whose prompts are split; so under the

@@ -25,6 +25,8 @@ __all__ = ["Likelihood", "columns_of", "layout_of"]
 
 PIECE = 16 * BLOCK
 """Rows of which at a time it is computed what they alone determine."""
+CLOSE = 1e-6
+"""Difference of two log-densities below which a responsibility would be rounding."""
 
 
 def layout_of(model: pm.Model) -> Layout:
@@ -200,6 +202,37 @@ class Likelihood:
     @cached_property
     def _scores(self) -> Callable[[Array, Rows], NDArray]:
         return blocked_map(self.block_scores, self.count_compilation)
+
+    @cached_property
+    def _between(self) -> Callable[[Array, Rows], tuple[NDArray, NDArray]]:
+        def block(points: Array, columns: list[Array], used: Array) -> tuple[Array, Array]:
+            here, one, other = jax.vmap(lambda theta: self.block_logp(theta, columns))(points)
+            known = (jnp.abs(one - other) > CLOSE) & (used > 0)
+            share = jnp.expm1(one - here) / jnp.expm1(jnp.where(known, one - other, 1.0))
+            share = jnp.clip(jnp.nan_to_num(share), 0.0, 1.0)
+            return jnp.sum(jnp.where(known, share, 0.0)), jnp.sum(known)
+
+        return blocked_sum(block, self.count_compilation)
+
+    def between(self, points: ArrayLike, rows: Rows) -> tuple[float, int]:
+        """Of a mixture of two densities, how many rows come from the second.
+
+        With a and b the densities' ratios to the mixture's, 1 = (1 - pi) a + pi b, so that the
+        responsibility pi b of the second is (1 - a) / (1 - a/b).
+
+        Parameters
+        ----------
+        points : array, shape (3, parameter)
+            At which the density is the mixture's, the first's and the second's.
+        rows : Rows
+
+        Returns
+        -------
+        float, int
+            Responsibilities summed over the rows that tell the densities apart; how many these are.
+        """
+        held, known = self._between(np.asarray(points), rows)
+        return float(held), int(known)
 
     def value(self, theta: ArrayLike, rows: Rows) -> float:
         """Log-likelihood, summed over the rows."""

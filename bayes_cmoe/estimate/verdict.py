@@ -1,16 +1,12 @@
 """What may be said of a maximum: standard errors, the rows it rests on, and its status."""
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import Rows, blocked_sum
 from bayes_cmoe.compiled.components import Components
-from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.posterior import Posterior
-from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.optimum import Optimum, Status
@@ -23,8 +19,6 @@ __all__ = ["REMEDIES", "prompt_rows", "standard_error", "verdict"]
 
 SINGULAR = 1e-13
 """Eigenvalue of the information, scaled to unit diagonal, that rounding may have made."""
-CLOSE = 1e-6
-"""Difference of two log-densities below which a responsibility would be rounding."""
 HANDFUL, NARROW_HANDFUL = 2.0, 5.0
 """Rows a parameter of the prompt below which a prompt is a spike on a handful of rows; the second
 
@@ -86,8 +80,8 @@ def prompt_rows(objective: Objective, w: NDArray) -> float:
 
     Of several prompts it is the smallest, that of the prompt on the fewest rows.
 
-    With a = f0/p and b = f/p, from the gate shut and opened, 1 = (1 - pi) a + pi b, so that
-    r = pi b = (1 - a) / (1 - a/b). Rows on which both densities agree count as the mean of others.
+    From the gate as it is, shut and opened, see `Likelihood.between`. Rows on which the densities
+    agree count as the mean of others.
     """
     gating = gating_of(objective.posterior, objective.working)
     if gating is None or not np.isfinite(w).all():
@@ -100,27 +94,8 @@ def prompt_rows(objective: Objective, w: NDArray) -> float:
 
     gates = np.array([w, gating.shut, gating.opened])
     points = objective.working.natural(np.where(gating.entries, gates, w))
-    held, known = _held_and_known(objective.posterior)(points, objective.rows)
-    return float(held / known * objective.rows.n) if known else np.nan
-
-
-@lru_cache(maxsize=8)
-def _held_and_known(posterior: Posterior) -> Callable[[NDArray, Rows], tuple[NDArray, NDArray]]:
-    """Responsibilities summed over the rows that tell the densities apart, and how many these are.
-
-    Of the points as they are, with the gate shut and opened, shape (3, parameter).
-    """
-    likelihood = posterior.likelihood
-
-    def block(points: Array, columns: list[Array], used: Array) -> tuple[Array, Array]:
-        here, shut, opened = jax.vmap(lambda theta: likelihood.block_logp(theta, columns))(points)
-        known = (jnp.abs(shut - opened) > CLOSE) & (used > 0)
-        odds = jnp.where(known, shut - opened, 1.0)
-        share = jnp.expm1(shut - here) / jnp.expm1(odds)
-        share = jnp.clip(jnp.nan_to_num(share), 0.0, 1.0)
-        return jnp.sum(jnp.where(known, share, 0.0)), jnp.sum(known)
-
-    return blocked_sum(block, likelihood.count_compilation)
+    held, known = objective.posterior.likelihood.between(points, objective.rows)
+    return held / known * objective.rows.n if known else np.nan
 
 
 @lru_cache(maxsize=8)

@@ -76,6 +76,13 @@ class HandLikelihood:
     def logp(self, theta: NDArray, rows: HandRows) -> NDArray:
         return _each(theta, rows.own, self.form)
 
+    def between(self, points: NDArray, rows: HandRows) -> tuple[float, int]:
+        here, one, other = (self.logp(point, rows) for point in points)
+        known = np.abs(one - other) > 1e-6
+        with np.errstate(over="ignore", invalid="ignore"):
+            share = np.expm1((one - here)[known]) / np.expm1((one - other)[known])
+        return float(np.clip(np.nan_to_num(share), 0.0, 1.0).sum()), int(known.sum())
+
 
 @dataclass(frozen=True, eq=False)
 class HandLanes:

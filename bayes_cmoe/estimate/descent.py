@@ -49,7 +49,7 @@ def descend(
     working, seen = objective.working, objective if part is None else part
     known = Basins(objective) if basins is None else basins
     if known:
-        told = None if part else there
+        told = there if part is None else None
         slope = objective.value_and_gradient(start)[1] if told is None else told[1]
         if met := known.reached(start, slope):
             return met

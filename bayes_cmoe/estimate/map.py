@@ -213,7 +213,8 @@ def find_map_from_anywhere(
     if stride > 1:
         basins = Basins(objective)
         ends = [replace(finish(objective, end.w, basins), origin=end.origin) for end in ends]
-    polished = [end if end.status is Status.CONVERGED else polish(objective, end) for end in ends]
+    done = (Status.CONVERGED, Status.EDGE)
+    polished = [end if end.status in done else polish(objective, end) for end in ends]
     best = min([*polished, *floor], key=lambda end: end.cost)
     # What is best on a part of the rows need not be so on all of them.
     partial = 1 < stride <= DENSEST

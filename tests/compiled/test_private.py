@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from pymc.distributions import transforms
 from scipy import stats
 
@@ -319,6 +320,25 @@ def _killed() -> None:
 def test_a_killed_worker_is_told_by_joblibs_error() -> None:
     with pytest.raises(private.dead_worker_error()):
         Parallel(n_jobs=2)(delayed(_killed)() for _ in range(2))
+
+
+_HELD: list[np.ndarray] = []
+
+
+def _grown() -> int:
+    """This process, 150 MB larger, and older than what joblib lets pass between two looks."""
+    _HELD.append(np.ones(150 * 10**6 // 8))
+    time.sleep(1.1)
+    return os.getpid()
+
+
+@pytest.mark.filterwarnings("ignore:A worker stopped")
+@pytest.mark.parametrize(("size", "renewed"), [(2e9, False), (1e8, True)])
+def test_a_worker_is_renewed_when_it_has_grown_by_what_it_may(size: float, renewed: bool) -> None:
+    """By 450 MB each: more than the 300 that joblib allows by itself."""
+    with parallel_config(backend="loky", initializer=private.let_grow, initargs=(size,)):
+        processes = Parallel(n_jobs=2, batch_size=1)(delayed(_grown)() for _ in range(8))
+    assert (len(set(processes)) > 2) is renewed
 
 
 def test_no_other_file_reaches_inside() -> None:

@@ -23,6 +23,7 @@ from bayes_cmoe.compiled.private.models import (
 )
 from bayes_cmoe.compiled.private.processes import (
     dead_worker_error,
+    let_grow,
     sampled_by_nutpie,
 )
 from bayes_cmoe.compiled.private.supports import (
@@ -56,6 +57,7 @@ __all__ = [
     "jaxify",
     "joint_log_density",
     "known_parts",
+    "let_grow",
     "quiet_in_numba",
     "replaced",
     "response_name",

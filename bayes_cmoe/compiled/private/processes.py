@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bayes_cmoe.lazy import xr
 
-__all__ = ["dead_worker_error", "sampled_by_nutpie"]
+__all__ = ["dead_worker_error", "let_grow", "sampled_by_nutpie"]
 
 
 def sampled_by_nutpie(
@@ -86,6 +86,16 @@ def sampled_by_nutpie(
         for group in ("posterior", "sample_stats")
     }
     return xr.DataTree.from_dict(groups)
+
+
+def let_grow(size: float) -> None:
+    """Let this process, a worker of joblib's, grow by so many bytes until it is renewed.
+
+    By itself joblib takes 300 MB for a leak: by that a worker grows when it compiles once more.
+    """
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = size
 
 
 def dead_worker_error() -> type[Exception]:

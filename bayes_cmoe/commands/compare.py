@@ -36,7 +36,8 @@ def compare(
     Parameters
     ----------
     design
-        A preset (quick, regimes, paper-a, paper-b, paper-c), or a design's TOML file.
+        A preset (quick, regimes, distinguishable, paper-a, paper-b, paper-c, paper-d), or the TOML
+        file of a design.
     output
         Folder for the fits, the report, figures and tables.
     workers

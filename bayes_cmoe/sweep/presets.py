@@ -63,6 +63,17 @@ def _regimes() -> Design:
     )
 
 
+def _distinguishable() -> Design:
+    """As many data sets as it takes to know efficiency and coverage to two hundredths."""
+    names = ("constant_contaminated", "softmax_contaminated", "multinomial_contaminated")
+    return Design(
+        "distinguishable",
+        tuple(Setting(name, "distinguishable") for name in names),
+        map=MapPlan((10_000, 100_000), 120),
+        nuts=NutsPlan((1000, 10_000), 150, draws=200, tune=250, engine="nested"),
+    )
+
+
 def _paper_a() -> Design:
     regimes = variant_named("constant_contaminated").regimes
     return Design(
@@ -113,6 +124,7 @@ def _paper_d() -> Design:
 PRESETS = {
     "quick": _quick,
     "regimes": _regimes,
+    "distinguishable": _distinguishable,
     "paper-a": _paper_a,
     "paper-b": _paper_b,
     "paper-c": _paper_c,

@@ -4,12 +4,18 @@ from fractions import Fraction
 
 import pytest
 
+from bayes_cmoe.commands.compare import compare
 from bayes_cmoe.errors import InputError
 from bayes_cmoe.study.variant import variants
 from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.presets import PRESETS, design_named, preset, read_design, toml_of
 from bayes_cmoe.sweep.setting import Setting
 from tests.sweep.designs import BOTH, FAR, NEAR, TINY
+
+
+def test_the_command_names_every_preset() -> None:
+    words = compare.__doc__ or ""
+    assert [name for name in PRESETS if name not in words] == []
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

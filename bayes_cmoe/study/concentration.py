@@ -13,6 +13,9 @@ LEVELS = (0.5, 0.8, 0.9)
 """Levels of the credible intervals whose coverage is recorded."""
 MASS = 0.9
 """Posterior mass of the recorded ball."""
+METHOD = "weibull"
+"""Of M independent draws the k-th lies at k / (M + 1) of the posterior on average: so an interval
+holds what it says, where NumPy's default would hold .896 instead of .9 of 400 draws."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ def ball_radius(losses: ArrayLike, mass: float = MASS) -> NDArray:
     >>> ball_radius(np.linspace(-1.0, 1.0, 2001), 0.9).round(3)
     np.float64(0.9)
     """
-    return np.quantile(np.abs(losses), mass, axis=0)
+    return np.quantile(np.abs(losses), mass, axis=0, method=METHOD)
 
 
 def covers(shift: ArrayLike, levels: tuple[float, ...] = LEVELS) -> NDArray:
@@ -76,7 +79,7 @@ def covers(shift: ArrayLike, levels: tuple[float, ...] = LEVELS) -> NDArray:
     array of bool, shape (level, ...)
     """
     tails = np.array([(1.0 - level) / 2.0 for level in levels])
-    low, high = np.quantile(np.asarray(shift), [tails, 1.0 - tails], axis=0)
+    low, high = np.quantile(np.asarray(shift), [tails, 1.0 - tails], axis=0, method=METHOD)
     return (low <= 0.0) & (high >= 0.0)
 
 

@@ -59,7 +59,7 @@ def ball_radius(losses: ArrayLike, mass: float = MASS) -> NDArray:
 
     Examples
     --------
-    >>> ball_radius(np.linspace(-1.0, 1.0, 2001), 0.9).round(3)
+    >>> ball_radius(np.linspace(-1.0, 1.0, 2001), 0.9).round(2)
     np.float64(0.9)
     """
     return np.quantile(np.abs(losses), mass, axis=0, method=METHOD)

@@ -17,7 +17,7 @@ SLOW = 0.1
 """Share of the last step's promise from which on steps of a part's curvature gain too little."""
 LOSS = 1e-7
 """A Newton step that promises less than this in the summed log posterior is the end."""
-NEWTON_STEPS = 60
+NEWTON_STEPS = 120
 EAGER = 8192
 """Rows up to which a trial's second derivatives are taken with it: a call costs more than they."""
 QUASI_NEWTON_STEPS, MEMORY = 200, 40

@@ -2,7 +2,9 @@
 
 JAX differentiates what it is given: softplus written with branches costs every branch, twice, and
 a maximum is differentiated by comparing it with arguments that a fused multiplication and addition
-may have rounded differently. Here value and slope share one exponential, at any argument.
+may have rounded differently. Here value and slope share one exponential, at any argument and at
+minus that argument; and XLA, which takes all but exponentials and logarithms for cheap and makes
+them again wherever they are used, is told of two results to keep them.
 """
 
 from __future__ import annotations
@@ -15,11 +17,26 @@ from bayes_cmoe.compiled.types import Array
 
 __all__ = ["log_add_exp", "softplus"]
 
+TERMS = {"float64": 16, "float32": 7}
+"""Terms of artanh's series within (0, 1/3) after which the rest is less than rounding."""
+
 
 def _shrunk(x: Array) -> tuple[Array, Array]:
     """exp(-|x|), and 1 / (1 + exp(-|x|))."""
-    small = jnp.exp(-jnp.abs(x))
+    # Not by the absolute value, in which XLA would not see that of -x.
+    small = jnp.exp(jnp.minimum(x, -x))
     return small, 1.0 / (1.0 + small)
+
+
+def _log_of_one_and(small: Array) -> Array:
+    """log(1 + e) = 2 artanh(e / (2 + e)) for e in (0, 1), with full relative precision."""
+    ratio = small / (2.0 + small)
+    square = ratio * ratio
+    series = jnp.zeros_like(square)
+    for k in reversed(range(TERMS[square.dtype.name])):
+        series = series * square + 1.0 / (2 * k + 1)
+    kept: Array = jax.lax.optimization_barrier(2.0 * ratio * series)
+    return kept
 
 
 @cache
@@ -42,7 +59,7 @@ def _logistic() -> Callable[[Array], Array]:
 def _softplus() -> Callable[[Array], Array]:
     @jax.custom_jvp
     def softplus(x: Array) -> Array:
-        return jnp.maximum(x, 0.0) + jnp.log1p(_shrunk(x)[0])
+        return jnp.maximum(x, 0.0) + _log_of_one_and(_shrunk(x)[0])
 
     @softplus.defjvp
     def slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
@@ -56,7 +73,7 @@ def _softplus() -> Callable[[Array], Array]:
 def _log_add() -> Callable[[Array, Array], Array]:
     @jax.custom_jvp
     def log_add(a: Array, b: Array) -> Array:
-        return jnp.maximum(a, b) + jnp.log1p(_shrunk(_difference(a, b))[0])
+        return jnp.maximum(a, b) + _log_of_one_and(_shrunk(_difference(a, b))[0])
 
     @log_add.defjvp
     def slope(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -69,7 +86,8 @@ def _log_add() -> Callable[[Array, Array], Array]:
 
 def _difference(a: Array, b: Array) -> Array:
     """a - b; infinite where both are the same infinity: what is not there adds nothing."""
-    return jnp.where((a == b) & jnp.isinf(a), jnp.inf, a - b)
+    kept: Array = jax.lax.optimization_barrier(jnp.where((a == b) & jnp.isinf(a), jnp.inf, a - b))
+    return kept
 
 
 def softplus(x: Array) -> Array:

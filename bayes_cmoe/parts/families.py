@@ -130,13 +130,16 @@ def _student_t_random(rng: Generator, mean: NDArray, scale: NDArray, df: NDArray
     return mean + scale * rng.standard_t(df)
 
 
-def _one_hot_pick(y: Tensor, log_probs: Tensor) -> Tensor:
-    classes = pt.arange(log_probs.shape[-1])
-    return pt.sum(pt.switch(pt.eq(y[..., None], classes), log_probs, 0.0), axis=-1)
+def _picked(y: Tensor, log_probs: Tensor) -> Tensor:
+    """log_probs[y], of any shapes that go together but for the classes, which are in front."""
+    missing = max(y.ndim - (log_probs.ndim - 1), 0)
+    table = pt.expand_dims(log_probs, tuple(range(1, 1 + missing)))
+    classes = pt.expand_dims(pt.arange(table.shape[0]), tuple(range(1, table.ndim)))
+    return pt.sum(pt.switch(pt.eq(y, classes), table, 0.0), axis=0)
 
 
 def _categorical_logp(y: Tensor, probs: Tensor) -> Tensor:
-    return _one_hot_pick(y, pt.log(probs))
+    return _picked(y, pt.log(pt.moveaxis(probs, -1, 0)))
 
 
 def _categorical_random(rng: Generator, probs: NDArray) -> NDArray:
@@ -144,14 +147,13 @@ def _categorical_random(rng: Generator, probs: NDArray) -> NDArray:
     return np.sum(rng.random(probs.shape[:-1])[..., None] > edges, axis=-1)
 
 
-def _with_reference(logits: Tensor) -> Tensor:
-    return pt.concatenate([logits, pt.zeros_like(logits[..., :1])], axis=-1)
-
-
 def _multinomial_logp(y: Tensor, logits: Tensor) -> Tensor:
+    # The classes in front, so that what lies side by side are rows: of these there are many.
+    free = pt.moveaxis(logits, -1, 0)
+    every = pt.concatenate([free, pt.zeros_like(free[:1])], axis=0)
     # Not logits less their logsumexp: JAX derives the maximum within by comparing it with its
     # arguments, which a fused multiplication and addition may round differently: 0/0 then.
-    return _one_hot_pick(y, pt.special.log_softmax(_with_reference(logits), axis=-1))
+    return _picked(y, pt.special.log_softmax(every, axis=0))
 
 
 def _multinomial_random(rng: Generator, logits: NDArray) -> NDArray:

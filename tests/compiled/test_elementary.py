@@ -1,5 +1,7 @@
 """Functions with derivatives of their own, against NumPy and SciPy, far into the tails."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytensor.tensor as pt
@@ -41,6 +43,30 @@ def test_terms_that_are_not_there() -> None:
     slopes = jax.vmap(jax.grad(log_add_exp, (0, 1)))(a, b)
     np.testing.assert_array_equal(np.array(slopes)[:, 1:], [[0.0, 1.0], [1.0, 0.0]])
     assert np.isfinite(slopes).all()
+
+
+@pytest.mark.parametrize(("precision", "within"), [("float64", 5e-16), ("float32", 3e-7)])
+def test_the_logarithm_of_one_and_a_little(precision: str, within: float) -> None:
+    """Relative to the logarithm itself, where the little is next to nothing and where it is one."""
+    x = np.concatenate([np.linspace(-80, 0, 4001), [-1e-3, -1e-9]]).astype(precision)
+    with jax.enable_x64(precision == "float64"):
+        found = np.asarray(jax.jit(softplus)(x))
+    assert found.dtype == precision
+    expected = np.log1p(np.exp(x.astype(float)))
+    # What the exponential loses, at arguments rounded as they are, is not the logarithm's.
+    slack = within * (1.0 + np.abs(x.astype(float)))
+    assert (np.abs(found / expected - 1.0) <= slack).all()
+
+
+def test_one_exponential_whatever_the_sign() -> None:
+    """A density, its slopes, and a gate's two shares: what is dear is made once."""
+
+    def gated(x: Any, a: Any, b: Any) -> Any:
+        return jax.numpy.sum(log_add_exp(a - softplus(x), b - softplus(-x)))
+
+    compiled = jax.jit(jax.value_and_grad(gated, (0, 1, 2))).lower(TAILS, TAILS, TAILS).compile()
+    assert compiled.as_text().count(" exponential(") == 2
+    assert "log-plus-one" not in compiled.as_text()
 
 
 def test_many_terms() -> None:

@@ -76,6 +76,24 @@ def test_class_log_probability_and_draws(name: str, argument: NDArray) -> None:
     assert stats.chisquare(counts, 50_000 * np.exp(expected[0])).pvalue > 1e-4
 
 
+@pytest.mark.parametrize(
+    ("values", "rows"),
+    [((), ()), ((5,), ()), ((), (5,)), ((5,), (4, 5)), ((4, 5), (5,)), ((3, 1, 5), (4, 1))],
+)
+def test_classes_of_any_shapes_that_go_together(
+    values: tuple[int, ...], rows: tuple[int, ...]
+) -> None:
+    y, logits = RNG.integers(0, 3, values), RNG.normal(size=(*rows, 2))
+    full = log_softmax(np.concatenate([logits, np.zeros((*rows, 1))], axis=-1), axis=-1)
+    both = np.broadcast_shapes(values, rows)
+    where = np.broadcast_to(y, both)[..., None]
+    expected = np.take_along_axis(np.broadcast_to(full, (*both, 3)), where, axis=-1)[..., 0]
+    at = pt.constant(y.astype(float))
+    for name, argument in (("multinomial_logistic", logits), ("categorical", np.exp(full))):
+        actual = FAMILIES[name].logp(at, pt.constant(argument)).eval()
+        np.testing.assert_allclose(actual, expected, rtol=1e-14, atol=1e-15)
+
+
 def test_huge_logits_do_not_overflow() -> None:
     logits = np.array([[800.0, -800.0], [-800.0, -800.0]])
     actual = logp(FAMILIES["multinomial_logistic"], np.array([0.0, 1.0]), [logits])

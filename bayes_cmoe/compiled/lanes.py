@@ -6,13 +6,14 @@ is several times faster than one that moves them in turn.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import CHUNK, FEW, Rows, blocked_sum
+from bayes_cmoe.compiled.blocks import CHUNK, FEW, PART, Rows, blocked_sum
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.likelihood import Likelihood
 from bayes_cmoe.compiled.single import SingleRows, single_sum
@@ -62,6 +63,7 @@ class Lanes:
         self, likelihood: Likelihood, log_prior: Callable[[Array], Array], single: bool = False
     ) -> None:
         self.likelihood, self.single = likelihood, single
+        self._programs: dict[Any, Callable[..., Any]] = {}
 
         def block(theta: Array, columns: list[Array], used: Array) -> Any:
             *own, weights = columns
@@ -73,12 +75,16 @@ class Lanes:
 
             return jax.vmap(jax.value_and_grad(total))(theta, weights.T)
 
+        once = jax.vmap(jax.value_and_grad(log_prior))
+
+        def alone(theta: Array, columns: Sequence[Array], count: Array) -> Any:
+            used = (jnp.arange(PART) < count).astype(theta.dtype)
+            sums = block(theta, [*columns, jnp.ones((PART, LANES), theta.dtype)], used)
+            return jax.tree.map(jnp.add, sums, once(theta))
+
+        self._alone = alone
         summed: Callable[..., Any] = single_sum if single else blocked_sum
-        self._total = summed(
-            block,
-            likelihood.count_compilation,
-            once=jax.vmap(jax.value_and_grad(log_prior)),
-        )
+        self._total = summed(block, likelihood.count_compilation, once=once)
 
     def rows(
         self, columns: Mapping[str, NDArray], weights: NDArray | None = None
@@ -106,3 +112,52 @@ class Lanes:
         """
         values, gradients = in_turn(lambda full: self._total(full, rows), theta)
         return values, gradients
+
+    def within(self, method: Callable[..., Any], arguments: Sequence[Any], rows: Rows) -> Any:
+        """What a method makes of the function, in one compiled call for all that it asks.
+
+        Parameters
+        ----------
+        method : callable
+            ``method(function, *arguments)``, traceable by JAX; ``function(theta)`` gives values and
+            gradients at LANES points, as `value_and_gradient` of rows of the same weight. It is
+            compiled once, so it is to be one function, not one made for each call.
+        arguments : sequence of pytrees of arrays
+        rows : Rows
+            The likelihood's; PART of them at most.
+
+        Returns
+        -------
+        The method's result, a pytree of NumPy arrays in double precision.
+
+        Raises
+        ------
+        ValueError
+            When there are more rows.
+        """
+        if rows.n > PART:
+            raise ValueError(f"{rows.n} rows, where {PART} at most are seen")
+        ((laid, count),) = rows.chunks
+        precision = np.float32 if self.single else np.float64
+
+        def rounded(values: Any) -> NDArray:
+            own = np.asarray(values)
+            return own.astype(precision) if own.dtype == np.float64 else own
+
+        # What a model says in double precision is rounded too, of which JAX warns.
+        with jax.enable_x64(not self.single), warnings.catch_warnings(), np.errstate(over="ignore"):
+            warnings.simplefilter("ignore", UserWarning)
+            columns = [rounded(np.asarray(column)[:PART]) for column in laid]
+            given = jax.tree.map(rounded, tuple(arguments))
+            found = self._program(method)(given, columns, np.int32(count))
+        return jax.tree.map(lambda own: np.asarray(own, dtype=float), found)
+
+    def _program(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        if method not in self._programs:
+
+            def program(given: Sequence[Any], columns: Sequence[Array], count: Array) -> Any:
+                self.likelihood.count_compilation()
+                return method(lambda theta: self._alone(theta, columns, count), *given)
+
+            self._programs[method] = jax.jit(program)
+        return self._programs[method]

@@ -7,11 +7,15 @@ Wright 2006, section 6.1).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Flock", "descend_together", "skipping"]
+from bayes_cmoe.compiled.device import jax, jnp
+from bayes_cmoe.compiled.types import Array
+
+__all__ = ["Flock", "descend_together", "descend_traced", "skipping"]
 
 Function = Callable[[NDArray], tuple[NDArray, NDArray]]
 
@@ -93,57 +97,110 @@ def descend_together(
     enough : float
         A point whose next step promises less is done.
     """
+    state = _begun(np, start, *function(start), inverse)
+    for count in range(iterations):
+        state, step, slope = _directed(np, state, bounds, inverse, enough)
+        if state.done.all():
+            return Flock(state.w, state.value, count)
+        state = _moved(np, state, step, slope, *function(state.w + step))
+    return Flock(state.w, state.value, iterations)
+
+
+def descend_traced(
+    function: Callable[[Array], tuple[Array, Array]],
+    start: Array,
+    bounds: tuple[Array, Array],
+    inverse: Array,
+    iterations: int,
+) -> tuple[Array, Array]:
+    """The same, for the whole of its iterations, as a program of JAX: points and values.
+
+    Parameters
+    ----------
+    function, start, bounds, inverse, iterations
+        As for `descend_together`; traceable by JAX.
+    """
+
+    def step(_: Array, state: _State) -> _State:
+        state, step, slope = _directed(jnp, state, bounds, inverse, 0.0)
+        return _moved(jnp, state, step, slope, *function(state.w + step))
+
+    state = _begun(jnp, start, *function(start), inverse)
+    state = jax.lax.fori_loop(0, iterations, step, state)
+    return state.w, state.value
+
+
+class _State(NamedTuple):
+    """Where the points are; of NumPy's arrays or of JAX's."""
+
+    w: Any
+    value: Any
+    gradient: Any
+    hessian: Any
+    """The inverse one."""
+    length: Any
+    done: Any
+
+
+def _begun(xp: Any, w: Any, value: Any, gradient: Any, inverse: Any) -> _State:
+    sound = xp.isfinite(value) & xp.isfinite(gradient).all(axis=1)
+    return _State(
+        w,
+        xp.where(sound, value, xp.inf),
+        xp.where(sound[:, None], gradient, 0.0),
+        xp.repeat(inverse[None], len(w), axis=0),
+        xp.ones_like(value),
+        ~sound,
+    )
+
+
+def _directed(
+    xp: Any, state: _State, bounds: tuple[Any, Any], inverse: Any, enough: float
+) -> tuple[_State, Any, Any]:
+    """The state with the points marked that are done; the others' steps; the slopes."""
+    w, _, gradient, hessian, length, done = state
     lower, upper = bounds
-    w = start.copy()
-    value, gradient = function(w)
-    sound = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
-    value = np.where(sound, value, np.inf)
-    gradient = np.where(sound[:, None], gradient, 0.0)
-    hessian = np.repeat(inverse[None], len(w), axis=0)
-    length, done, count = np.ones(len(w)), ~sound, 0
-    while count < iterations:
-        free = ~(((w <= lower) & (gradient > 0)) | ((w >= upper) & (gradient < 0)))
-        slope = np.where(free, gradient, 0.0)
-        direction = np.where(free, -np.einsum("sij,sj->si", hessian, slope), 0.0)
-        uphill = np.sum(direction * slope, axis=1) >= 0
-        direction[uphill] = -np.diag(inverse) * slope[uphill]
-        done |= -np.sum(direction * slope, axis=1) < enough
-        if done.all():
-            break
-        step = np.clip(w + np.where(done, 0.0, length)[:, None] * direction, lower, upper) - w
-        there, there_gradient = function(w + step)
-        count += 1
-        taken = (
-            ~done
-            & np.isfinite(there)
-            & np.isfinite(there_gradient).all(axis=1)
-            & (there <= value + SUFFICIENT * np.sum(slope * step, axis=1))
-        )
-        hessian = _updated(hessian, step, there_gradient - gradient, taken)
-        w = np.where(taken[:, None], w + step, w)
-        value = np.where(taken, there, value)
-        gradient = np.where(taken[:, None], there_gradient, gradient)
-        length = np.where(taken, np.minimum(1.0, 4.0 * length), 0.25 * length)
-        done |= length < SHORTEST
-    return Flock(w, value, count)
+    free = ~(((w <= lower) & (gradient > 0)) | ((w >= upper) & (gradient < 0)))
+    slope = xp.where(free, gradient, 0.0)
+    direction = xp.where(free, -xp.einsum("sij,sj->si", hessian, slope), 0.0)
+    uphill = xp.sum(direction * slope, axis=1) >= 0
+    direction = xp.where(uphill[:, None], -xp.diag(inverse) * slope, direction)
+    done = done | (-xp.sum(direction * slope, axis=1) < enough)
+    step = xp.clip(w + xp.where(done, 0.0, length)[:, None] * direction, lower, upper) - w
+    return state._replace(done=done), step, slope
 
 
-def _updated(hessian: NDArray, step: NDArray, change: NDArray, taken: NDArray) -> NDArray:
+def _moved(xp: Any, state: _State, step: Any, slope: Any, there: Any, gradient: Any) -> _State:
+    """The state after the steps that went downhill far enough; the others are to be shorter."""
+    taken = (
+        ~state.done
+        & xp.isfinite(there)
+        & xp.isfinite(gradient).all(axis=1)
+        & (there <= state.value + SUFFICIENT * xp.sum(slope * step, axis=1))
+    )
+    length = xp.where(taken, xp.minimum(1.0, 4.0 * state.length), 0.25 * state.length)
+    return _State(
+        xp.where(taken[:, None], state.w + step, state.w),
+        xp.where(taken, there, state.value),
+        xp.where(taken[:, None], gradient, state.gradient),
+        _updated(xp, state.hessian, step, gradient - state.gradient, taken),
+        length,
+        state.done | (length < SHORTEST),
+    )
+
+
+def _updated(xp: Any, hessian: Any, step: Any, change: Any, taken: Any) -> Any:
     """The inverse Hessians after BFGS's update, where a step was taken along positive curvature."""
-    product = np.sum(step * change, axis=1)
-    size = np.linalg.norm(step, axis=1) * np.linalg.norm(change, axis=1)
+    product = xp.sum(step * change, axis=1)
+    size = xp.linalg.norm(step, axis=1) * xp.linalg.norm(change, axis=1)
     use = taken & (product > 1e-10 * size)
-    if not use.any():
-        return hessian
-    s, y, h = step[use], change[use], hessian[use]
-    rho = 1.0 / product[use]
-    hy = np.einsum("sij,sj->si", h, y)
-    grown = (1.0 + np.sum(y * hy, axis=1) * rho) * rho
-    cross = hy[:, :, None] * s[:, None, :]
-    updated = hessian.copy()
-    updated[use] = (
-        h
-        + grown[:, None, None] * s[:, :, None] * s[:, None, :]
+    rho = 1.0 / xp.where(use, product, 1.0)
+    hy = xp.einsum("sij,sj->si", hessian, change)
+    grown = (1.0 + xp.sum(change * hy, axis=1) * rho) * rho
+    cross = hy[:, :, None] * step[:, None, :]
+    updated = (
+        hessian
+        + grown[:, None, None] * step[:, :, None] * step[:, None, :]
         - rho[:, None, None] * (cross + cross.transpose(0, 2, 1))
     )
-    return updated
+    return xp.where(use[:, None, None], updated, hessian)

@@ -7,17 +7,19 @@ on, on all rows where these are few and on a part of them where a pass is dear, 
 rows only when it is another maximum than the fit's, and a better one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
+from bayes_cmoe.compiled.types import Array
 from bayes_cmoe.estimate.basins import Basins
 from bayes_cmoe.estimate.descent import seek
-from bayes_cmoe.estimate.flock import descend_together
+from bayes_cmoe.estimate.flock import descend_traced
 from bayes_cmoe.estimate.gating import gating_of
 from bayes_cmoe.estimate.objective import Objective
 from bayes_cmoe.estimate.optimum import Optimum
@@ -25,6 +27,8 @@ from bayes_cmoe.estimate.search import SAME
 from bayes_cmoe.estimate.starts import Starts
 
 __all__ = ["rival"]
+
+Function = Callable[[Array], tuple[Array, Array]]
 
 SEEN = 256
 """Rows, evenly spaced, on which the starts go downhill side by side."""
@@ -101,6 +105,25 @@ def _best_start(
         points[::2] = gating.levelled(points[::2])
     inverse = starts.inverse_hessian(points[:1])
     bounds = (working.lower, working.upper)
-    flock = descend_together(starts.everything, points, bounds, inverse, DOWNHILL, 0.0)
-    best: NDArray = flock.w[int(np.argmin(np.where(np.isfinite(flock.value), flock.value, np.inf)))]
+    frame = (points, bounds, inverse, working.logged, float(seen.rows.n))
+    w, value = starts.lanes.within(_downhill, frame, seen.rows)
+    best: NDArray = w[int(np.argmin(np.where(np.isfinite(value), value, np.inf)))]
     return best
+
+
+def _downhill(
+    function: Function,
+    points: Array,
+    bounds: tuple[Array, Array],
+    inverse: Array,
+    logged: Array,
+    rows: Array,
+) -> tuple[Array, Array]:
+    """A few steps of all points, as a program of JAX; `function` is of theta and sums the rows."""
+
+    def objective(w: Array) -> tuple[Array, Array]:
+        theta = jnp.where(logged, jnp.exp(jnp.where(logged, w, 0.0)), w)
+        value, gradient = function(theta)
+        return -value / rows, -gradient * jnp.where(logged, theta, 1.0) / rows
+
+    return descend_traced(objective, points, bounds, inverse, DOWNHILL)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayes_cmoe import variant_named
-from bayes_cmoe.compiled.blocks import CHUNK, FEW
+from bayes_cmoe.compiled.blocks import CHUNK, FEW, PART
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.likelihood import columns_of
 from bayes_cmoe.compiled.posterior import Posterior
@@ -55,6 +55,41 @@ def test_gradients_are_those_in_double_precision() -> None:
     _, gradients = rough.value_and_gradient(theta, rough.rows(columns))
     _, expected = lanes.value_and_gradient(theta, lanes.rows(columns))
     assert gradients == pytest.approx(expected, rel=1e-4, abs=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("n", [1, 200, PART])
+@pytest.mark.parametrize("single", [True, False])
+def test_within_a_program_the_function_is_that_of_scipy(n: int, single: bool) -> None:
+    columns = _columns(n)
+    posterior = STUDY.posterior
+    lanes = posterior.exploring(columns) if single else posterior.lanes
+    theta = np.tile(posterior.layout.ravel(STUDY.truth), (LANES, 1))
+    theta[1:, 2] += 0.1
+    values, slopes = lanes.within(_asked_twice, (theta, 0.1), posterior.likelihood.rows(columns))
+    moved = dict(STUDY.truth, b=STUDY.truth["b"] + 0.1)
+    logp = [
+        reference.contaminated("tanh", STUDY.family, truth, columns).sum() + LOG_PRIOR
+        for truth in (STUDY.truth, moved)
+    ]
+    assert values[1:] == pytest.approx(2 * logp[1], rel=3e-6 if single else 1e-12)
+    assert values[0] == pytest.approx(sum(logp), rel=3e-6 if single else 1e-12)
+    assert (abs(values[0] - sum(logp)) > 1e-13 * abs(sum(logp))) == single
+    _, expected = posterior.lanes.value_and_gradient(theta, posterior.lanes.rows(columns))
+    within = 1e-4 * np.abs(expected).max() if single else 1e-9
+    assert slopes == pytest.approx(expected, abs=within)
+
+
+def test_within_a_program_few_rows_are_seen() -> None:
+    rows = STUDY.posterior.likelihood.rows(_columns(PART + 1))
+    with pytest.raises(ValueError, match=f"{PART + 1} rows"):
+        STUDY.posterior.lanes.within(_asked_twice, (np.zeros((LANES, 4)), 0.0), rows)
+
+
+def _asked_twice(function, theta, shift):
+    """The sum of the values at theta and at another point, and the gradient at the first."""
+    value, slope = function(theta)
+    moved = theta.at[:1, 2].add(shift)
+    return value + function(moved)[0], slope
 
 
 def test_what_is_too_large_to_be_rounded_is_no_error() -> None:

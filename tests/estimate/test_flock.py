@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize, rosen, rosen_der
 
-from bayes_cmoe.estimate.flock import _updated, descend_together, skipping
+from bayes_cmoe.compiled.device import jax, jnp
+from bayes_cmoe.estimate.flock import _updated, descend_together, descend_traced, skipping
 
 FREE = (np.full(3, -np.inf), np.full(3, np.inf))
 
@@ -35,6 +36,30 @@ def test_a_point_ends_where_it_would_end_alone() -> None:
     together = descend_together(valleys, starts, FREE, np.eye(3) / 500, 60, 1e-12)
     alone = descend_together(valleys, starts[2:3], FREE, np.eye(3) / 500, 60, 1e-12)
     np.testing.assert_array_equal(together.w[2], alone.w[0])
+
+
+@pytest.mark.parametrize("iterations", [0, 1, 8, 60])
+def test_a_program_takes_the_same_steps(iterations: int) -> None:
+    def traced(w):
+        a, b = w[:, 1:] - w[:, :-1] ** 2, 1.0 - w[:, :-1]
+        value = jnp.sum(100.0 * a**2 + b**2, axis=1)
+        slope = jnp.zeros_like(w).at[:, :-1].add(-400.0 * w[:, :-1] * a - 2.0 * b)
+        slope = slope.at[:, 1:].add(200.0 * a)
+        return jnp.where(w[:, 0] > 5.0, jnp.nan, value), slope
+
+    def holes(w: NDArray) -> tuple[NDArray, NDArray]:
+        value, gradient = valleys(w)
+        return np.where(w[:, 0] > 5.0, np.nan, value), gradient
+
+    box = (np.array([-2.0, -2.0, -2.0]), np.array([6.0, 0.7, 2.0]))
+    starts = np.random.default_rng(2).uniform(-1.5, 0.6, (9, 3))
+    starts[4, 0] = 5.5
+    expected = descend_together(holes, starts, box, np.eye(3) / 500, iterations, 0.0)
+    w, value = jax.jit(lambda w: descend_traced(traced, w, box, np.eye(3) / 500, iterations))(
+        starts
+    )
+    np.testing.assert_allclose(w, expected.w, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(value, expected.value, rtol=1e-6, atol=1e-6)
 
 
 def test_a_start_without_a_value_stays_and_does_no_harm() -> None:
@@ -73,7 +98,7 @@ def test_the_update_satisfies_the_secant_equation_and_stays_positive_definite() 
     change *= np.sign(np.sum(step * change, axis=1))[:, None]
     change[4] *= -1.0  # along negative curvature
     taken = np.array([True, True, True, False, True])
-    found = _updated(hessian, step, change, taken)
+    found = _updated(np, hessian, step, change, taken)
     np.testing.assert_allclose(np.einsum("sij,sj->si", found, change)[:3], step[:3], rtol=1e-9)
     np.testing.assert_allclose(found, found.transpose(0, 2, 1), rtol=1e-9, atol=1e-12)
     assert np.linalg.eigvalsh(found).min() > 0.0

@@ -3,8 +3,8 @@
 A start at the truth need not lead to the maximum: in merging regimes the likelihood has others, on
 the other side of the frozen expert or where the prompt takes another part of the rows. Points from
 the prior, half of them with the gate level, go downhill side by side on a few rows; the best goes
-on, on all rows where these are few and on a part of them where a pass is dear, and there on all
-rows only when it is another maximum than the fit's, and a better one.
+on, on all rows where these are few and on ever larger parts of them where a pass is dear, as long
+as it is another maximum than the fit's there, and a better one.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,8 @@ SEEN = 256
 DOWNHILL = 8
 """Evaluations of them there."""
 DEAR = 16_384
-"""Rows above which the best goes on on a part of them first, of about a quarter of so many."""
+"""Rows above which the best goes on on a part of them first, of about a quarter of so many, then on
+four times as many, and so on."""
 
 
 def rival(
@@ -68,8 +69,8 @@ def rival(
     begun = _best_start(posterior, columns, objective, seed)
     working = objective.working
     fitted = working.working(theta)
-    if rows.n > DEAR:
-        stride = 4 * rows.n // DEAR
+    stride = 4 * rows.n // DEAR if rows.n > DEAR else 1
+    while stride > 1:
         few = {name: column[::stride] for name, column in columns.items()}
         part = Objective(posterior, posterior.likelihood.rows(few))
         # The fit's own maximum on the part is higher than the fit is there.
@@ -77,6 +78,7 @@ def rival(
         if not (own.cost - end.cost) * part.rows.n > SAME:
             return theta, 0.0
         begun = end.w
+        stride //= 4
     _, end = _both(objective, fitted, begun)
     gain = (objective.value_and_gradient(fitted)[0] - end.cost) * rows.n
     if not np.isfinite(gain) or abs(gain) <= SAME:

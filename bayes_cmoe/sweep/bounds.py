@@ -53,7 +53,8 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
         bound      = sqrt(trace D I^-1 D' / n), D the derivative of the target
         median     = that of ‖D z‖, z ~ N(0, I^-1 / n)
         expected   = E ‖D z‖, z ~ N(0, 2 I^-1 / n): the estimate's error and the posterior's own
-        radius     = mean radius about the truth that holds 90 % of N(z, I^-1 / n)
+        radius     = mean radius about the truth that holds 90 % of N(z, I^-1 / n); at the sizes at
+                     which the design has posteriors
         modulus    = half of what the target can move within two standard errors: the bound where
                      theory is local, and elsewhere, for share and expert of a design that asks for
                      it, the modulus of continuity (`bayes_cmoe.theory.modulus`)
@@ -106,8 +107,10 @@ def bounds_of(design: Design, setting: Setting, draws: int = DRAWS) -> xr.Datase
     losses = loss_names(regime)
     targets = (*measured.names, *losses)
     numbers = _nothing(measured, len(losses), len(sizes))
+    of_posteriors = design.nuts.sizes if design.nuts else ()
     for i, information in enumerate(found):
-        own = _limits(targets, measured, information, losses_at(regime, truths[i]), sizes[i])
+        n, losses_there = sizes[i], losses_at(regime, truths[i])
+        own = _limits(targets, measured, information, losses_there, n, n in of_posteriors)
         for name, value in own.items():
             numbers[name][i] = value
     of_shares = numbers["bound"][:, [targets.index(name) for name in measured.share_names]]
@@ -173,6 +176,7 @@ def _limits(
     information: Information,
     losses: Callable[[Mapping[str, NDArray]], NDArray],
     n: int,
+    posterior: bool,
 ) -> dict[str, NDArray]:
     """The limit experiment at one size and its averages; errors of the bounds are relative."""
     jacobian = targets.slopes(information.theta)
@@ -193,7 +197,7 @@ def _limits(
         "bound_se": np.append(errors, [max(errors)] * (len(names) - len(errors))),
         "expected": limit.expected(),
         "median": limit.median(),
-        "radius": limit.radius(),
+        **({"radius": limit.radius()} if posterior else {}),
         "pull": jacobian @ root.T @ root,
         "spread": limit.spread,
     }

@@ -122,8 +122,12 @@ class Limit:
         return losses, radii
 
     def _about(self, linear: NDArray) -> tuple[NDArray, NDArray]:
-        sizes = self.distances(linear + self._posterior)
-        return sizes.mean(axis=0), np.quantile(sizes, MASS, axis=0)
+        # All in order, each target's side by side: of so few numbers that is the fastest way.
+        sizes = np.sort(self.distances(linear + self._posterior).T, axis=1)
+        place = MASS * (sizes.shape[1] - 1)
+        low = int(place)
+        above = sizes[:, low + 1] - sizes[:, low]
+        return sizes.mean(axis=1), sizes[:, low] + (place - low) * above
 
     def covered(self, linear: NDArray) -> NDArray:
         """Whether the limiting posterior's intervals hold the truth, (fit, level, target).

@@ -4,10 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 import bayes_cmoe.sweep.bounds as bounds
 from bayes_cmoe.sweep.bounds import all_bounds, bounds_of
-from bayes_cmoe.sweep.design import Design, MapPlan
+from bayes_cmoe.sweep.design import Design, MapPlan, NutsPlan
 from bayes_cmoe.sweep.setting import Setting
 from bayes_cmoe.theory.information import information
 from bayes_cmoe.theory.published import published
@@ -79,6 +81,22 @@ def test_loss_is_the_limit_of_an_efficient_estimates(found):
     loss = loss + np.sqrt(table["a[x1]"] ** 2 + table["a[x2]"] ** 2 + table["nu"] ** 2)
     expected = np.sqrt(np.mean(loss**2))
     assert float(found.bound.sel(target="loss", n=1000)) == pytest.approx(expected, rel=1e-2)
+
+
+def test_balls_at_the_sizes_of_posteriors():
+    """Of one number: E r(|L|) with P(|L + Z| <= r) = .9, both normal with the bound's variance."""
+    label = Setting.parse("constant_contaminated/distinguishable")
+    own = Design("one", (label,), map=MapPlan(SIZES, 2), nuts=NutsPlan((1000,), 2))
+    found = bounds_of(own, own.settings[0], draws=2**14)
+    centers = np.abs(np.random.default_rng(0).standard_normal(4000))
+    reach = [
+        brentq(lambda r, c=c: norm.cdf(r - c) - norm.cdf(-r - c) - 0.9, 0.0, c + 9.0)
+        for c in centers
+    ]
+    ratio = found.radius / found.bound
+    assert ratio.sel(target="nu", n=1000).item() == pytest.approx(np.mean(reach), rel=0.03)
+    assert np.isnan(ratio.sel(n=16000)).all()
+    assert np.isfinite(found.expected).all()
 
 
 def test_exponents_follow_the_settings_own(found):

@@ -1,4 +1,4 @@
-"""Functions of densities in JAX, each with a derivative of its own.
+"""Functions of densities in JAX, with derivatives of their own, and the product of matrices.
 
 JAX differentiates what it is given: softplus written with branches costs every branch, twice, and
 a maximum is differentiated by comparing it with arguments that a fused multiplication and addition
@@ -15,10 +15,12 @@ from functools import cache
 from bayes_cmoe.compiled.device import jax, jnp
 from bayes_cmoe.compiled.types import Array
 
-__all__ = ["log_add_exp", "softplus"]
+__all__ = ["log_add_exp", "product", "softplus"]
 
 TERMS = {"float64": 16, "float32": 7}
 """Terms of artanh's series within (0, 1/3) after which the rest is less than rounding."""
+NARROW = 8
+"""Columns up to which a matrix product is made column by column."""
 
 
 def _shrunk(x: Array) -> tuple[Array, Array]:
@@ -88,6 +90,14 @@ def _difference(a: Array, b: Array) -> Array:
     """a - b; infinite where both are the same infinity: what is not there adds nothing."""
     kept: Array = jax.lax.optimization_barrier(jnp.where((a == b) & jnp.isinf(a), jnp.inf, a - b))
     return kept
+
+
+def product(x: Array, y: Array) -> Array:
+    """x y, of matrices or vectors, where x may have many rows."""
+    if jnp.ndim(x) == jnp.ndim(y) == 2 and 0 < y.shape[1] <= NARROW:
+        # Column by column, and lying: XLA's product of a tall matrix with a narrow one is slower.
+        return jnp.concatenate([jnp.dot(column[None], x.T) for column in y.T]).T
+    return jnp.dot(x, y)
 
 
 def softplus(x: Array) -> Array:

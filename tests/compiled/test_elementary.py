@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy.special import expit
 
-from bayes_cmoe.compiled.elementary import log_add_exp, softplus
+from bayes_cmoe.compiled.elementary import NARROW, log_add_exp, softplus
 from bayes_cmoe.compiled.private import jaxify, known_parts
 
 TAILS = np.array(
@@ -67,6 +67,23 @@ def test_one_exponential_whatever_the_sign() -> None:
     compiled = jax.jit(jax.value_and_grad(gated, (0, 1, 2))).lower(TAILS, TAILS, TAILS).compile()
     assert compiled.as_text().count(" exponential(") == 2
     assert "log-plus-one" not in compiled.as_text()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((7, 2), (2, 1)), ((7, 3), (3, NARROW)), ((7, 3), (3, NARROW + 1)), ((7, 0), (0, 2)),
+     ((7, 3), (3, 0)), ((7, 3), (3,)), ((3,), (3, 2)), ((3,), (3,))],
+)  # fmt: skip
+def test_products_of_matrices_and_vectors(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal(left), rng.standard_normal(right)
+    a, b = (pt.tensor(dtype="float64", shape=(None,) * len(shape)) for shape in (left, right))
+    found = np.asarray(jaxify([a, b], [a @ b])(x, y)[0])
+    products = str(jax.make_jaxpr(jaxify([a, b], [a @ b]))(x, y)).count("dot_general")
+    narrow = x.ndim == y.ndim == 2 and 0 < y.shape[1] <= NARROW
+    assert products == (y.shape[1] if narrow else 1)
+    assert found.shape == (x @ y).shape
+    np.testing.assert_allclose(found, x @ y, rtol=1e-13, atol=1e-14)
 
 
 def test_many_terms() -> None:

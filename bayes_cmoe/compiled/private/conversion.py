@@ -23,10 +23,11 @@ def _conversion() -> Callable[..., Any]:
     from pymc.logprob.utils import CheckParameterValue
     from pytensor.link.jax.dispatch import jax_funcify
     from pytensor.scalar import Softplus
+    from pytensor.tensor.math import Dot
     from pytensor.tensor.shape import SpecifyShape
     from pytensor.tensor.special import LogAddExp
 
-    from bayes_cmoe.compiled.elementary import log_add_exp, softplus
+    from bayes_cmoe.compiled.elementary import log_add_exp, product, softplus
 
     def pass_through(op: Any, **kwargs: Any) -> Callable[..., Array]:
         # Under JAX a value cannot be raised on; the estimators keep parameters in their support.
@@ -38,6 +39,7 @@ def _conversion() -> Callable[..., Any]:
 
     jax_funcify.register(CheckParameterValue)(pass_through)
     jax_funcify.register(SpecifyShape)(pass_through)
+    jax_funcify.register(Dot)(lambda op, **kwargs: product)
     jax_funcify.register(Softplus)(lambda op, **kwargs: softplus)
     jax_funcify.register(LogAddExp)(lambda op, **kwargs: log_add_exp)
     return jax_funcify

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_cmoe.compiled.blocks import Rows
+from bayes_cmoe.compiled.blocks import PART, Rows
 from bayes_cmoe.compiled.device import jnp
 from bayes_cmoe.compiled.lanes import LANES
 from bayes_cmoe.compiled.posterior import Posterior
@@ -30,7 +30,7 @@ __all__ = ["rival"]
 
 Function = Callable[[Array], tuple[Array, Array]]
 
-SEEN = 256
+SEEN = PART
 """Rows, evenly spaced, on which the starts go downhill side by side."""
 DOWNHILL = 8
 """Evaluations of them there."""
@@ -110,7 +110,7 @@ def _best_start(
     frame = (points, bounds, inverse, working.logged, float(seen.rows.n))
     w, value = starts.lanes.within(_downhill, frame, seen.rows)
     best: NDArray = w[int(np.argmin(np.where(np.isfinite(value), value, np.inf)))]
-    return best
+    return np.clip(best, *bounds)  # in single precision an edge may be rounded outwards
 
 
 def _downhill(

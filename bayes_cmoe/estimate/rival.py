@@ -4,7 +4,7 @@ A start at the truth need not lead to the maximum: in merging regimes the likeli
 the other side of the frozen expert or where the prompt takes another part of the rows. Points from
 the prior, half of them with the gate level, go downhill side by side on a few rows; the best goes
 on, on all rows where these are few and on ever larger parts of them where a pass is dear, as long
-as it is another maximum than the fit's there, and a better one.
+as it is another maximum than the fit's there, and hardly a worse one.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,6 +37,9 @@ DOWNHILL = 8
 DEAR = 16_384
 """Rows above which the best goes on on a part of them first, of about a quarter of so many, then on
 four times as many, and so on."""
+BEHIND = 2.0
+"""How far it may lie behind on a part, in nats: what is better on all rows need not be so on each
+part of them."""
 
 
 def rival(
@@ -75,7 +78,8 @@ def rival(
         part = Objective(posterior, posterior.likelihood.rows(few))
         # The fit's own maximum on the part is higher than the fit is there.
         own, end = _both(part, fitted, begun)
-        if not (own.cost - end.cost) * part.rows.n > SAME:
+        behind = (end.cost - own.cost) * part.rows.n
+        if not behind <= BEHIND or abs(behind) <= SAME:
             return theta, 0.0
         begun = end.w
         stride //= 4

@@ -97,7 +97,7 @@ def descend_together(
     enough : float
         A point whose next step promises less is done.
     """
-    state = _begun(np, start, *function(start), inverse)
+    state = _begun(np, start.copy(), *function(start), inverse)
     for count in range(iterations):
         state, step, slope = _directed(np, state, bounds, inverse, enough)
         if state.done.all():
@@ -194,13 +194,23 @@ def _updated(xp: Any, hessian: Any, step: Any, change: Any, taken: Any) -> Any:
     product = xp.sum(step * change, axis=1)
     size = xp.linalg.norm(step, axis=1) * xp.linalg.norm(change, axis=1)
     use = taken & (product > 1e-10 * size)
-    rho = 1.0 / xp.where(use, product, 1.0)
-    hy = xp.einsum("sij,sj->si", hessian, change)
-    grown = (1.0 + xp.sum(change * hy, axis=1) * rho) * rho
-    cross = hy[:, :, None] * step[:, None, :]
-    updated = (
-        hessian
-        + grown[:, None, None] * step[:, :, None] * step[:, None, :]
+    if xp is np:
+        # A program has to make them all; here most points are done long before the last one is.
+        updated = hessian.copy()
+        updated[use] = _bfgs(np, hessian[use], step[use], change[use], product[use])
+        return updated
+    updated = _bfgs(xp, hessian, step, change, xp.where(use, product, 1.0))
+    return xp.where(use[:, None, None], updated, hessian)
+
+
+def _bfgs(xp: Any, h: Any, s: Any, y: Any, product: Any) -> Any:
+    """BFGS's update of inverse Hessians after steps s and changes y of the gradient, s'y > 0."""
+    rho = 1.0 / product
+    hy = xp.einsum("sij,sj->si", h, y)
+    grown = (1.0 + xp.sum(y * hy, axis=1) * rho) * rho
+    cross = hy[:, :, None] * s[:, None, :]
+    return (
+        h
+        + grown[:, None, None] * s[:, :, None] * s[:, None, :]
         - rho[:, None, None] * (cross + cross.transpose(0, 2, 1))
     )
-    return xp.where(use[:, None, None], updated, hessian)
